@@ -1,0 +1,5 @@
+"""`python -m cnn`: the command line without its script on the path."""
+
+from .cli import main
+
+main()

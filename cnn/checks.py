@@ -1,0 +1,146 @@
+"""Arguments: what comes from a user, checked and brought into the form that the kernels take.
+
+Every error names the argument, what was expected and what came. Nothing here changes a caller's array.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+
+
+def array(name: str, value) -> np.ndarray:
+    """`value` as an array of booleans, integers or floats; TypeError for anything else.
+
+    Takes whatever has `__array__` or `__dlpack__` (PyTorch tensors on the CPU, for example). A masked array is
+    refused, because its mask would be ignored silently.
+    """
+    if type(value) is not np.ndarray:
+        if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name} must not be a masked array; fill it first (value.filled(...))")
+        try:
+            from_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+            value = np.from_dlpack(value) if from_dlpack else np.asarray(value)
+        except (RuntimeError, BufferError) as error:  # a tensor with a gradient, or on another device
+            raise TypeError(f"{name} cannot be read as an array: {error}") from error
+    if value.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of numbers, got dtype {value.dtype}")
+    return value
+
+
+def real(name: str, value, dtype: np.dtype | None = None) -> np.ndarray:
+    """`value` as a C-contiguous, aligned array in the machine's byte order.
+
+    `dtype` is float32 or float64; without one it is the smallest of the two that holds the values exactly
+    (float64 for float64 and for 32-bit integers and wider).
+    """
+    # A good array passes untouched. This is most calls, so it comes first.
+    if type(value) is np.ndarray and value.dtype is (dtype or value.dtype) and value.dtype in (FLOAT32, FLOAT64):
+        flags = value.flags
+        if flags.c_contiguous and flags.aligned and value.dtype.isnative:
+            return value
+    value = array(name, value)
+    if dtype is None:
+        dtype = FLOAT32 if np.result_type(value.dtype, FLOAT32) == FLOAT32 else FLOAT64
+    return np.require(value, dtype=dtype, requirements=["C", "A"])
+
+
+def integer(name: str, value, minimum: int) -> int:
+    """`value` as an int of at least `minimum`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    return number
+
+
+def pair(name: str, value, minimum: int) -> tuple[int, int]:
+    """An int, or a pair of ints (rows first), as a pair."""
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be an int or a pair of ints, got {value!r}")
+        return integer(name, value[0], minimum), integer(name, value[1], minimum)
+    number = integer(name, value, minimum)
+    return number, number
+
+
+def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) -> float:
+    """`value` as a finite float between `minimum` and `maximum`."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    if not (math.isfinite(result) and minimum <= result <= maximum):
+        bounds = f"at least {minimum:g}" if maximum == math.inf else f"between {minimum:g} and {maximum:g}"
+        raise ValueError(f"{name} must be finite and {bounds}, got {result}")
+    return result
+
+
+def dtype(value) -> np.dtype:
+    """float32 or float64, from anything that NumPy takes for a dtype."""
+    try:
+        result = np.dtype(value)
+    except TypeError:
+        raise TypeError(f'dtype must be "float32" or "float64", got {value!r}') from None
+    if result not in (FLOAT32, FLOAT64):
+        raise ValueError(f'dtype must be "float32" or "float64", got {value!r}')
+    return result.newbyteorder("=")
+
+
+def shape(name: str, value: np.ndarray, expected: tuple[int | None, ...], meaning: str) -> None:
+    """ValueError where `value.shape` is not `expected`; None in `expected` stands for any size."""
+    if len(value.shape) != len(expected) or any(
+        e is not None and e != s for s, e in zip(value.shape, expected, strict=True)
+    ):
+        wanted = ", ".join("N" if e is None else str(e) for e in expected)
+        raise ValueError(f"{name} must have shape ({wanted}) = {meaning}, got {value.shape}")
+
+
+def parameter(name: str, value, like: np.ndarray) -> np.ndarray:
+    """A new value for the parameter `like`: same shape and dtype, else ValueError."""
+    value = array(name, value)
+    if value.shape != like.shape or value.dtype != like.dtype:
+        raise ValueError(
+            f"{name} must have shape {like.shape} and dtype {like.dtype}, got {value.shape} and {value.dtype}"
+        )
+    return value
+
+
+def labels(name: str, value, n: int, classes: int) -> np.ndarray:
+    """Class labels as int64 (n,): from integers, floats with whole values, or one-hot rows (n, classes).
+
+    Raises
+    ------
+    ValueError
+        Another length, or a label or row that is none; the first bad index is named.
+    """
+    value = array(name, value)
+    if value.ndim == 2 and value.shape[1] == classes:
+        if len(value) != n:
+            raise ValueError(f"{name} must have one row for each of the {n} images, got {len(value)}")
+        return _from_one_hot(name, value)
+    if value.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},) or ({n}, {classes}), one for each image, got {value.shape}")
+    with np.errstate(invalid="ignore"):
+        result = value.astype(np.int64)
+    good = (result == value) & (value >= 0) & (value < classes)
+    if not good.all():
+        first = int(np.argmin(good))
+        raise ValueError(f"{name}[{first}] must be a whole number from 0 to {classes - 1}, got {value[first]}")
+    return result
+
+
+def _from_one_hot(name: str, rows: np.ndarray) -> np.ndarray:
+    good = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
+    if not good.all():
+        first = int(np.argmin(good))
+        raise ValueError(f"{name}[{first}] must be one-hot (a single 1, the rest 0), got {rows[first]}")
+    return rows.argmax(axis=1)

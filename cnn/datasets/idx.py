@@ -1,0 +1,120 @@
+"""Reader of IDX files, the format of MNIST: four magic bytes, the sizes, then the elements, all big-endian.
+
+The magic is 0, 0, a code of the element type, the number of dimensions. Nothing in a header is believed: the
+content is read in pieces, so that a file costs the memory of what it holds, not of what it claims to hold.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import math
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+GZIP_MAGIC = b"\x1f\x8b"
+# Deflate packs zeros a thousandfold: without a limit, a file of 10 MB could ask for 10 GB.
+LARGEST_COMPRESSED_CONTENT = 1 << 30
+LARGEST_ARRAY = (1 << 63) - 1
+MOST_DIMENSIONS = 32
+PIECE = 1 << 20
+
+
+def read_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndarray[Any, Any]:
+    """Read one IDX file, gzip-compressed or not (told by its first bytes, not by its name).
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    sha256 : str, optional
+        Hexadecimal SHA-256 that the decompressed content must have.
+
+    Returns
+    -------
+    ndarray
+        The elements, in the shape that the header gives; a new, writable, C-contiguous array of native byte
+        order: uint8, int8, int16, int32, float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a whole and exact IDX file, or has another SHA-256; says which file and what is
+        wrong with it.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        try:
+            if not compressed:
+                return _read_content(file, LARGEST_ARRAY, sha256)
+            with gzip.GzipFile(fileobj=file) as content:
+                return _read_content(content, LARGEST_COMPRESSED_CONTENT, sha256)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{path}: damaged gzip file: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def _read_content(content: io.BufferedIOBase, limit: int, sha256: str | None) -> np.ndarray[Any, Any]:
+    element, shape, header = _read_header(content)
+    # Sizes beside a zero count too: NumPy refuses a shape whose other sizes overflow.
+    if math.prod(size for size in shape if size) * element.itemsize > LARGEST_ARRAY:
+        raise ValueError(f"sizes {shape} in the header are larger than any array")
+    declared = math.prod(shape) * element.itemsize
+    if declared > limit:
+        raise ValueError(
+            f"header declares {declared:,} bytes; from a compressed file at most {limit:,} are read: "
+            "decompress it first"
+        )
+    data = _read_up_to(content, declared)
+    if len(data) < declared:
+        raise ValueError(f"header declares {shape} = {declared:,} bytes, the file holds {len(data):,}")
+    # This read also reaches the end of a gzip stream, where its checksum is verified.
+    if content.read(1):
+        raise ValueError(f"header declares {shape} = {declared:,} bytes, the file holds more")
+    if sha256 is not None:
+        _check_sha256(header, data, sha256)
+    return np.frombuffer(data, element).astype(element.newbyteorder("="), copy=False).reshape(shape)
+
+
+def _read_header(content: io.BufferedIOBase) -> tuple[np.dtype[Any], tuple[int, ...], bytes]:
+    magic = content.read(4)
+    if not magic:
+        raise ValueError("the file is empty")
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES:
+        raise ValueError(f"not an IDX file: it begins with the bytes {magic.hex(' ')}")
+    if not 1 <= magic[3] <= MOST_DIMENSIONS:
+        raise ValueError(f"header declares {magic[3]} dimensions, expected 1 to {MOST_DIMENSIONS}")
+    sizes = content.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise ValueError(f"the file ends within its header of {magic[3]} sizes")
+    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    return np.dtype(ELEMENT_TYPES[magic[2]]), shape, magic + sizes
+
+
+def _read_up_to(content: io.BufferedIOBase, length: int) -> bytearray:
+    data = bytearray()
+    while len(data) < length:
+        piece = content.read(min(PIECE, length - len(data)))
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def _check_sha256(header: bytes, data: bytearray, expected: str) -> None:
+    digest = hashlib.sha256(header)
+    digest.update(data)
+    if digest.hexdigest() != expected:
+        raise ValueError(f"the content's SHA-256 is {digest.hexdigest()}, expected {expected}")

@@ -1,0 +1,281 @@
+"""The operations as functions: arguments checked, results allocated, the compiled kernels called.
+
+`cnn.reference` has the same functions in NumPy. Arrays are channels last; the parameters `w` decide the dtype
+(float32 or float64), and what meets them is converted to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from cnn_c import KERNELS
+
+from . import checks, geometry
+from .threads import threads_for
+
+
+def conv2d_forward(x, w, b, stride=1, padding="valid"):
+    """Two-dimensional cross-correlation, the "convolution" of neural networks.
+
+    Parameters
+    ----------
+    x : array (n, h, w, c_in)
+    w : array (kh, kw, c_in, c_out)
+    b : array (c_out,) or None
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+
+    Returns
+    -------
+    y : array (n, oh, ow, c_out), of the dtype of `w`
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments that are no numbers, or whose shapes do not fit.
+    """
+    x, w, b, g = _conv2d_arguments(x, w, b, stride, padding)
+    y = np.empty((len(x), *g.output_shape), w.dtype)
+    KERNELS[w.dtype.char].conv2d_forward(x, w, b, y, g, threads_for(len(x)))
+    return y
+
+
+def conv2d_backward(dy, x, w, stride=1, padding="valid"):
+    """Gradients of `conv2d_forward`.
+
+    Parameters
+    ----------
+    dy : array (n, oh, ow, c_out)
+        Gradient of the loss for the output.
+    x, w, stride, padding
+        As in `conv2d_forward`.
+
+    Returns
+    -------
+    dx : array (n, h, w, c_in)
+    dw : array (kh, kw, c_in, c_out)
+    db : array (c_out,)
+    """
+    x, w, _, g = _conv2d_arguments(x, w, None, stride, padding)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
+    dx, dw, db = np.empty(x.shape, w.dtype), np.empty(w.shape, w.dtype), np.empty(g.c_out, w.dtype)
+    kernels, threads = KERNELS[w.dtype.char], threads_for(len(x))
+    kernels.conv2d_input_gradient(dy, w, dx, g, threads)
+    kernels.conv2d_weight_gradient(dy, x, dw, db, g, threads)
+    return dx, dw, db
+
+
+def maxpool2d_forward(x, pool_size=2, stride=None, padding=0):
+    """Maximum of every window. NaN in a window gives NaN; padding never wins.
+
+    Parameters
+    ----------
+    x : array (n, h, w, c)
+    pool_size : int or (int, int)
+    stride : int, (int, int) or None
+        None stands for `pool_size`.
+    padding : int or (int, int)
+        At most half of `pool_size`.
+
+    Returns
+    -------
+    y : array (n, oh, ow, c)
+    switches : int32 array (n, oh, ow, c)
+        Where in its window the first maximum is: row * window width + column.
+    """
+    x = checks.real("x", x)
+    g = _pool_geometry(x.shape, pool_size, stride, padding)
+    y = np.empty((len(x), *g.output_shape), x.dtype)
+    switches = np.empty(y.shape, np.int32)
+    KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
+    return y, switches
+
+
+def maxpool2d_backward(dy, switches, input_shape, pool_size=2, stride=None, padding=0):
+    """Gradient of `maxpool2d_forward`: the first maximum of a window takes all of its gradient (PyTorch's rule).
+
+    Parameters
+    ----------
+    dy : array (n, oh, ow, c)
+    switches : int32 array (n, oh, ow, c)
+        As `maxpool2d_forward` gave them.
+    input_shape : (n, h, w, c)
+    pool_size, stride, padding
+        As in `maxpool2d_forward`.
+
+    Returns
+    -------
+    dx : array of shape `input_shape`
+    """
+    dy = checks.real("dy", dy)
+    input_shape = tuple(input_shape)
+    g = _pool_geometry(input_shape, pool_size, stride, padding)
+    switches = np.require(checks.array("switches", switches), np.int32, ["C", "A"])
+    for name, value in (("dy", dy), ("switches", switches)):
+        checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
+    dx = np.empty(input_shape, dy.dtype)
+    KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
+    return dx
+
+
+def maxpool2d_backward_ties(dy, x, y, pool_size=2, stride=None, padding=0):
+    """Gradient of `maxpool2d_forward` by the tutorial's rule: every element equal to its window's maximum takes it.
+
+    Parameters
+    ----------
+    dy, y : array (n, oh, ow, c)
+        The output's gradient, and the output.
+    x : array (n, h, w, c)
+    pool_size, stride, padding
+        As in `maxpool2d_forward`.
+
+    Returns
+    -------
+    dx : array (n, h, w, c)
+    """
+    x = checks.real("x", x)
+    g = _pool_geometry(x.shape, pool_size, stride, padding)
+    dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
+    for name, value in (("dy", dy), ("y", y)):
+        checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
+    dx = np.empty(x.shape, x.dtype)
+    KERNELS[x.dtype.char].maxpool2d_backward_ties(dy, x, y, dx, g, threads_for(len(x)))
+    return dx
+
+
+def dense_forward(x, w, b):
+    """Affine map of every row, x @ w + b.
+
+    Parameters
+    ----------
+    x : array (n, inputs)
+    w : array (inputs, units)
+    b : array (units,) or None
+
+    Returns
+    -------
+    y : array (n, units), of the dtype of `w`
+    """
+    x, w, b = _dense_arguments(x, w, b)
+    y = np.empty((len(x), w.shape[1]), w.dtype)
+    KERNELS[w.dtype.char].dense_forward(x, w, b, y, threads_for(len(x)))
+    return y
+
+
+def dense_backward(dy, x, w):
+    """Gradients of `dense_forward`.
+
+    Parameters
+    ----------
+    dy : array (n, units)
+    x : array (n, inputs)
+    w : array (inputs, units)
+
+    Returns
+    -------
+    dx : array (n, inputs)
+    dw : array (inputs, units)
+    db : array (units,)
+    """
+    x, w, _ = _dense_arguments(x, w, None)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("dy", dy, (len(x), w.shape[1]), "the output's (n, units)")
+    dx, dw, db = np.empty(x.shape, w.dtype), np.empty(w.shape, w.dtype), np.empty(w.shape[1], w.dtype)
+    kernels, threads = KERNELS[w.dtype.char], threads_for(len(x))
+    kernels.dense_input_gradient(dy, w, dx, threads)
+    kernels.dense_weight_gradient(dy, x, dw, db, threads)
+    return dx, dw, db
+
+
+def relu_forward(x):
+    """max(x, 0), elementwise, for an array of any shape; NaN stays NaN."""
+    x = checks.real("x", x)
+    y = np.empty(x.shape, x.dtype)
+    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
+    return y
+
+
+def relu_backward(dy, y):
+    """`dy` where the output `y` of `relu_forward` is positive, else 0."""
+    y = checks.real("y", y)
+    dy = checks.real("dy", dy, y.dtype)
+    checks.shape("dy", dy, y.shape, "the shape of y")
+    dx = np.empty(y.shape, y.dtype)
+    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
+    return dx
+
+
+def softmax(logits):
+    """Probabilities (n, classes) from logits (n, classes); stable for finite logits of any size, NaN for inf."""
+    logits = checks.real("logits", logits)
+    checks.shape("logits", logits, (None, None), "(n, classes)")
+    probabilities = np.empty(logits.shape, logits.dtype)
+    KERNELS[logits.dtype.char].softmax(logits, probabilities)
+    return probabilities
+
+
+def softmax_cross_entropy(logits, labels):
+    """Softmax, mean cross-entropy and its gradient.
+
+    Parameters
+    ----------
+    logits : array (n, classes)
+    labels : integers (n,) from 0 to classes - 1, or one-hot rows (n, classes)
+
+    Returns
+    -------
+    loss : float
+        Mean over the batch, in nats. NaN where a logit is NaN or +inf.
+    probabilities : array (n, classes)
+    dlogits : array (n, classes)
+        Gradient of the mean loss.
+
+    Raises
+    ------
+    ValueError
+        An empty batch, or a bad label; its index is named.
+    """
+    logits = checks.real("logits", logits)
+    checks.shape("logits", logits, (None, None), "(n, classes)")
+    n, classes = logits.shape
+    if n == 0:
+        raise ValueError("logits must hold at least one row; a mean over none is undefined")
+    labels = checks.labels("labels", labels, n, classes)
+    probabilities, dlogits = np.empty(logits.shape, logits.dtype), np.empty(logits.shape, logits.dtype)
+    loss = KERNELS[logits.dtype.char].softmax_cross_entropy(logits, labels, probabilities, dlogits)
+    return loss, probabilities, dlogits
+
+
+def _conv2d_arguments(x, w, b, stride, padding):
+    w = checks.real("w", w)
+    x = checks.real("x", x, w.dtype)
+    checks.shape("w", w, (None, None, None, None), "(kh, kw, c_in, c_out)")
+    checks.shape("x", x, (None, None, None, w.shape[2]), "(n, h, w, c_in)")
+    g = geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+    return x, w, _bias(b, w), g
+
+
+def _dense_arguments(x, w, b):
+    w = checks.real("w", w)
+    x = checks.real("x", x, w.dtype)
+    checks.shape("w", w, (None, None), "(inputs, units)")
+    checks.shape("x", x, (None, w.shape[0]), "(n, inputs)")
+    return x, w, _bias(b, w)
+
+
+def _bias(b, w):
+    if b is None:
+        return None
+    b = checks.real("b", b, w.dtype)
+    checks.shape("b", b, w.shape[-1:], "(outputs of w,)")
+    return b
+
+
+def _pool_geometry(shape, pool_size, stride, padding):
+    if len(shape) != 4:
+        raise ValueError(f"x must have shape (n, h, w, c), got {tuple(shape)}")
+    return geometry.maxpool2d(tuple(shape[1:]), pool_size, stride, padding)
+
+
+def _threads_for_array(a):
+    return threads_for(len(a)) if a.ndim else 1

@@ -1,0 +1,192 @@
+"""Shapes: what a convolution or a pooling does to a height and a width, checked once and remembered.
+
+A geometry is a plain tuple of integers that prints readably. The compiled kernels take it as it is and trust it,
+so everything that could make a size negative, zero or too large for an index is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from . import checks
+
+_LARGEST = 2**59  # elements; eight bytes each still fit a signed 64-bit byte count
+_LARGEST_SWITCH = 2**31 - 1  # positions in a pool window, which are kept as 32-bit integers
+
+
+class ConvGeometry(NamedTuple):
+    """One convolution: input, kernel, stride, padding at the top and left, output."""
+
+    h: int
+    w: int
+    c_in: int
+    c_out: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    oh: int
+    ow: int
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return self.h, self.w, self.c_in
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        return self.oh, self.ow, self.c_out
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        return self.kh, self.kw, self.c_in, self.c_out
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of the forward pass of one image."""
+        return self.oh * self.ow * self.kh * self.kw * self.c_in * self.c_out
+
+
+class PoolGeometry(NamedTuple):
+    """One max pooling: input, window, stride, padding at the top and left, output."""
+
+    h: int
+    w: int
+    c: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    oh: int
+    ow: int
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return self.h, self.w, self.c
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        return self.oh, self.ow, self.c
+
+
+def conv2d(
+    input_shape: Sequence[int],
+    kernel_shape: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = "valid",
+) -> ConvGeometry:
+    """Geometry of a convolution.
+
+    Parameters
+    ----------
+    input_shape : (h, w, c_in)
+    kernel_shape : (kh, kw, c_in, c_out)
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+        "same" gives ceil(h / stride) rows; where the padding is odd, the extra row goes to the bottom
+        (TensorFlow's rule, and PyTorch's at stride 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size that is no integer, not positive, or a kernel larger than the padded input.
+    """
+    return _conv2d(tuple(input_shape), tuple(kernel_shape), _key(stride), _key(padding))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
+    h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
+    kh, kw, c_in, c_out = _sizes("kernel", ("height", "width", "channels", "filters"), kernel_shape)
+    if c != c_in:
+        raise ValueError(f"x of shape {input_shape} has {c} channels, w of shape {kernel_shape} takes {c_in}")
+    sh, sw = checks.pair("stride", stride, minimum=1)
+    oh, ph = _output_size("height", h, kh, sh, _axis(padding, 0))
+    ow, pw = _output_size("width", w, kw, sw, _axis(padding, 1))
+    geometry = ConvGeometry(h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow)
+    # The padded input, the spread and padded output gradient, the kernel, the output: all that C will index.
+    padded = ((oh - 1) * sh + 2 * kh + h) * ((ow - 1) * sw + 2 * kw + w) * max(c_in, c_out)
+    if max(padded, kh * kw * c_in * c_out, sh * w * c, sw * c) > _LARGEST:
+        raise ValueError(f"the sizes overflow: {geometry}")
+    return geometry
+
+
+def maxpool2d(
+    input_shape: Sequence[int],
+    pool_size: int | Sequence[int] = 2,
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+) -> PoolGeometry:
+    """Geometry of a max pooling.
+
+    Parameters
+    ----------
+    input_shape : (h, w, c)
+    pool_size : int or (int, int)
+    stride : int, (int, int) or None
+        None stands for `pool_size`.
+    padding : int or (int, int)
+        At most half the window, so that every window holds at least one element.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size that is no integer, not positive, or a window larger than the padded input.
+    """
+    return _maxpool2d(tuple(input_shape), _key(pool_size), _key(stride), _key(padding))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _maxpool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
+    h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
+    kh, kw = checks.pair("pool_size", pool_size, minimum=1)
+    sh, sw = (kh, kw) if stride is None else checks.pair("stride", stride, minimum=1)
+    ph, pw = checks.pair("padding", padding, minimum=0)
+    if 2 * ph > kh or 2 * pw > kw:
+        raise ValueError(f"padding must be at most half of pool_size ({kh}, {kw}), got ({ph}, {pw})")
+    oh, _ = _output_size("height", h, kh, sh, ph, what="pool window")
+    ow, _ = _output_size("width", w, kw, sw, pw, what="pool window")
+    geometry = PoolGeometry(h, w, c, kh, kw, sh, sw, ph, pw, oh, ow)
+    if max((h + 2 * ph) * (w + 2 * pw) * c, sh * w * c, sw * c) > _LARGEST or kh * kw > _LARGEST_SWITCH:
+        raise ValueError(f"the sizes overflow: {geometry}")
+    return geometry
+
+
+def _key(value):
+    """`value`, as something that can be looked up: a list or an array as a tuple."""
+    return tuple(value) if isinstance(value, list | np.ndarray) else value
+
+
+def _sizes(what: str, names: tuple[str, ...], shape: tuple) -> list[int]:
+    if len(shape) != len(names):
+        raise ValueError(f"{what} must have shape ({', '.join(names)}), got {shape}")
+    return [checks.integer(f"{what} {name}", size, minimum=1) for name, size in zip(names, shape, strict=True)]
+
+
+def _axis(padding, axis: int):
+    if isinstance(padding, str):
+        if padding not in ("valid", "same"):
+            raise ValueError(f'padding must be "valid", "same", an int or a pair of ints, got {padding!r}')
+        return padding
+    return checks.pair("padding", padding, minimum=0)[axis]
+
+
+def _output_size(axis: str, size: int, kernel: int, stride: int, padding, what: str = "kernel") -> tuple[int, int]:
+    """Output size and leading padding along one axis."""
+    if padding == "same":
+        out = -(-size // stride)
+        return out, max((out - 1) * stride + kernel - size, 0) // 2
+    if padding == "valid":
+        padding = 0
+    if kernel > size + 2 * padding:
+        raise ValueError(
+            f"{what} of {axis} {kernel} is larger than the input of {axis} {size} with padding {padding} on each side"
+        )
+    return (size + 2 * padding - kernel) // stride + 1, padding

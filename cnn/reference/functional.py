@@ -1,0 +1,502 @@
+"""The operations in pure NumPy: the specification that the compiled kernels are tested against.
+
+Convolution and pooling loop over the few positions of the kernel, never over the many of the image: seen from
+one kernel position, a whole batch is a strided view of the padded input. Names, order and defaults of the
+arguments are those of `cnn.functional`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import checks, geometry
+from ..geometry import ConvGeometry, PoolGeometry
+
+Pair = int | tuple[int, int]
+Padding = str | Pair
+
+# ---- convolution -------------------------------------------------------------------------------------------
+
+
+def conv2d_forward(
+    x: ArrayLike, w: ArrayLike, b: ArrayLike | None, stride: Pair = 1, padding: Padding = "valid"
+) -> np.ndarray:
+    """Cross-correlation of a batch of images with a kernel, plus a bias.
+
+    ``y[n, i, j, f] = b[f] + sum over u, v, c of x[n, i * sh + u - ph, j * sw + v - pw, c] * w[u, v, c, f]``,
+    where x is zero outside of its borders.
+
+    Parameters
+    ----------
+    x : (n, h, w, c_in)
+        Converted to the dtype of `w`.
+    w : (kh, kw, c_in, c_out), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    b : (c_out,) or None
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+        "same" gives ceil(h / stride) rows, an odd row of padding at the bottom (TensorFlow's rule).
+
+    Returns
+    -------
+    (n, oh, ow, c_out), dtype of `w`
+        Empty for a batch of 0.
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        Shapes that do not fit each other, a stride below 1, negative padding, a kernel larger than the padded
+        input.
+    """
+    x, w, g = _conv2d_arguments(x, w, stride, padding)
+    y = np.zeros((len(x), *g.output_shape), w.dtype)
+    if b is not None:
+        y += _bias(b, g.c_out, w.dtype)
+    for u, v, view in _views(_pad(x, g, 0), g):
+        y += np.tensordot(view, w[u, v], axes=1)
+    return y
+
+
+def conv2d_backward(
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, stride: Pair = 1, padding: Padding = "valid"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of a loss for the input, the kernel and the bias of `conv2d_forward`.
+
+    Parameters
+    ----------
+    dy : (n, oh, ow, c_out)
+        Gradient for the output. Converted to the dtype of `w`.
+    x, w, stride, padding
+        What `conv2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c_in)
+    dw : (kh, kw, c_in, c_out)
+        Sum over the batch.
+    db : (c_out,)
+        Sum over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d_forward`; and a `dy` that has not the output's shape.
+    """
+    x, w, g = _conv2d_arguments(x, w, stride, padding)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("dy", dy, (len(x), *g.output_shape), "(n, oh, ow, c_out)")
+    padded = _pad(x, g, 0)
+    d_padded = np.zeros_like(padded)
+    dw = np.empty_like(w)
+    for (u, v, view), (_, _, d_view) in zip(_views(padded, g), _views(d_padded, g), strict=True):
+        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
+        d_view += np.tensordot(dy, w[u, v].T, axes=1)
+    return _inside(d_padded, g).copy(), dw, dy.sum(axis=(0, 1, 2))
+
+
+def _conv2d_arguments(
+    x: ArrayLike, w: ArrayLike, stride: Pair, padding: Padding
+) -> tuple[np.ndarray, np.ndarray, ConvGeometry]:
+    w = checks.real("w", w)
+    checks.shape("w", w, (None, None, None, None), "(kh, kw, c_in, c_out)")
+    x = checks.real("x", x, w.dtype)
+    checks.shape("x", x, (None, None, None, w.shape[2]), f"(n, h, w, c_in) for w of shape {w.shape}")
+    return x, w, geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+
+
+def _bias(b: ArrayLike, size: int, dtype: np.dtype) -> np.ndarray:
+    b = checks.real("b", b, dtype)
+    checks.shape("b", b, (size,), "one for each output channel")
+    return b
+
+
+# ---- max pooling -------------------------------------------------------------------------------------------
+
+
+def maxpool2d_forward(
+    x: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum over windows, and where in its window each maximum was.
+
+    The first maximum in row order wins, a NaN wins over every number (NumPy's and PyTorch's rules). Padding
+    never wins, not even over -inf.
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    pool_size : int or (int, int)
+        Height and width of a window.
+    stride : int, (int, int) or None
+        None stands for `pool_size`.
+    padding : int or (int, int)
+        At most half the window. Rows and columns that fill no window are dropped.
+
+    Returns
+    -------
+    y : (n, oh, ow, c), dtype of `x`
+    switches : (n, oh, ow, c) int32
+        ``row * kw + column`` of the winner, counted from the top left of its window, padding included.
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        Another number of dimensions, a stride below 1, padding of more than half the window, a window larger
+        than the padded input.
+    """
+    x = checks.real("x", x)
+    checks.shape("x", x, (None, None, None, None), "(n, h, w, c)")
+    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+    y = np.full((len(x), *g.output_shape), -np.inf, x.dtype)
+    switches = np.full(y.shape, -1, np.int32)
+    padded = _pad(x, g, -np.inf)
+    in_image = _pad(np.ones((1, g.h, g.w, 1), bool), g, False)
+    for (u, v, view), (_, _, candidates) in zip(_views(padded, g), _views(in_image, g), strict=True):
+        larger = (view > y) | (np.isnan(view) & ~np.isnan(y))
+        wins = candidates & (larger | (switches < 0))
+        np.copyto(y, view, where=wins)
+        switches[wins] = u * g.kw + v
+    return y, switches
+
+
+def maxpool2d_backward(
+    dy: ArrayLike,
+    switches: ArrayLike,
+    input_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+) -> np.ndarray:
+    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to the winner of each window alone.
+
+    Where windows overlap, an element that won several gets the sum.
+
+    Parameters
+    ----------
+    dy : (n, oh, ow, c), float32 or float64
+        Gradient for the output.
+    switches : (n, oh, ow, c), integers
+        From `maxpool2d_forward`.
+    input_shape : (n, h, w, c)
+    pool_size, stride, padding
+        What `maxpool2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        A `dy` that is no array of real numbers, `switches` that are no integers.
+    ValueError
+        As `maxpool2d_forward`; `dy` or `switches` without the output's shape; a switch that points outside of
+        its window or into the padding.
+    """
+    g = _pool_geometry("input_shape", tuple(input_shape), pool_size, stride, padding)
+    dy = checks.real("dy", dy)
+    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
+    switches = _switches(switches, dy.shape, g)
+    d_padded = np.zeros(_padded_shape(input_shape[0], g.c, g), dy.dtype)
+    for u, v, d_view in _views(d_padded, g):
+        d_view += np.where(switches == u * g.kw + v, dy, 0)
+    return _inside(d_padded, g).copy()
+
+
+def maxpool2d_backward_ties(
+    dy: ArrayLike, x: ArrayLike, y: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> np.ndarray:
+    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to every maximum of each window.
+
+    This is the rule of the tutorial. It is no gradient of the maximum where there are ties, and images with a
+    flat background are full of them. A NaN equals nothing: a window whose maximum is NaN passes nothing on.
+
+    Parameters
+    ----------
+    dy : (n, oh, ow, c)
+        Gradient for the output. Converted to the dtype of `x`.
+    x : (n, h, w, c), float32 or float64
+    y : (n, oh, ow, c)
+        The output. Converted to the dtype of `x`.
+    pool_size, stride, padding
+        What `maxpool2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `maxpool2d_forward`; `dy` or `y` without the output's shape.
+    """
+    x = checks.real("x", x)
+    g = _pool_geometry("x", x.shape, pool_size, stride, padding)
+    dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
+    for name, value in (("dy", dy), ("y", y)):
+        checks.shape(name, value, (len(x), *g.output_shape), "(n, oh, ow, c)")
+    padded = _pad(x, g, -np.inf)
+    d_padded = np.zeros_like(padded)
+    for (_, _, view), (_, _, d_view) in zip(_views(padded, g), _views(d_padded, g), strict=True):
+        d_view += np.where(view == y, dy, 0)
+    return _inside(d_padded, g).copy()
+
+
+def _pool_geometry(
+    name: str, shape: tuple[int, ...], pool_size: Pair, stride: Pair | None, padding: Pair
+) -> PoolGeometry:
+    if len(shape) != 4:
+        raise ValueError(f"{name} must have four dimensions (n, h, w, c), got {shape}")
+    checks.integer(f"{name}[0]", shape[0], minimum=0)
+    return geometry.maxpool2d(shape[1:], pool_size, stride, padding)
+
+
+def _switches(switches: ArrayLike, shape: tuple[int, ...], g: PoolGeometry) -> np.ndarray:
+    switches = checks.array("switches", switches)
+    if switches.dtype.kind not in "iu":
+        raise TypeError(f"switches must be integers, got dtype {switches.dtype}")
+    checks.shape("switches", switches, shape, "the shape of dy")
+    switches = switches.astype(np.int64)
+    row = switches // g.kw + g.sh * np.arange(g.oh)[:, None, None] - g.ph
+    column = switches % g.kw + g.sw * np.arange(g.ow)[:, None] - g.pw
+    in_window = (switches >= 0) & (switches < g.kh * g.kw)
+    if not (in_window & (row >= 0) & (row < g.h) & (column >= 0) & (column < g.w)).all():
+        raise ValueError(f"switches must point into the image inside of windows of {g.kh}x{g.kw}")
+    return switches
+
+
+# ---- dense, activation, loss -------------------------------------------------------------------------------
+
+
+def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None) -> np.ndarray:
+    """``y = x @ w + b``.
+
+    Parameters
+    ----------
+    x : (n, c_in)
+        Converted to the dtype of `w`.
+    w : (c_in, c_out), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    b : (c_out,) or None
+
+    Returns
+    -------
+    (n, c_out), dtype of `w`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        Shapes that do not fit each other.
+    """
+    x, w = _dense_arguments(x, w)
+    y: np.ndarray = x @ w
+    if b is not None:
+        y += _bias(b, w.shape[1], w.dtype)
+    return y
+
+
+def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of a loss for the input, the weights and the bias of `dense_forward`.
+
+    Parameters
+    ----------
+    dy : (n, c_out)
+        Gradient for the output. Converted to the dtype of `w`.
+    x, w
+        What `dense_forward` was given.
+
+    Returns
+    -------
+    dx : (n, c_in)
+    dw : (c_in, c_out)
+        Sum over the batch.
+    db : (c_out,)
+        Sum over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `dense_forward`; and a `dy` that has not the output's shape.
+    """
+    x, w = _dense_arguments(x, w)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("dy", dy, (len(x), w.shape[1]), "(n, c_out)")
+    return dy @ w.T, x.T @ dy, dy.sum(axis=0)
+
+
+def _dense_arguments(x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    w = checks.real("w", w)
+    checks.shape("w", w, (None, None), "(c_in, c_out)")
+    x = checks.real("x", x, w.dtype)
+    checks.shape("x", x, (None, w.shape[0]), f"(n, c_in) for w of shape {w.shape}")
+    return x, w
+
+
+def relu_forward(x: ArrayLike) -> np.ndarray:
+    """``y = max(x, 0)``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    Shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    y: np.ndarray = np.maximum(checks.real("x", x), 0)
+    return y
+
+
+def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `relu_forward`: `dy` where y > 0, else 0 (so 0 at 0 and at NaN).
+
+    Parameters
+    ----------
+    dy : shape of `y`
+        Gradient for the output. Converted to the dtype of `y`.
+    y : any shape, float32 or float64
+        The output; the input does as well, it has the same positive elements.
+
+    Returns
+    -------
+    dx : shape and dtype of `y`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `y` of different shapes.
+    """
+    y = checks.real("y", y)
+    dy = checks.real("dy", dy, y.dtype)
+    checks.shape("dy", dy, y.shape, "the shape of y")
+    return np.where(y > 0, dy, y.dtype.type(0))
+
+
+def softmax(logits: ArrayLike) -> np.ndarray:
+    """Each row's ``exp(logits)``, divided by its sum.
+
+    The row's maximum is subtracted first, so that no finite logit overflows. A row that holds NaN or +inf, or
+    nothing but -inf, becomes NaN.
+
+    Parameters
+    ----------
+    logits : (n, classes), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    (n, classes), dtype of `logits`
+
+    Raises
+    ------
+    TypeError
+        `logits` is no array of real numbers, or is masked.
+    ValueError
+        Another number of dimensions, or no class at all.
+    """
+    exponentials = np.exp(_shifted(_logits(logits)))
+    probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean over the batch of ``-log(softmax(logits)[label])``, the probabilities, and the loss's gradient.
+
+    A row of logits that holds NaN or +inf, or nothing but -inf, makes the loss NaN and its rows of the
+    results. A label whose logit is -inf makes the loss inf.
+
+    Parameters
+    ----------
+    logits : (n, classes), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    labels : (n,) whole numbers, or (n, classes) one-hot
+
+    Returns
+    -------
+    loss : float
+    probabilities : (n, classes), dtype of `logits`
+    dlogits : (n, classes), dtype of `logits`
+        Gradient of the mean: ``(probabilities - one_hot(labels)) / n``.
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        A batch of 0; labels that are no classes (the first bad index is named), or of another length.
+    """
+    logits = _logits(logits)
+    n, classes = logits.shape
+    if n == 0:
+        raise ValueError(f"logits must have at least one row to take the mean over, got shape {logits.shape}")
+    labels = checks.labels("labels", labels, n, classes)
+    shifted = _shifted(logits)
+    exponentials = np.exp(shifted)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    probabilities = exponentials / sums
+    rows = np.arange(n)
+    # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
+    losses = np.log(sums[:, 0]) - shifted[rows, labels]
+    dlogits = probabilities.copy()
+    dlogits[rows, labels] -= 1
+    dlogits /= n
+    return float(losses.mean(dtype=np.float64)), probabilities, dlogits
+
+
+def _logits(logits: ArrayLike) -> np.ndarray:
+    logits = checks.real("logits", logits)
+    checks.shape("logits", logits, (None, None), "(n, classes)")
+    if logits.shape[1] == 0:
+        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
+    return logits
+
+
+def _shifted(logits: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # inf - inf: the documented NaN
+        shifted: np.ndarray = logits - logits.max(axis=1, keepdims=True)
+    return shifted
+
+
+# ---- padding and views, for convolution and pooling alike --------------------------------------------------
+
+
+def _views(padded: np.ndarray, g: ConvGeometry | PoolGeometry) -> Iterator[tuple[int, int, np.ndarray]]:
+    """For every kernel position (u, v) in row order: what all windows hold there, a view (n, oh, ow, c)."""
+    rows, columns = (g.oh - 1) * g.sh + 1, (g.ow - 1) * g.sw + 1
+    for u in range(g.kh):
+        for v in range(g.kw):
+            yield u, v, padded[:, u : u + rows : g.sh, v : v + columns : g.sw]
+
+
+def _padded_shape(n: int, c: int, g: ConvGeometry | PoolGeometry) -> tuple[int, int, int, int]:
+    """Room for the padded image and for all windows; a stride may leave rows that no window reaches."""
+    rows = max(g.ph + g.h, (g.oh - 1) * g.sh + g.kh)
+    columns = max(g.pw + g.w, (g.ow - 1) * g.sw + g.kw)
+    return n, rows, columns, c
+
+
+def _pad(x: np.ndarray, g: ConvGeometry | PoolGeometry, value: float) -> np.ndarray:
+    padded = np.full(_padded_shape(len(x), x.shape[3], g), value, x.dtype)
+    _inside(padded, g)[...] = x
+    return padded
+
+
+def _inside(padded: np.ndarray, g: ConvGeometry | PoolGeometry) -> np.ndarray:
+    return padded[:, g.ph : g.ph + g.h, g.pw : g.pw + g.w]

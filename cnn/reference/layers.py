@@ -1,0 +1,44 @@
+"""The general layers and nets, run by NumPy: the classes of `cnn` with the reference's functions in them."""
+
+from __future__ import annotations
+
+from .. import layers, network, tutorial
+from . import functional
+
+
+class Conv2D(layers.Conv2D):
+    ops = functional
+
+
+class MaxPool2D(layers.MaxPool2D):
+    ops = functional
+
+
+class Dense(layers.Dense):
+    ops = functional
+
+
+class ReLU(layers.ReLU):
+    ops = functional
+
+
+class Flatten(layers.Flatten):
+    ops = functional
+
+
+class Rescaling(layers.Rescaling):
+    ops = functional
+
+
+class Sequential(network.Sequential):
+    """`cnn.Sequential` with ``backend="numpy"`` as the default."""
+
+    def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="numpy"):
+        super().__init__(layers, input_shape, dtype=dtype, seed=seed, backend=backend)
+
+
+class ConvolutionalNeuralNetwork(tutorial.ConvolutionalNeuralNetwork):
+    """`cnn.ConvolutionalNeuralNetwork` with ``backend="numpy"`` as the default."""
+
+    def __init__(self, seed=None, dtype="float32", backend="numpy"):
+        super().__init__(seed=seed, dtype=dtype, backend=backend)

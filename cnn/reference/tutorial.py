@@ -1,0 +1,351 @@
+"""The layers of the "CNN from scratch in NumPy" tutorial in NumPy alone, one image and one region at a time.
+
+`cnn.Conv3x3`, `cnn.MaxPool2` and `cnn.Softmax` give the same numbers thousands of times faster; here one can
+read what they compute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from .. import checks
+
+
+class Conv3x3:
+    """Convolution with 3x3 filters: no padding, no bias, stride 1.
+
+    Parameters
+    ----------
+    num_filters : int
+    dtype : float64 or float32
+
+    Attributes
+    ----------
+    filters : (num_filters, 3, 3)
+        ``np.random.randn(num_filters, 3, 3) / 9``: the global generator, so that `np.random.seed` repeats a
+        run. Another array of this shape and dtype may be assigned; it is copied.
+    last_input : (h, w) or (n, h, w)
+        What the last `forward` was given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `num_filters` that is no integer of at least 1, `dtype` that is neither of the two.
+    """
+
+    def __init__(self, num_filters: int, dtype: DTypeLike = np.float64):
+        self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
+        self.dtype = checks.dtype(dtype)
+        # Values around 1/9 keep the output, a sum over nine pixels, near the input's scale.
+        self._filters = (np.random.randn(self.num_filters, 3, 3) / 9).astype(self.dtype)
+        self.last_input: np.ndarray | None = None
+
+    @property
+    def filters(self) -> np.ndarray:
+        return self._filters
+
+    @filters.setter
+    def filters(self, value: ArrayLike) -> None:
+        self._filters = checks.parameter("filters", value, self._filters).copy()
+
+    def forward(self, input: ArrayLike) -> np.ndarray:
+        """Cross-correlation of an image with every filter.
+
+        Parameters
+        ----------
+        input : (h, w) or (n, h, w)
+            Converted to the layer's dtype; kept as `last_input`.
+
+        Returns
+        -------
+        (h - 2, w - 2, num_filters) or (n, h - 2, w - 2, num_filters)
+
+        Raises
+        ------
+        TypeError
+            `input` is no array of real numbers, or is masked.
+        ValueError
+            Another number of dimensions, or an image smaller than the filters.
+        """
+        input = _images(checks.real("input", input, self.dtype), 2, "(h, w) or (n, h, w)")
+        *batch, h, w = input.shape
+        if h < 3 or w < 3:
+            raise ValueError(f"input must be at least 3x3, the size of the filters, got {h}x{w}")
+        output = np.empty((*batch, h - 2, w - 2, self.num_filters), self.dtype)
+        for image, out in zip(_each(input, 2), _each(output, 3), strict=True):
+            for region, i, j in _regions_3x3(image):
+                out[i, j] = np.sum(region * self._filters, axis=(1, 2))
+        self.last_input = input
+        return output
+
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> None:
+        """One step of gradient descent on `filters`, in place.
+
+        The first layer of the tutorial's network: its input needs no gradient, so none is returned.
+
+        Parameters
+        ----------
+        d_L_d_out : shape of the last output
+            Gradient of the loss; for a batch, the gradient of the filters is the sum over it.
+        learn_rate : float
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output, a learning rate that is negative or not finite.
+        """
+        last_input = _last_input(self)
+        *batch, h, w = last_input.shape
+        d_L_d_out = _gradient(d_L_d_out, (*batch, h - 2, w - 2, self.num_filters), self.dtype)
+        learn_rate = checks.number("learn_rate", learn_rate)
+        d_L_d_filters = np.zeros_like(self._filters)
+        for image, gradient in zip(_each(last_input, 2), _each(d_L_d_out, 3), strict=True):
+            for region, i, j in _regions_3x3(image):
+                for f in range(self.num_filters):
+                    d_L_d_filters[f] += gradient[i, j, f] * region
+        self._filters -= learn_rate * d_L_d_filters
+
+
+class MaxPool2:
+    """Maximum over windows of 2x2 that do not overlap; an odd last row or column is dropped.
+
+    Attributes
+    ----------
+    last_input : (h, w, f) or (n, h, w, f)
+        What the last `forward` was given.
+    """
+
+    def __init__(self) -> None:
+        self.last_input: np.ndarray | None = None
+
+    def forward(self, input: ArrayLike) -> np.ndarray:
+        """Maximum of every window.
+
+        Parameters
+        ----------
+        input : (h, w, f) or (n, h, w, f), float32 or float64
+            Other dtypes are converted: to float32 where that is exact, else to float64. Kept as `last_input`.
+
+        Returns
+        -------
+        (h // 2, w // 2, f) or (n, h // 2, w // 2, f), dtype of `input`
+
+        Raises
+        ------
+        TypeError
+            `input` is no array of real numbers, or is masked.
+        ValueError
+            Another number of dimensions, or an image smaller than a window.
+        """
+        input = _images(checks.real("input", input), 3, "(h, w, f) or (n, h, w, f)")
+        *batch, h, w, num_filters = input.shape
+        if h < 2 or w < 2:
+            raise ValueError(f"input must be at least 2x2, the size of a window, got {h}x{w}")
+        output = np.empty((*batch, h // 2, w // 2, num_filters), input.dtype)
+        for image, out in zip(_each(input, 3), _each(output, 3), strict=True):
+            for region, i, j in _regions_2x2(image):
+                out[i, j] = np.amax(region, axis=(0, 1))
+        self.last_input = input
+        return output
+
+    def backprop(self, d_L_d_out: ArrayLike) -> np.ndarray:
+        """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
+
+        Parameters
+        ----------
+        d_L_d_out : shape of the last output
+
+        Returns
+        -------
+        Shape and dtype of the last input
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output.
+        """
+        last_input = _last_input(self)
+        *batch, h, w, num_filters = last_input.shape
+        d_L_d_out = _gradient(d_L_d_out, (*batch, h // 2, w // 2, num_filters), last_input.dtype)
+        d_L_d_input = np.zeros_like(last_input)
+        images, gradients, d_images = (_each(array, 3) for array in (last_input, d_L_d_out, d_L_d_input))
+        for image, gradient, d_image in zip(images, gradients, d_images, strict=True):
+            for region, i, j in _regions_2x2(image):
+                maxima = np.amax(region, axis=(0, 1))
+                for row in range(2):
+                    for column in range(2):
+                        for f in range(num_filters):
+                            if region[row, column, f] == maxima[f]:
+                                d_image[2 * i + row, 2 * j + column, f] = gradient[i, j, f]
+        return d_L_d_input
+
+
+class Softmax:
+    """A dense layer, then the softmax of its outputs: a probability for each node.
+
+    Parameters
+    ----------
+    input_len : int
+        Elements of one input.
+    nodes : int
+        Classes.
+    dtype : float64 or float32
+
+    Attributes
+    ----------
+    weights : (input_len, nodes)
+        ``np.random.randn(input_len, nodes) / input_len``: the global generator, so that `np.random.seed`
+        repeats a run. Another array of this shape and dtype may be assigned; it is copied.
+    biases : (nodes,)
+        Zeros. May be assigned like `weights`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size that is no integer of at least 1, `dtype` that is neither of the two.
+    """
+
+    def __init__(self, input_len: int, nodes: int, dtype: DTypeLike = np.float64):
+        self.input_len = checks.integer("input_len", input_len, minimum=1)
+        self.nodes = checks.integer("nodes", nodes, minimum=1)
+        self.dtype = checks.dtype(dtype)
+        self._weights = (np.random.randn(self.input_len, self.nodes) / self.input_len).astype(self.dtype)
+        self._biases = np.zeros(self.nodes, self.dtype)
+        self.last_input: np.ndarray | None = None
+        self._last_output = np.empty((0, self.nodes), self.dtype)
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self._weights
+
+    @weights.setter
+    def weights(self, value: ArrayLike) -> None:
+        self._weights = checks.parameter("weights", value, self._weights).copy()
+
+    @property
+    def biases(self) -> np.ndarray:
+        return self._biases
+
+    @biases.setter
+    def biases(self, value: ArrayLike) -> None:
+        self._biases = checks.parameter("biases", value, self._biases).copy()
+
+    def forward(self, input: ArrayLike) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        input : any shape of `input_len` elements, or a batch (n, ...) of such
+            Converted to the layer's dtype; each input is flattened.
+
+        Returns
+        -------
+        (nodes,) or (n, nodes)
+
+        Raises
+        ------
+        TypeError
+            `input` is no array of real numbers, or is masked.
+        ValueError
+            Another number of elements.
+        """
+        input = checks.real("input", input, self.dtype)
+        is_batch = input.ndim > 1 and math.prod(input.shape[1:]) == self.input_len
+        if not is_batch and input.size != self.input_len:
+            raise ValueError(
+                f"input must have {self.input_len} elements, or be a batch of such, got shape {input.shape}"
+            )
+        rows = input.reshape(-1, self.input_len)
+        output = np.empty((len(rows), self.nodes), self.dtype)
+        for row, out in zip(rows, output, strict=True):
+            totals = np.dot(row, self._weights) + self._biases
+            exponentials = np.exp(totals - np.max(totals))  # at most 1: no total is too large
+            out[:] = exponentials / np.sum(exponentials)
+        self.last_input = input
+        self._last_output = output if is_batch else output[0]
+        return self._last_output.copy()
+
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> np.ndarray:
+        """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
+
+        Parameters
+        ----------
+        d_L_d_out : (nodes,) or (n, nodes)
+            Gradient of the loss for the probabilities; for a batch, the parameters take the sum over it.
+        learn_rate : float
+
+        Returns
+        -------
+        Shape of the last input
+            Computed with the weights from before the step.
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output, a learning rate that is negative or not finite.
+        """
+        last_input = _last_input(self)
+        d_L_d_out = _gradient(d_L_d_out, self._last_output.shape, self.dtype)
+        learn_rate = checks.number("learn_rate", learn_rate)
+        d_L_d_weights, d_L_d_biases = np.zeros_like(self._weights), np.zeros_like(self._biases)
+        d_L_d_input = np.empty_like(last_input)
+        rows, d_rows = (array.reshape(-1, self.input_len) for array in (last_input, d_L_d_input))
+        probabilities, gradients = (_each(array, 1) for array in (self._last_output, d_L_d_out))
+        for row, d_row, p, d_p in zip(rows, d_rows, probabilities, gradients, strict=True):
+            jacobian = np.diag(p) - np.outer(p, p)  # of the probabilities for the totals; symmetric
+            d_L_d_totals = jacobian @ d_p
+            d_L_d_weights += np.outer(row, d_L_d_totals)
+            d_L_d_biases += d_L_d_totals
+            d_row[:] = self._weights @ d_L_d_totals
+        self._weights -= learn_rate * d_L_d_weights
+        self._biases -= learn_rate * d_L_d_biases
+        return d_L_d_input
+
+
+def _regions_3x3(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Every 3x3 region of an image (h, w), and its position."""
+    h, w = image.shape
+    for i in range(h - 2):
+        for j in range(w - 2):
+            yield image[i : i + 3, j : j + 3], i, j
+
+
+def _regions_2x2(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
+    """The 2x2 regions (2, 2, f) that tile an image (h, w, f), and their positions in the grid of regions."""
+    h, w, _ = image.shape
+    for i in range(h // 2):
+        for j in range(w // 2):
+            yield image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j
+
+
+def _images(input: np.ndarray, ndim: int, shapes: str) -> np.ndarray:
+    if input.ndim not in (ndim, ndim + 1):
+        raise ValueError(f"input must have shape {shapes}, got {input.shape}")
+    return input
+
+
+def _each(array: np.ndarray, ndim: int) -> np.ndarray:
+    """A view to loop over: the items, of `ndim` dimensions, of a batch; or the one item that `array` is."""
+    return array if array.ndim > ndim else array[np.newaxis]
+
+
+def _last_input(layer: Conv3x3 | MaxPool2 | Softmax) -> np.ndarray:
+    if layer.last_input is None:
+        raise RuntimeError(f"{type(layer).__name__}.backprop needs a forward before it")
+    return layer.last_input
+
+
+def _gradient(d_L_d_out: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    d_L_d_out = checks.real("d_L_d_out", d_L_d_out, dtype)
+    checks.shape("d_L_d_out", d_L_d_out, shape, "the shape of the last output")
+    return d_L_d_out

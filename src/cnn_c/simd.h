@@ -1,0 +1,181 @@
+/* `real`, the scalar of this build, and `vec`, one vector register of reals.
+
+   REAL_BITS (32 or 64) comes from the build, the register's width from the instruction set that the compiler
+   was given. GCC and Clang have vector types; elsewhere `vec` is a single `real`, and everything still works. */
+#ifndef CNN_C_SIMD_H
+#define CNN_C_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if REAL_BITS == 64
+typedef double real;
+typedef int64_t integer;
+#elif REAL_BITS == 32
+typedef float real;
+typedef int32_t integer;
+#else
+#error "REAL_BITS must be 32 or 64"
+#endif
+
+#if !defined(__GNUC__)
+#define VEC_BYTES (REAL_BITS / 8)
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define VEC_BYTES 64
+#elif defined(__AVX2__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+#define LANES (VEC_BYTES * 8 / REAL_BITS)
+
+/* How many accumulators one tile keeps in registers, beside one vector and one broadcast scalar: 32 vector
+   registers with AVX-512 and on 64-bit ARM, 16 elsewhere. */
+#if VEC_BYTES == 64 || defined(__aarch64__)
+#define MAX_TILE 14
+#else
+#define MAX_TILE 12
+#endif
+
+#if LANES > 1
+typedef real vec __attribute__((vector_size(VEC_BYTES)));
+typedef integer ivec __attribute__((vector_size(VEC_BYTES)));
+/* The same register in memory that may lie anywhere and may also be seen as plain reals. */
+typedef real vec_in_memory __attribute__((vector_size(VEC_BYTES), aligned(REAL_BITS / 8), may_alias));
+#else
+typedef real vec;
+typedef integer ivec;
+typedef real vec_in_memory;
+#endif
+
+/* The return type of a function into which everything it calls is inlined. */
+#ifdef __GNUC__
+#define FLATTENED __attribute__((flatten)) void
+#else
+#define FLATTENED void
+#endif
+
+static inline vec vload(const real *p) { return *(const vec_in_memory *)p; }
+static inline void vstore(real *p, vec v) { *(vec_in_memory *)p = v; }
+
+/* The first n lanes of a register, for the tail of a row. What lies behind them is neither read nor written;
+   a load fills it with zeros. */
+#if VEC_BYTES == 64
+#include <immintrin.h>
+#if REAL_BITS == 32
+typedef __mmask16 lanes;
+static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm512_maskz_loadu_ps(m, p); }
+static inline void vstore_lanes(real *p, vec v, lanes m) { _mm512_mask_storeu_ps(p, m, (__m512)v); }
+#else
+typedef __mmask8 lanes;
+static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm512_maskz_loadu_pd(m, p); }
+static inline void vstore_lanes(real *p, vec v, lanes m) { _mm512_mask_storeu_pd(p, m, (__m512d)v); }
+#endif
+static inline lanes first_lanes(int n) { return (lanes)((1u << n) - 1); }
+
+#elif VEC_BYTES == 32
+#include <immintrin.h>
+typedef __m256i lanes;
+#if REAL_BITS == 32
+static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm256_maskload_ps(p, m); }
+static inline void vstore_lanes(real *p, vec v, lanes m) { _mm256_maskstore_ps(p, m, (__m256)v); }
+static inline lanes first_lanes(int n)
+{
+    const ivec index = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (lanes)(index < n);
+}
+#else
+static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm256_maskload_pd(p, m); }
+static inline void vstore_lanes(real *p, vec v, lanes m) { _mm256_maskstore_pd(p, m, (__m256d)v); }
+static inline lanes first_lanes(int n)
+{
+    const ivec index = {0, 1, 2, 3};
+    return (lanes)(index < (integer)n);
+}
+#endif
+
+#else
+typedef int lanes;
+static inline lanes first_lanes(int n) { return n; }
+static inline vec vload_lanes(const real *p, lanes n)
+{
+    vec v = {0};
+    if (n == LANES)
+        return vload(p);
+    memcpy(&v, p, n * sizeof(real));
+    return v;
+}
+static inline void vstore_lanes(real *p, vec v, lanes n)
+{
+    if (n == LANES)
+        vstore(p, v);
+    else
+        memcpy(p, &v, n * sizeof(real));
+}
+#endif
+
+/* For a run of n reals: how many registers it fills, and the lanes of the first of them. */
+static inline int64_t registers(int64_t n) { return (n + LANES - 1) / LANES; }
+static inline lanes lanes_of(int64_t n) { return first_lanes(n < LANES ? (int)n : LANES); }
+
+/* Lane by lane: all bits set where a new value takes the place of the best so far. A larger one does, and NaN
+   does unless the best is NaN already, so the first maximum and the first NaN stay. */
+#if LANES > 1
+static inline ivec vtakes(vec value, vec best) { return ~(value <= best) & (best == best); }
+static inline vec vselect(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+static inline ivec iselect(ivec m, ivec a, ivec b) { return (m & a) | (~m & b); }
+static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
+#else
+static inline ivec vtakes(vec value, vec best) { return -(!(value <= best) & (best == best)); }
+static inline vec vselect(ivec m, vec a, vec b) { return m ? a : b; }
+static inline ivec iselect(ivec m, ivec a, ivec b) { return m ? a : b; }
+static inline ivec isplat(int value) { return value; }
+#endif
+
+/* The sum of the lanes, always in the same order. */
+static inline real vsum(vec v)
+{
+#if VEC_BYTES == 64 && REAL_BITS == 32
+    return _mm512_reduce_add_ps((__m512)v);
+#elif VEC_BYTES == 64
+    return _mm512_reduce_add_pd((__m512d)v);
+#else
+    real sum = ((real *)&v)[0];
+    for (int i = 1; i < LANES; i++)
+        sum += ((real *)&v)[i];
+    return sum;
+#endif
+}
+
+static inline ivec vequals(vec a, vec b)
+{
+#if LANES > 1
+    return a == b;
+#else
+    return -(a == b);
+#endif
+}
+static inline ivec iequals(ivec a, int b)
+{
+#if LANES > 1
+    return a == isplat(b);
+#else
+    return -(a == b);
+#endif
+}
+
+/* Switches lie in memory as 32-bit integers, whatever the width of a real. */
+static inline ivec iload(const int32_t *p, int n)
+{
+    ivec v = isplat(0);
+    for (int i = 0; i < n; i++)
+        ((integer *)&v)[i] = p[i];
+    return v;
+}
+static inline void istore(int32_t *p, ivec v, int n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = (int32_t)((integer *)&v)[i];
+}
+
+#endif

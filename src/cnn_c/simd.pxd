@@ -1,0 +1,31 @@
+# What simd.h offers, for Cython: it takes `vec` for a number, so that `+` and `*` on registers read as they do in C.
+
+cdef extern from "simd.h" nogil:
+    ctypedef float real
+    ctypedef float vec
+    ctypedef int ivec
+    ctypedef int lanes
+    enum: LANES
+    enum: MAX_TILE
+    enum: REAL_BITS
+
+    # `void`, for a function into which all that it calls is inlined
+    ctypedef void flattened "FLATTENED"
+
+    vec vload(const real *p)
+    void vstore(real *p, vec v)
+    lanes first_lanes(int n)
+    lanes lanes_of(Py_ssize_t n)
+    Py_ssize_t registers(Py_ssize_t n)
+    vec vload_lanes(const real *p, lanes m)
+    void vstore_lanes(real *p, vec v, lanes m)
+    real vsum(vec v)
+
+    ivec vtakes(vec value, vec best)
+    ivec vequals(vec a, vec b)
+    vec vselect(ivec m, vec a, vec b)
+    ivec iselect(ivec m, ivec a, ivec b)
+    ivec isplat(int value)
+    ivec iequals(ivec a, int b)
+    ivec iload(const int *p, int n)
+    void istore(int *p, ivec v, int n)

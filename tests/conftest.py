@@ -1,0 +1,103 @@
+"""Fixtures that run one test over the reference and every compiled level, both precisions and several thread counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import ModuleType
+
+import cnn_c
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import cnn
+import cnn.functional
+import cnn.reference
+
+# The level stays what it is for all examples of a test, so a fixture need not be set up anew for each of them.
+settings.register_profile(
+    "cnn", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("cnn")
+
+
+@pytest.fixture(params=cnn_c.LEVELS)
+def level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each compiled level that this CPU runs, in use during the test."""
+    before = cnn_c.LEVEL
+    cnn_c.use_level(request.param)
+    yield request.param
+    cnn_c.use_level(before)
+
+
+@pytest.fixture(params=["reference", *cnn_c.LEVELS])
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The reference, then each compiled level that this CPU runs, in use during the test."""
+    before = cnn_c.LEVEL
+    if request.param != "reference":
+        cnn_c.use_level(request.param)
+    yield request.param
+    cnn_c.use_level(before)
+
+
+@pytest.fixture
+def ops(implementation: str) -> ModuleType:
+    """The functions: `cnn.reference.functional`, or `cnn.functional` at some level."""
+    return cnn.reference.functional if implementation == "reference" else cnn.functional
+
+
+@pytest.fixture
+def compiled_ops(level: str) -> ModuleType:
+    """`cnn.functional` at some level."""
+    return cnn.functional
+
+
+@pytest.fixture
+def tutorial(implementation: str) -> ModuleType:
+    """The namespace of Conv3x3, MaxPool2 and Softmax: `cnn.reference`, or `cnn` at some level."""
+    return cnn.reference if implementation == "reference" else cnn
+
+
+@pytest.fixture
+def compiled_tutorial(level: str) -> ModuleType:
+    """`cnn` at some level."""
+    return cnn
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> np.dtype:
+    return np.dtype(request.param)
+
+
+@pytest.fixture
+def thread_counts() -> Iterator[Iterator[int]]:
+    """The numbers 1 to 4; each is the number of threads in use until the next is asked for."""
+    before = cnn.get_num_threads()
+
+    def each() -> Iterator[int]:
+        for n in (1, 2, 3, 4):
+            cnn.set_num_threads(n)
+            yield n
+
+    yield each()
+    cnn.set_num_threads(before)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """1, 2, 3 threads, in use during the test."""
+    before = cnn.get_num_threads()
+    cnn.set_num_threads(request.param)
+    yield request.param
+    cnn.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def mnist_dataset():
+    """MNIST, from the folder that CNN_DATA_DIR names."""
+    if not os.environ.get("CNN_DATA_DIR"):
+        pytest.skip("CNN_DATA_DIR is not set: no MNIST to train on")
+    from cnn import datasets
+
+    return datasets.load_mnist()

@@ -1,0 +1,155 @@
+"""What a fit shows: lines in a log file, a bar in a terminal, nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cnn import progress
+
+LOGS = {"loss": 0.5, "accuracy": 0.875, "seconds": 1.25, "images_per_second": 48000.0}
+VALIDATION = {"val_loss": 0.25, "val_accuracy": 0.9375}
+
+FIT = """
+import sys
+from cnn import progress
+
+with progress.reporter({mode!r}, 2, 100) as report:
+    for epoch in (1, 2):
+        report.epoch_begin(epoch)
+        report.step(50, 1.0, 0.5)
+        {during}
+        report.epoch_end({logs})
+"""
+
+
+def run_fit(mode, logs=LOGS, epochs=2):
+    with progress.reporter(mode, epochs, 100) as report:
+        for epoch in range(1, epochs + 1):
+            report.epoch_begin(epoch)
+            report.step(50, 1.0, 0.5)
+            report.epoch_end(logs)
+
+
+def in_a_terminal(mode, during="pass"):
+    """Run FIT with a terminal as its standard output; return what appeared there and the exit status."""
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    ours, theirs = pty.openpty()
+    program = FIT.format(mode=mode, during=during, logs=LOGS)
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # Linux says so when the child has closed its end
+        pass
+    os.close(ours)
+    child.communicate()
+    return shown.decode(), child.returncode
+
+
+@pytest.mark.parametrize("mode", ["auto", True])
+def test_a_log_file_gets_one_line_an_epoch(capsys, mode):
+    run_fit(mode)
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1/2  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s",
+        "epoch 2/2  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s",
+    ]
+
+
+def test_the_line_has_the_figures_of_the_validation(capsys):
+    run_fit("auto", LOGS | VALIDATION, epochs=1)
+    assert "  val_loss 0.2500  val_accuracy 93.75%  " in capsys.readouterr().out
+
+
+def test_epochs_are_aligned(capsys):
+    run_fit("auto", epochs=10)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch  1/10  ")
+    assert lines[9].startswith("epoch 10/10  ")
+
+
+def test_nothing_is_shown_when_nothing_is_wanted(capsys):
+    run_fit(False)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize("mode", ["always", None, 2])
+def test_an_unknown_mode_is_refused(mode):
+    with pytest.raises(ValueError, match=r'"auto", True or False'):
+        run_fit(mode)
+
+
+@pytest.mark.parametrize("mode", ["auto", False])
+def test_without_a_terminal_rich_is_not_imported(mode):
+    program = FIT.format(mode=mode, during="assert 'rich' not in sys.modules", logs=LOGS)
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+
+
+def test_a_terminal_gets_a_bar_and_keeps_a_line_of_every_epoch():
+    shown, status = in_a_terminal("auto", "import time; time.sleep(0.3); report.step(75, 1.0, 0.5)")
+    assert status == 0
+    assert "━" in shown
+    assert "accuracy 50.00%" in shown
+    assert " left" in shown
+    for epoch in ("epoch 1/2", "epoch 2/2"):
+        assert f"{epoch}  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s" in shown
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))  # noqa: SIM115
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    with progress.reporter("auto", 1, 100) as report:
+        assert isinstance(report, progress.Lines)
+
+
+@pytest.mark.parametrize("mode", ["auto", False])
+def test_an_interrupted_fit_leaves_the_terminal_as_it_was(mode):
+    shown, status = in_a_terminal(mode, "raise KeyboardInterrupt")
+    assert status != 0
+    hide_cursor, show_cursor = "\x1b[?25l", "\x1b[?25h"
+    assert shown.count(hide_cursor) == shown.count(show_cursor)
+    assert shown.rfind(hide_cursor) <= shown.rfind(show_cursor)
+
+
+class CountingProgress:
+    def __init__(self):
+        self.drawings = []
+
+    def add_task(self, description, **fields):
+        return 0
+
+    def update(self, task, **fields):
+        self.drawings.append(fields)
+
+    def refresh(self):
+        pass
+
+
+def test_the_bar_is_drawn_a_few_times_a_second_however_many_steps_there_are(monkeypatch):
+    clock = iter(range(1_000_000))
+    monkeypatch.setattr(progress, "perf_counter", lambda: next(clock) * 1e-5)
+    counting = CountingProgress()
+    bar = progress.Bar(counting, epochs=2, images_per_epoch=100_000)
+    bar.epoch_begin(1)
+    for step in range(1, 100_001):  # one second
+        bar.step(step, 0.5, 0.75)
+    assert 4 <= len(counting.drawings) <= 6
+    last = counting.drawings[-1]
+    assert last["completed"] > 70_000
+    assert last["figures"].startswith("loss 0.5000  accuracy 75.00%  ")
+    assert last["figures"].endswith("0:01 left")  # of both epochs
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (4211, "1:10:11")]
+)
+def test_time_left_reads_as_a_clock(seconds, shown):
+    assert progress._clock(seconds) == shown
