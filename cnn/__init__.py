@@ -1,4 +1,59 @@
-"""Small convolutional networks, trained on a CPU at the speed the silicon allows."""
+"""Small convolutional networks for handwritten digits, trained on a CPU at the speed the silicon allows.
 
-from . import functional
+The tutorial's layers are `Conv3x3`, `MaxPool2`, `Softmax`; the general ones go into a `Sequential`. The kernels are
+functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.reference`.
+"""
+
+import importlib
+
+from . import functional, models
+from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
+from .network import Sequential
+from .optimizers import SGD
 from .threads import get_num_threads, set_num_threads
+from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
+
+_LAZY_MODULES = ("datasets", "reference")
+
+
+def show_config() -> None:
+    """Print version, instruction-set level, vector width, OpenMP, threads, processor and versions."""
+    from .config import show_config
+
+    show_config()
+
+
+def __getattr__(name: str):
+    # Not everybody needs these; what nobody asked for is not imported.
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cnn-c")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY_MODULES, "__version__"])
+
+
+__all__ = [
+    "SGD",
+    "Conv2D",
+    "Conv3x3",
+    "ConvolutionalNeuralNetwork",
+    "Dense",
+    "Flatten",
+    "MaxPool2",
+    "MaxPool2D",
+    "ReLU",
+    "Rescaling",
+    "Sequential",
+    "Softmax",
+    "functional",
+    "get_num_threads",
+    "models",
+    "set_num_threads",
+    "show_config",
+]

@@ -13,6 +13,7 @@ import numpy as np
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+LARGEST = 2**59  # elements of an array: eight bytes each still fit a signed 64-bit byte count
 
 
 def array(name: str, value) -> np.ndarray:
@@ -72,6 +73,12 @@ def pair(name: str, value, minimum: int) -> tuple[int, int]:
     return number, number
 
 
+def elements(name: str, *sizes: int) -> None:
+    """ValueError where an array of these sizes could not be indexed."""
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"{name} overflow: {' x '.join(map(str, sizes))} elements")
+
+
 def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) -> float:
     """`value` as a finite float between `minimum` and `maximum`."""
     try:
@@ -111,6 +118,25 @@ def parameter(name: str, value, like: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"{name} must have shape {like.shape} and dtype {like.dtype}, got {value.shape} and {value.dtype}"
         )
+    return value
+
+
+def switches(name: str, value, window: int) -> np.ndarray:
+    """Positions inside a window of `window` elements, as C-contiguous int32."""
+    value = array(name, value)
+    if value.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got dtype {value.dtype}")
+    if value.size and not (0 <= value.min() and value.max() < window):
+        raise ValueError(f"{name} must be from 0 to {window - 1}, got {value.min()} to {value.max()}")
+    return np.require(value, np.int32, ["C", "A"])
+
+
+def images(name: str, value, input_shape: tuple[int, ...], dtype: np.dtype | None = None) -> np.ndarray:
+    """A batch of inputs (n, *input_shape); one channel may be left out: (n, 28, 28) stands for (n, 28, 28, 1)."""
+    value = array(name, value) if dtype is None else real(name, value, dtype)
+    if input_shape[-1] == 1 and value.shape[1:] == input_shape[:-1]:
+        value = value[..., None]
+    shape(name, value, (None, *input_shape), "a batch of inputs")
     return value
 
 

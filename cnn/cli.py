@@ -24,8 +24,9 @@ import cnn
 import cnn_c
 
 from . import models
-from .compare import Comparison, cpu_name
+from .compare import Comparison
 from .compare import compare as compare_layers
+from .config import processor
 from .datasets import load_mnist
 
 app = typer.Typer(
@@ -207,7 +208,7 @@ def show_comparison(comparison: Comparison) -> None:
     typer.echo(
         f"Numbers agree at every stage, to a fraction of its largest value: {deviation}\n"
         f"Every time includes reading the clock once, {comparison.clock:.2f} us; images are scaled before\n"
-        f"{cpu_name()}; level {cnn_c.LEVEL}, {cnn.get_num_threads()} threads; {sys.platform}\n"
+        f"{processor()}; level {cnn_c.LEVEL}, {cnn.get_num_threads()} threads; {sys.platform}\n"
         f"cnn_c {cnn.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     )
 

@@ -6,9 +6,7 @@ bound is that of one stage's rounding. Pure and fast steps are timed in turns: a
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
 from types import ModuleType
@@ -100,17 +98,6 @@ def clock_cost() -> float:
     """Return how many microseconds one reading of the clock takes."""
     readings = [perf_counter_ns() for _ in range(1001)]
     return (readings[-1] - readings[0]) / 1e6
-
-
-def cpu_name() -> str:
-    """Return the processor's name as the operating system has it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 class Net:

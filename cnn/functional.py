@@ -55,17 +55,35 @@ def conv2d_backward(dy, x, w, stride=1, padding="valid"):
     dw : array (kh, kw, c_in, c_out)
     db : array (c_out,)
     """
-    x, w, _, g = _conv2d_arguments(x, w, None, stride, padding)
+    x, w, _, _ = _conv2d_arguments(x, w, None, stride, padding)
     dy = checks.real("dy", dy, w.dtype)
+    dw, db = conv2d_weight_gradient(dy, x, w.shape, stride, padding)
+    return conv2d_input_gradient(dy, w, x.shape, stride, padding), dw, db
+
+
+def conv2d_input_gradient(dy, w, input_shape, stride=1, padding="valid"):
+    """The `dx` of `conv2d_backward`, (n, h, w, c_in); `input_shape` is that of x."""
+    w = checks.real("w", w)
+    dy = checks.real("dy", dy, w.dtype)
+    g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
+    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c_out)")
+    dx = np.empty(input_shape, w.dtype)
+    KERNELS[w.dtype.char].conv2d_input_gradient(dy, w, dx, g, threads_for(len(dy)))
+    return dx
+
+
+def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
+    """The `dw` and `db` of `conv2d_backward`, of the dtype of `dy`; `kernel_shape` is (kh, kw, c_in, c_out)."""
+    dy = checks.real("dy", dy)
+    x = checks.real("x", x, dy.dtype)
+    g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
     checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
-    dx, dw, db = np.empty(x.shape, w.dtype), np.empty(w.shape, w.dtype), np.empty(g.c_out, w.dtype)
-    kernels, threads = KERNELS[w.dtype.char], threads_for(len(x))
-    kernels.conv2d_input_gradient(dy, w, dx, g, threads)
-    kernels.conv2d_weight_gradient(dy, x, dw, db, g, threads)
-    return dx, dw, db
+    dw, db = np.empty(kernel_shape, dy.dtype), np.empty(g.c_out, dy.dtype)
+    KERNELS[dy.dtype.char].conv2d_weight_gradient(dy, x, dw, db, g, threads_for(len(x)))
+    return dw, db
 
 
-def maxpool2d_forward(x, pool_size=2, stride=None, padding=0):
+def maxpool2d_forward(x, pool_size, stride=None, padding=0):
     """Maximum of every window. NaN in a window gives NaN; padding never wins.
 
     Parameters
@@ -84,14 +102,14 @@ def maxpool2d_forward(x, pool_size=2, stride=None, padding=0):
         Where in its window the first maximum is: row * window width + column.
     """
     x = checks.real("x", x)
-    g = _pool_geometry(x.shape, pool_size, stride, padding)
+    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
     y = np.empty((len(x), *g.output_shape), x.dtype)
     switches = np.empty(y.shape, np.int32)
     KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
     return y, switches
 
 
-def maxpool2d_backward(dy, switches, input_shape, pool_size=2, stride=None, padding=0):
+def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, padding=0):
     """Gradient of `maxpool2d_forward`: the first maximum of a window takes all of its gradient (PyTorch's rule).
 
     Parameters
@@ -109,8 +127,8 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size=2, stride=None, padd
     """
     dy = checks.real("dy", dy)
     input_shape = tuple(input_shape)
-    g = _pool_geometry(input_shape, pool_size, stride, padding)
-    switches = np.require(checks.array("switches", switches), np.int32, ["C", "A"])
+    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    switches = checks.switches("switches", switches, g.kh * g.kw)
     for name, value in (("dy", dy), ("switches", switches)):
         checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
     dx = np.empty(input_shape, dy.dtype)
@@ -118,7 +136,7 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size=2, stride=None, padd
     return dx
 
 
-def maxpool2d_backward_ties(dy, x, y, pool_size=2, stride=None, padding=0):
+def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     """Gradient of `maxpool2d_forward` by the tutorial's rule: every element equal to its window's maximum takes it.
 
     Parameters
@@ -134,7 +152,7 @@ def maxpool2d_backward_ties(dy, x, y, pool_size=2, stride=None, padding=0):
     dx : array (n, h, w, c)
     """
     x = checks.real("x", x)
-    g = _pool_geometry(x.shape, pool_size, stride, padding)
+    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
@@ -179,12 +197,30 @@ def dense_backward(dy, x, w):
     """
     x, w, _ = _dense_arguments(x, w, None)
     dy = checks.real("dy", dy, w.dtype)
-    checks.shape("dy", dy, (len(x), w.shape[1]), "the output's (n, units)")
-    dx, dw, db = np.empty(x.shape, w.dtype), np.empty(w.shape, w.dtype), np.empty(w.shape[1], w.dtype)
-    kernels, threads = KERNELS[w.dtype.char], threads_for(len(x))
-    kernels.dense_input_gradient(dy, w, dx, threads)
-    kernels.dense_weight_gradient(dy, x, dw, db, threads)
-    return dx, dw, db
+    dw, db = dense_weight_gradient(dy, x)
+    return dense_input_gradient(dy, w), dw, db
+
+
+def dense_input_gradient(dy, w):
+    """The `dx` of `dense_backward`, (n, inputs)."""
+    w = checks.real("w", w)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("w", w, (None, None), "(inputs, units)")
+    checks.shape("dy", dy, (None, w.shape[1]), "the output's (n, units)")
+    dx = np.empty((len(dy), w.shape[0]), w.dtype)
+    KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
+    return dx
+
+
+def dense_weight_gradient(dy, x):
+    """The `dw` (inputs, units) and `db` (units,) of `dense_backward`, of the dtype of `dy`."""
+    dy = checks.real("dy", dy)
+    x = checks.real("x", x, dy.dtype)
+    checks.shape("x", x, (None, None), "(n, inputs)")
+    checks.shape("dy", dy, (len(x), None), "the output's (n, units)")
+    dw, db = np.empty((x.shape[1], dy.shape[1]), dy.dtype), np.empty(dy.shape[1], dy.dtype)
+    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, False, threads_for(len(x)))
+    return dw, db
 
 
 def relu_forward(x):
@@ -249,10 +285,7 @@ def softmax_cross_entropy(logits, labels):
 def _conv2d_arguments(x, w, b, stride, padding):
     w = checks.real("w", w)
     x = checks.real("x", x, w.dtype)
-    checks.shape("w", w, (None, None, None, None), "(kh, kw, c_in, c_out)")
-    checks.shape("x", x, (None, None, None, w.shape[2]), "(n, h, w, c_in)")
-    g = geometry.conv2d(x.shape[1:], w.shape, stride, padding)
-    return x, w, _bias(b, w), g
+    return x, w, _bias(b, w), geometry.conv2d_batch(x.shape, w.shape, stride, padding)
 
 
 def _dense_arguments(x, w, b):
@@ -264,17 +297,12 @@ def _dense_arguments(x, w, b):
 
 
 def _bias(b, w):
+    """After the checks of w's shape, or an odd `w` would be blamed on `b`."""
     if b is None:
         return None
     b = checks.real("b", b, w.dtype)
     checks.shape("b", b, w.shape[-1:], "(outputs of w,)")
     return b
-
-
-def _pool_geometry(shape, pool_size, stride, padding):
-    if len(shape) != 4:
-        raise ValueError(f"x must have shape (n, h, w, c), got {tuple(shape)}")
-    return geometry.maxpool2d(tuple(shape[1:]), pool_size, stride, padding)
 
 
 def _threads_for_array(a):

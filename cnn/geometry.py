@@ -108,8 +108,10 @@ def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
     if c != c_in:
         raise ValueError(f"x of shape {input_shape} has {c} channels, w of shape {kernel_shape} takes {c_in}")
     sh, sw = checks.pair("stride", stride, minimum=1)
-    oh, ph = _output_size("height", h, kh, sh, _axis(padding, 0))
-    ow, pw = _output_size("width", w, kw, sw, _axis(padding, 1))
+    padding = checked_padding(padding)
+    rows, columns = (padding, padding) if isinstance(padding, str) else padding
+    oh, ph = _output_size("height", h, kh, sh, rows)
+    ow, pw = _output_size("width", w, kw, sw, columns)
     geometry = ConvGeometry(h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow)
     # The padded input, the spread and padded output gradient, the kernel, the output: all that C will index.
     padded = ((oh - 1) * sh + 2 * kh + h) * ((ow - 1) * sw + 2 * kw + w) * max(c_in, c_out)
@@ -148,9 +150,7 @@ def _maxpool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
     h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
     kh, kw = checks.pair("pool_size", pool_size, minimum=1)
     sh, sw = (kh, kw) if stride is None else checks.pair("stride", stride, minimum=1)
-    ph, pw = checks.pair("padding", padding, minimum=0)
-    if 2 * ph > kh or 2 * pw > kw:
-        raise ValueError(f"padding must be at most half of pool_size ({kh}, {kw}), got ({ph}, {pw})")
+    ph, pw = checked_pool_padding(padding, (kh, kw))
     oh, _ = _output_size("height", h, kh, sh, ph, what="pool window")
     ow, _ = _output_size("width", w, kw, sw, pw, what="pool window")
     geometry = PoolGeometry(h, w, c, kh, kw, sh, sw, ph, pw, oh, ow)
@@ -170,12 +170,42 @@ def _sizes(what: str, names: tuple[str, ...], shape: tuple) -> list[int]:
     return [checks.integer(f"{what} {name}", size, minimum=1) for name, size in zip(names, shape, strict=True)]
 
 
-def _axis(padding, axis: int):
+def conv2d_batch(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
+    """Geometry of a convolution of a batch (n, h, w, c_in)."""
+    if len(input_shape) != 4 or len(kernel_shape) != 4:
+        raise ValueError(
+            "x must have shape (n, h, w, c_in) and w (kh, kw, c_in, c_out), "
+            f"got {tuple(input_shape)} and {tuple(kernel_shape)}"
+        )
+    return conv2d(tuple(input_shape[1:]), tuple(kernel_shape), _hashable(stride), _hashable(padding))
+
+
+def maxpool2d_batch(input_shape, pool_size, stride, padding) -> PoolGeometry:
+    """Geometry of a max pooling of a batch (n, h, w, c)."""
+    if len(input_shape) != 4:
+        raise ValueError(f"x must have shape (n, h, w, c), got {tuple(input_shape)}")
+    return maxpool2d(tuple(input_shape[1:]), _hashable(pool_size), _hashable(stride), _hashable(padding))
+
+
+def _hashable(pair):
+    return tuple(pair) if isinstance(pair, list) else pair
+
+
+def checked_padding(padding) -> str | tuple[int, int]:
+    """The padding of a convolution: "valid", "same" or a pair of ints."""
     if isinstance(padding, str):
         if padding not in ("valid", "same"):
             raise ValueError(f'padding must be "valid", "same", an int or a pair of ints, got {padding!r}')
         return padding
-    return checks.pair("padding", padding, minimum=0)[axis]
+    return checks.pair("padding", padding, minimum=0)
+
+
+def checked_pool_padding(padding, pool_size: tuple[int, int]) -> tuple[int, int]:
+    """The padding of a pooling: a pair of ints, at most half the window."""
+    pair = checks.pair("padding", padding, minimum=0)
+    if any(2 * p > k for p, k in zip(pair, pool_size, strict=True)):
+        raise ValueError(f"padding must be at most half of pool_size {pool_size}, got {pair}")
+    return pair
 
 
 def _output_size(axis: str, size: int, kernel: int, stride: int, padding, what: str = "kernel") -> tuple[int, int]:

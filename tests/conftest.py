@@ -1,4 +1,4 @@
-"""Fixtures that run one test over the reference and every compiled level, both precisions and several thread counts."""
+"""Fixtures that run a test over the reference and each compiled level, both precisions, several thread counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from types import ModuleType
 
-import cnn_c
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,10 +13,11 @@ from hypothesis import HealthCheck, settings
 import cnn
 import cnn.functional
 import cnn.reference
+import cnn_c
 
-# The level stays what it is for all examples of a test, so a fixture need not be set up anew for each of them.
+# The level stays what it is for all examples of a test: no fixture need be set up anew for each of them.
 settings.register_profile(
-    "cnn", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "cnn", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("cnn")
 

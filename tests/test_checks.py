@@ -36,7 +36,7 @@ class WithDLPack:
         return self._values.__dlpack_device__()
 
 
-# ---- array -----------------------------------------------------------------------------------------------------
+# ---- array -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, np.ndarray.tolist, WithArray, WithDLPack, memoryview])
@@ -49,7 +49,7 @@ def test_anything_that_holds_an_array_is_accepted(wrap):
 
 @pytest.mark.parametrize(
     "value",
-    [None, "abc", b"abc", object(), {"a": 1}, 1j, [1j, 2], ["1", "2"], [None, 1.0], np.zeros(2, "datetime64[s]")],
+    [None, "abc", b"abc", object(), {"a": 1}, 1j, [1j, 2], ["1"], [None, 1.0], np.zeros(2, "datetime64[s]")],
     ids=repr,
 )
 def test_what_holds_no_real_numbers_is_a_type_error(value):
@@ -63,7 +63,7 @@ def test_a_masked_array_is_a_type_error_even_where_nothing_is_masked(mask):
         checks.array("x", np.ma.masked_array([1.0, 2.0, 3.0], mask))
 
 
-# ---- real ------------------------------------------------------------------------------------------------------
+# ---- real --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_good_array_passes_untouched(dtype):
     st.booleans(),
     st.booleans(),
 )
-def test_the_result_is_contiguous_aligned_and_native_and_the_values_are_kept(value, dtype, transpose, reverse):
+def test_the_result_is_contiguous_aligned_native_and_of_the_same_values(value, dtype, transpose, reverse):
     value = value.T if transpose else value
     value = value[::-1] if reverse and value.ndim else value
     before = value.copy()
@@ -131,10 +131,13 @@ def test_an_unaligned_array_is_copied_to_an_aligned_place():
 
 
 def test_a_subclass_of_array_becomes_a_plain_one():
-    assert type(checks.real("x", np.matrix([[1.0, 2.0]]))) is np.ndarray
+    class Subclass(np.ndarray):
+        pass
+
+    assert type(checks.real("x", np.ones((2, 3)).view(Subclass))) is np.ndarray
 
 
-# ---- integer, pair, number, dtype ------------------------------------------------------------------------------
+# ---- integer, pair, number, dtype --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.array(3)])
@@ -200,13 +203,12 @@ def test_what_is_no_number(value):
         checks.number("rate", value)
 
 
-@pytest.mark.parametrize("value", ["float32", np.float32, FLOAT32, ">f4"])
-def test_a_dtype_becomes_the_native_one(value):
+@pytest.mark.parametrize("value", ["float32", np.float32, FLOAT32, "f4"])
+def test_a_dtype_by_any_of_its_names(value):
     assert checks.dtype(value) == FLOAT32
-    assert checks.dtype(value).isnative
 
 
-@pytest.mark.parametrize("value", ["float16", int, "complex64", bool])
+@pytest.mark.parametrize("value", ["float16", int, "complex64", bool, ">f4"])
 def test_a_dtype_that_no_kernel_has(value):
     with pytest.raises(ValueError, match='dtype must be "float32" or "float64", got'):
         checks.dtype(value)
@@ -217,7 +219,7 @@ def test_what_is_no_dtype():
         checks.dtype("fast")
 
 
-# ---- shape, parameter ------------------------------------------------------------------------------------------
+# ---- shape, parameter --------------------------------------------------------------------------------------
 
 
 def test_a_shape_that_fits():
@@ -242,11 +244,32 @@ def test_a_parameter_of_another_shape_or_dtype(value):
         checks.parameter("weights", value, np.zeros((2, 3), np.float32))
 
 
-# ---- labels ----------------------------------------------------------------------------------------------------
+# ---- switches ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int64", "uint64", ">i4"])
+def test_switches_of_any_integer_type(kind):
+    result = checks.switches("switches", np.array([[0, 3], [1, 2]], kind), 4)
+    assert result.dtype == np.int32
+    assert result.tolist() == [[0, 3], [1, 2]]
+
+
+@pytest.mark.parametrize("bad", [4, -1, 2**40])
+def test_a_switch_outside_of_its_window(bad):
+    with pytest.raises(ValueError, match="switches must be from 0 to 3, got"):
+        checks.switches("switches", np.array([0, bad]), 4)
+
+
+def test_switches_that_are_no_integers():
+    with pytest.raises(TypeError, match="switches must be integers, got dtype float64"):
+        checks.switches("switches", np.zeros(3), 4)
+
+
+# ---- labels ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", ">i4"]
+    "dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64", ">i4"]
 )
 def test_labels_of_any_integer_type_or_whole_floats(dtype):
     result = checks.labels("labels", np.array([0, 9, 3], dtype), 3, 10)

@@ -25,7 +25,7 @@ def test_convolution_has_as_many_outputs_as_windows_fit(h, w, kh, kw, sh, sw, ph
         assert g == (h, w, 2, 3, kh, kw, sh, sw, ph, pw, rows, columns)
         assert g.output_shape == (rows, columns, 3)
     else:
-        with pytest.raises(ValueError, match="kernel of .* is larger than the input"):
+        with pytest.raises(ValueError, match=r"kernel of .* is larger than the input"):
             geometry.conv2d((h, w, 2), (kh, kw, 2, 3), (sh, sw), (ph, pw))
 
 
@@ -54,7 +54,7 @@ def test_pooling_has_as_many_outputs_as_windows_fit_and_each_holds_an_element(h,
             starts = [i * step - padding for i in range(count)]
             assert all(start < size and start + kernel > 0 for start in starts)
     else:
-        with pytest.raises(ValueError, match="pool window of .* is larger than the input"):
+        with pytest.raises(ValueError, match=r"pool window of .* is larger than the input"):
             geometry.maxpool2d((h, w, 5), (kh, kw), stride, (ph, pw))
 
 

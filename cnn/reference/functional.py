@@ -87,26 +87,46 @@ def conv2d_backward(
     TypeError, ValueError
         As `conv2d_forward`; and a `dy` that has not the output's shape.
     """
-    x, w, g = _conv2d_arguments(x, w, stride, padding)
+    x, w, _ = _conv2d_arguments(x, w, stride, padding)
     dy = checks.real("dy", dy, w.dtype)
-    checks.shape("dy", dy, (len(x), *g.output_shape), "(n, oh, ow, c_out)")
-    padded = _pad(x, g, 0)
-    d_padded = np.zeros_like(padded)
-    dw = np.empty_like(w)
-    for (u, v, view), (_, _, d_view) in zip(_views(padded, g), _views(d_padded, g), strict=True):
-        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
+    dw, db = conv2d_weight_gradient(dy, x, w.shape, stride, padding)
+    return conv2d_input_gradient(dy, w, x.shape, stride, padding), dw, db
+
+
+def conv2d_input_gradient(
+    dy: ArrayLike, w: ArrayLike, input_shape: tuple[int, ...], stride: Pair = 1, padding: Padding = "valid"
+) -> np.ndarray:
+    """The `dx` of `conv2d_backward`, (n, h, w, c_in); `input_shape` is that of x."""
+    w = checks.real("w", w)
+    dy = checks.real("dy", dy, w.dtype)
+    g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
+    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c_out)")
+    d_padded = np.zeros(_padded_shape(len(dy), g.c_in, g), dy.dtype)
+    for u, v, d_view in _views(d_padded, g):
         d_view += np.tensordot(dy, w[u, v].T, axes=1)
-    return _inside(d_padded, g).copy(), dw, dy.sum(axis=(0, 1, 2))
+    return _inside(d_padded, g).copy()
+
+
+def conv2d_weight_gradient(
+    dy: ArrayLike, x: ArrayLike, kernel_shape: tuple[int, ...], stride: Pair = 1, padding: Padding = "valid"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `dw` and `db` of `conv2d_backward`, of the dtype of `dy`; `kernel_shape` is that of w."""
+    dy = checks.real("dy", dy)
+    x = checks.real("x", x, dy.dtype)
+    g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
+    checks.shape("dy", dy, (len(x), *g.output_shape), "(n, oh, ow, c_out)")
+    dw = np.empty(g.kernel_shape, dy.dtype)
+    for u, v, view in _views(_pad(x, g, 0), g):
+        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
+    return dw, dy.sum(axis=(0, 1, 2))
 
 
 def _conv2d_arguments(
     x: ArrayLike, w: ArrayLike, stride: Pair, padding: Padding
 ) -> tuple[np.ndarray, np.ndarray, ConvGeometry]:
     w = checks.real("w", w)
-    checks.shape("w", w, (None, None, None, None), "(kh, kw, c_in, c_out)")
     x = checks.real("x", x, w.dtype)
-    checks.shape("x", x, (None, None, None, w.shape[2]), f"(n, h, w, c_in) for w of shape {w.shape}")
-    return x, w, geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+    return x, w, geometry.conv2d_batch(x.shape, w.shape, stride, padding)
 
 
 def _bias(b: ArrayLike, size: int, dtype: np.dtype) -> np.ndarray:
@@ -152,8 +172,7 @@ def maxpool2d_forward(
         than the padded input.
     """
     x = checks.real("x", x)
-    checks.shape("x", x, (None, None, None, None), "(n, h, w, c)")
-    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
     y = np.full((len(x), *g.output_shape), -np.inf, x.dtype)
     switches = np.full(y.shape, -1, np.int32)
     padded = _pad(x, g, -np.inf)
@@ -195,15 +214,16 @@ def maxpool2d_backward(
     Raises
     ------
     TypeError
-        A `dy` that is no array of real numbers, `switches` that are no integers.
+        A `dy` that is no array of real numbers, `switches` that are no integers, either of them masked.
     ValueError
         As `maxpool2d_forward`; `dy` or `switches` without the output's shape; a switch that points outside of
-        its window or into the padding.
+        its window.
     """
-    g = _pool_geometry("input_shape", tuple(input_shape), pool_size, stride, padding)
+    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
     dy = checks.real("dy", dy)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
-    switches = _switches(switches, dy.shape, g)
+    switches = checks.switches("switches", switches, g.kh * g.kw)
+    checks.shape("switches", switches, dy.shape, "the shape of dy")
     d_padded = np.zeros(_padded_shape(input_shape[0], g.c, g), dy.dtype)
     for u, v, d_view in _views(d_padded, g):
         d_view += np.where(switches == u * g.kw + v, dy, 0)
@@ -238,7 +258,7 @@ def maxpool2d_backward_ties(
         As `maxpool2d_forward`; `dy` or `y` without the output's shape.
     """
     x = checks.real("x", x)
-    g = _pool_geometry("x", x.shape, pool_size, stride, padding)
+    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "(n, oh, ow, c)")
@@ -247,29 +267,6 @@ def maxpool2d_backward_ties(
     for (_, _, view), (_, _, d_view) in zip(_views(padded, g), _views(d_padded, g), strict=True):
         d_view += np.where(view == y, dy, 0)
     return _inside(d_padded, g).copy()
-
-
-def _pool_geometry(
-    name: str, shape: tuple[int, ...], pool_size: Pair, stride: Pair | None, padding: Pair
-) -> PoolGeometry:
-    if len(shape) != 4:
-        raise ValueError(f"{name} must have four dimensions (n, h, w, c), got {shape}")
-    checks.integer(f"{name}[0]", shape[0], minimum=0)
-    return geometry.maxpool2d(shape[1:], pool_size, stride, padding)
-
-
-def _switches(switches: ArrayLike, shape: tuple[int, ...], g: PoolGeometry) -> np.ndarray:
-    switches = checks.array("switches", switches)
-    if switches.dtype.kind not in "iu":
-        raise TypeError(f"switches must be integers, got dtype {switches.dtype}")
-    checks.shape("switches", switches, shape, "the shape of dy")
-    switches = switches.astype(np.int64)
-    row = switches // g.kw + g.sh * np.arange(g.oh)[:, None, None] - g.ph
-    column = switches % g.kw + g.sw * np.arange(g.ow)[:, None] - g.pw
-    in_window = (switches >= 0) & (switches < g.kh * g.kw)
-    if not (in_window & (row >= 0) & (row < g.h) & (column >= 0) & (column < g.w)).all():
-        raise ValueError(f"switches must point into the image inside of windows of {g.kh}x{g.kw}")
-    return switches
 
 
 # ---- dense, activation, loss -------------------------------------------------------------------------------
@@ -330,12 +327,34 @@ def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[np.ndarra
     x, w = _dense_arguments(x, w)
     dy = checks.real("dy", dy, w.dtype)
     checks.shape("dy", dy, (len(x), w.shape[1]), "(n, c_out)")
-    return dy @ w.T, x.T @ dy, dy.sum(axis=0)
+    dw, db = dense_weight_gradient(dy, x)
+    return dense_input_gradient(dy, w), dw, db
+
+
+def dense_input_gradient(dy: ArrayLike, w: ArrayLike) -> np.ndarray:
+    """The `dx` of `dense_backward`, (n, c_in)."""
+    w = checks.real("w", w)
+    dy = checks.real("dy", dy, w.dtype)
+    checks.shape("w", w, (None, None), "(c_in, c_out)")
+    checks.shape("dy", dy, (None, w.shape[1]), "(n, c_out)")
+    dx: np.ndarray = dy @ w.T
+    return dx
+
+
+def dense_weight_gradient(dy: ArrayLike, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """The `dw` (c_in, c_out) and `db` (c_out,) of `dense_backward`, of the dtype of `dy`."""
+    dy = checks.real("dy", dy)
+    x = checks.real("x", x, dy.dtype)
+    checks.shape("x", x, (None, None), "(n, c_in)")
+    checks.shape("dy", dy, (len(x), None), "(n, c_out)")
+    return x.T @ dy, dy.sum(axis=0)
 
 
 def _dense_arguments(x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     w = checks.real("w", w)
     checks.shape("w", w, (None, None), "(c_in, c_out)")
+    if w.size == 0:
+        raise ValueError(f"w must have at least one input and one output, got shape {w.shape}")
     x = checks.real("x", x, w.dtype)
     checks.shape("x", x, (None, w.shape[0]), f"(n, c_in) for w of shape {w.shape}")
     return x, w

@@ -41,7 +41,7 @@ class Conv3x3:
         self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
         self.dtype = checks.dtype(dtype)
         # Values around 1/9 keep the output, a sum over nine pixels, near the input's scale.
-        self._filters = (np.random.randn(self.num_filters, 3, 3) / 9).astype(self.dtype)
+        self._filters = (np.random.randn(self.num_filters, 3, 3) / 9).astype(self.dtype)  # noqa: NPY002
         self.last_input: np.ndarray | None = None
 
     @property
@@ -217,7 +217,8 @@ class Softmax:
         self.input_len = checks.integer("input_len", input_len, minimum=1)
         self.nodes = checks.integer("nodes", nodes, minimum=1)
         self.dtype = checks.dtype(dtype)
-        self._weights = (np.random.randn(self.input_len, self.nodes) / self.input_len).astype(self.dtype)
+        weights = np.random.randn(self.input_len, self.nodes) / self.input_len  # noqa: NPY002
+        self._weights = weights.astype(self.dtype)
         self._biases = np.zeros(self.nodes, self.dtype)
         self.last_input: np.ndarray | None = None
         self._last_output = np.empty((0, self.nodes), self.dtype)

@@ -65,7 +65,8 @@ cdef inline void row_times_matrix(Py_ssize_t inputs, Py_ssize_t units, const rea
 
 
 cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, Py_ssize_t first,
-                                       Py_ssize_t count, const real* x, const real* dy, real* dw) noexcept nogil:
+                                       Py_ssize_t count, bint add, const real* x, const real* dy,
+                                       real* dw) noexcept nogil:
     # Rows first .. first + count of dw: (inputs, units), from x: (n, inputs) and dy: (n, units)
     cdef:
         Tile tile
@@ -73,11 +74,12 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
         Py_ssize_t block, u, done
         int size
         lanes live
+        real* rows
     zeros = vload_lanes(dy, first_lanes(0))
     tile.outer, tile.inner = 1, n
     tile.x_tile, tile.x_outer, tile.x_inner = 1, 0, inputs
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
-    tile.start_row = tile.start_tile = 0
+    tile.start_tile = units if add else 0
     tile.y_tile = units
     for block in range(registers(units)):
         u = block * LANES
@@ -87,7 +89,9 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
             size = <int>min(MAX_TILE, count - done)
             tile.rows = (count - done) // size
             tile.x_row, tile.y_row = size, size * units
-            run_tile(size, &tile, x + first + done, dy + u, <const real*>&zeros, dw + (first + done) * units + u, live)
+            tile.start_row = tile.y_row if add else 0
+            rows = dw + (first + done) * units + u
+            run_tile(size, &tile, x + first + done, dy + u, rows if add else <const real*>&zeros, rows, live)
             done += tile.rows * size
 
 

@@ -21,7 +21,7 @@ from .dense cimport (
     dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_block,
     dense_weight_gradient as dense_weight_gradient_rows,
 )
-from .loss cimport cross_entropy, softmax as softmax_row
+from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward as softmax_backward_row
 from .maxpool cimport (
     Pool, maxpool_backward as maxpool_backward_image, maxpool_backward_ties as maxpool_backward_ties_image,
     maxpool_forward as maxpool_forward_image,
@@ -68,6 +68,13 @@ cdef inline real* results(np.ndarray a, Py_ssize_t size) except NULL:
     return <real*>checked(a, REAL, size, True)
 
 
+cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
+    # How many images of `size` elements an array holds, whatever its axes.
+    if size < 1:
+        raise SystemError("a kernel was given an empty image")
+    return np.PyArray_SIZE(a) // size
+
+
 cdef inline np.ndarray zeros(Py_ssize_t size):
     cdef np.npy_intp shape = size
     return np.PyArray_ZEROS(1, &shape, REAL, 0)
@@ -98,8 +105,8 @@ def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, n
     cdef:
         Conv g = conv_from(geometry)
         Frame f = input_frame(&g)
-        Py_ssize_t i, n = np.PyArray_DIM(x, 0)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
+        Py_ssize_t i, n = count(x, in_size)
         const real* xp = values(x, n * in_size)
         const real* wp = values(w, g.kh * g.kw * g.c_in * g.c_out)
         const real* bp = values(b, g.c_out) if b is not None else NULL
@@ -119,8 +126,8 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
     cdef:
         Conv g = conv_from(geometry), t = turned(&g)
         Frame f = output_gradient_frame(&g)
-        Py_ssize_t i, n = np.PyArray_DIM(dy, 0)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
+        Py_ssize_t i, n = count(dy, out_size)
         Py_ssize_t w_size = g.kh * g.kw * g.c_in * g.c_out
         const real* dyp = values(dy, n * out_size)
         const real* wp = values(w, w_size)
@@ -144,8 +151,8 @@ def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.nda
     cdef:
         Conv g = conv_from(geometry)
         Frame f = input_frame(&g)
-        Py_ssize_t i, chunk, n = np.PyArray_DIM(dy, 0), chunks = min(n, CHUNKS)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
+        Py_ssize_t i, chunk, n = count(dy, out_size), chunks = min(n, CHUNKS)
         Py_ssize_t w_size = g.kh * g.kw * g.c_in * g.c_out, sums_size = w_size + g.c_out
         const real* dyp = values(dy, n * out_size)
         const real* xp = values(x, n * in_size)
@@ -184,7 +191,7 @@ def maxpool2d_forward(np.ndarray x not None, np.ndarray y not None, np.ndarray s
     """x (n, h, w, c) -> y and, unless None, int32 switches (n, oh, ow, c)."""
     cdef:
         Pool g = pool_from(geometry)
-        Py_ssize_t i, n = np.PyArray_DIM(x, 0), in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c
+        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(x, in_size)
         const real* xp = values(x, n * in_size)
         real* yp = results(y, n * out_size)
         int* sp = <int*>checked(switches, np.NPY_INT32, n * out_size, True) if switches is not None else NULL
@@ -197,7 +204,7 @@ def maxpool2d_backward(np.ndarray dy not None, np.ndarray switches not None, np.
     """dy and int32 switches (n, oh, ow, c) -> dx (n, h, w, c)."""
     cdef:
         Pool g = pool_from(geometry)
-        Py_ssize_t i, n = np.PyArray_DIM(dy, 0), in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c
+        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(dy, out_size)
         const real* dyp = values(dy, n * out_size)
         const int* sp = <const int*>checked(switches, np.NPY_INT32, n * out_size, False)
         real* dxp = results(dx, n * in_size)
@@ -210,7 +217,7 @@ def maxpool2d_backward_ties(np.ndarray dy not None, np.ndarray x not None, np.nd
     """dy and y (n, oh, ow, c), x (n, h, w, c) -> dx (n, h, w, c)."""
     cdef:
         Pool g = pool_from(geometry)
-        Py_ssize_t i, n = np.PyArray_DIM(dy, 0), in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c
+        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(dy, out_size)
         const real* dyp = values(dy, n * out_size)
         const real* xp = values(x, n * in_size)
         const real* yp = values(y, n * out_size)
@@ -231,7 +238,7 @@ cdef inline Py_ssize_t images_a_piece(Py_ssize_t n, int threads) noexcept nogil:
 def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, int threads):
     """x (n, inputs), w (inputs, units), b (units,) or None -> y (n, units)."""
     cdef:
-        Py_ssize_t n = np.PyArray_DIM(x, 0), inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1)
+        Py_ssize_t inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1), n = count(x, inputs)
         const real* xp = values(x, n * inputs)
         const real* wp = values(w, inputs * units)
         const real* bp = values(b, units) if b is not None else NULL
@@ -246,7 +253,7 @@ def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np
 def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, int threads):
     """dy (n, units), w (inputs, units) -> dx (n, inputs)."""
     cdef:
-        Py_ssize_t n = np.PyArray_DIM(dy, 0), inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1)
+        Py_ssize_t inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1), n = count(dy, units)
         const real* dyp = values(dy, n * units)
         const real* wp = values(w, inputs * units)
         real* dxp = results(dx, n * inputs)
@@ -263,10 +270,10 @@ def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarr
 
 
 def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
-                          int threads):
-    """dy (n, units), x (n, inputs) -> dw (inputs, units), db (units,) or None."""
+                          bint add, int threads):
+    """dy (n, units), x (n, inputs) -> dw (inputs, units), db (units,) or None; with `add`, added to what is there."""
     cdef:
-        Py_ssize_t n = np.PyArray_DIM(dy, 0), inputs = np.PyArray_DIM(dw, 0), units = np.PyArray_DIM(dw, 1)
+        Py_ssize_t inputs = np.PyArray_DIM(dw, 0), units = np.PyArray_DIM(dw, 1), n = count(dy, units)
         const real* dyp = values(dy, n * units)
         const real* xp = values(x, n * inputs)
         real* dwp = results(dw, inputs * units)
@@ -274,10 +281,12 @@ def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndar
         Py_ssize_t i, piece
     for piece in prange(pieces_of(inputs, ROWS), nogil=True, num_threads=threads, use_threads_if=threads > 1,
                         schedule="static"):
-        dense_weight_gradient_rows(n, inputs, units, piece * ROWS, min(ROWS, inputs - piece * ROWS), xp, dyp, dwp)
+        dense_weight_gradient_rows(n, inputs, units, piece * ROWS, min(ROWS, inputs - piece * ROWS), add, xp, dyp,
+                                   dwp)
     if dbp != NULL:
-        for i in range(units):
-            dbp[i] = 0
+        if not add:
+            for i in range(units):
+                dbp[i] = 0
         bias_gradient(n, units, dyp, dbp)
 
 
@@ -304,10 +313,22 @@ def relu_backward(np.ndarray dy not None, np.ndarray y not None, np.ndarray dx n
         relu_backward_run(min(RUN, size - run * RUN), dyp + run * RUN, yp + run * RUN, dxp + run * RUN)
 
 
+def softmax_backward(np.ndarray dp not None, np.ndarray p not None, np.ndarray dlogits not None):
+    """Gradient dp for the probabilities p, both (n, classes) -> dlogits (n, classes), by the whole Jacobian."""
+    cdef:
+        Py_ssize_t classes = np.PyArray_DIM(p, np.PyArray_NDIM(p) - 1), i, n = count(p, classes)
+        const real* dpp = values(dp, n * classes)
+        const real* pp = values(p, n * classes)
+        real* dz = results(dlogits, n * classes)
+    with nogil:
+        for i in range(n):
+            softmax_backward_row(classes, dpp + i * classes, pp + i * classes, dz + i * classes)
+
+
 def softmax(np.ndarray logits not None, np.ndarray probabilities not None):
     """Logits (n, classes) -> probabilities (n, classes)."""
     cdef:
-        Py_ssize_t i, n = np.PyArray_DIM(logits, 0), classes = np.PyArray_DIM(logits, 1)
+        Py_ssize_t classes = np.PyArray_DIM(logits, np.PyArray_NDIM(logits) - 1), i, n = count(logits, classes)
         const real* z = values(logits, n * classes)
         real* p = results(probabilities, n * classes)
     with nogil:
@@ -319,7 +340,7 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
                           np.ndarray dlogits not None):
     """Logits (n, classes), int64 labels (n,) below classes -> probabilities, dlogits; returns the mean loss."""
     cdef:
-        Py_ssize_t i, n = np.PyArray_DIM(logits, 0), classes = np.PyArray_DIM(logits, 1)
+        Py_ssize_t classes = np.PyArray_DIM(logits, np.PyArray_NDIM(logits) - 1), i, n = count(logits, classes)
         const real* z = values(logits, n * classes)
         const np.int64_t* label = <const np.int64_t*>checked(labels, np.NPY_INT64, n, False)
         real* p = results(probabilities, n * classes)

@@ -30,6 +30,16 @@ cdef inline double softmax(Py_ssize_t classes, const real* z, real* p) noexcept 
     return log(total)
 
 
+cdef inline void softmax_backward(Py_ssize_t classes, const real* dp, const real* p, real* dz) noexcept nogil:
+    # dz[j] = p[j] * (dp[j] - sum over i of dp[i] * p[i])
+    cdef Py_ssize_t j
+    cdef real mean = 0
+    for j in range(classes):
+        mean += dp[j] * p[j]
+    for j in range(classes):
+        dz[j] = p[j] * (dp[j] - mean)
+
+
 cdef inline double cross_entropy(Py_ssize_t classes, const real* z, Py_ssize_t label, double log_total,
                                  double scale, real* p, real* dz) noexcept nogil:
     cdef Py_ssize_t j

@@ -1,0 +1,308 @@
+"""The general layers: a shape, parameters, forward, backward. Each works alone or inside a `Sequential`.
+
+A layer calls its operations through `ops`: `cnn.functional`, or `cnn.reference.functional` for pure NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import checks, functional, geometry
+
+
+class Layer:
+    """What all layers share.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Without the batch axis; set by `build`.
+    parameters, gradients : dict of str to array
+        By name ("weights", "bias"); a gradient has its parameter's shape and is filled by `backward`.
+    """
+
+    ops: ModuleType = functional
+    input_shape: tuple[int, ...] = ()
+    output_shape: tuple[int, ...] = ()
+    macs: int = 0  # multiply-adds of the forward pass of one image
+    _state: Any = None
+
+    def __init__(self) -> None:
+        self.dtype = checks.FLOAT32
+        self.parameters: dict[str, np.ndarray] = {}
+        self.gradients: dict[str, np.ndarray] = {}
+
+    def build(self, input_shape, *, dtype="float32", seed=None) -> Layer:
+        """Fix the input's shape (without the batch axis), draw the parameters from `seed`, return the layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A shape that the layer cannot take, a dtype other than float32 and float64.
+        """
+        shape = tuple(checks.integer("input_shape", size, minimum=1) for size in input_shape)
+        self.dtype = checks.dtype(dtype)
+        self.input_shape, self.output_shape = shape, self._plan(shape)
+        self._state = None
+        rng = np.random.default_rng(seed)
+        self.parameters = self._initial_parameters(rng)
+        self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
+        return self
+
+    def forward(self, x) -> np.ndarray:
+        """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need."""
+        y, self._state = self.run(self._checked_input(x))
+        return y
+
+    def backward(self, dy) -> np.ndarray:
+        """Gradient for the input from `dy`, the gradient for the output of the last `forward`; fills `gradients`.
+
+        Raises
+        ------
+        RuntimeError
+            Before any `forward`.
+        ValueError
+            `dy` has not the shape of the last output.
+        """
+        if self._state is None:
+            raise RuntimeError(f"{type(self).__name__}.backward was called before forward")
+        dy = checks.real("dy", dy, self.dtype)
+        checks.shape("dy", dy, (len(self._state), *self.output_shape), "the last output's shape")
+        self.run_weight_gradient(dy, self._state)
+        return self.run_input_gradient(dy, self._state)
+
+    # What a network calls: the arguments are right, and what is kept between the passes is the caller's, so that
+    # many threads may predict with one net. `kept` is an array with the batch as its first axis.
+
+    def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Output, and what the gradients will need."""
+        raise NotImplementedError
+
+    def run_weight_gradient(self, dy: np.ndarray, kept: np.ndarray) -> None:
+        """Fill `gradients`; nothing to do for a layer without parameters."""
+
+    def run_input_gradient(self, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _plan(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The output's shape for a checked `input_shape`."""
+        return input_shape
+
+    def _initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {}
+
+    def _checked_input(self, x) -> np.ndarray:
+        if not self.input_shape:
+            raise RuntimeError(f"{type(self).__name__} has no shape yet: call build(input_shape) first")
+        return checks.images("x", x, self.input_shape, self.dtype)
+
+
+class _Weighted(Layer):
+    """A layer with weights and, if asked for, a bias. He initialisation: normal, variance 2 / inputs of a unit."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self._has_bias = bool(bias)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights; assigning needs an array of their shape and dtype, whose values are copied."""
+        return self.parameters["weights"]
+
+    @weights.setter
+    def weights(self, value) -> None:
+        self.weights[...] = checks.parameter("weights", value, self.weights)
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """The bias, None for a layer without one; assigning copies, as for `weights`."""
+        return self.parameters.get("bias")
+
+    @bias.setter
+    def bias(self, value) -> None:
+        if self.bias is None:
+            raise ValueError("bias cannot be assigned: the layer was made with bias=False")
+        self.bias[...] = checks.parameter("bias", value, self.bias)
+
+    def _he(self, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        scale = math.sqrt(2 / math.prod(shape[:-1]))
+        parameters = {"weights": (rng.standard_normal(shape) * scale).astype(self.dtype)}
+        if self._has_bias:
+            parameters["bias"] = np.zeros(shape[-1], self.dtype)
+        return parameters
+
+    def _set_gradients(self, dw: np.ndarray, db: np.ndarray) -> None:
+        self.gradients["weights"][...] = dw
+        if self._has_bias:
+            self.gradients["bias"][...] = db
+
+
+class Conv2D(_Weighted):
+    """Two-dimensional convolution (cross-correlation), channels last.
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int or (int, int)
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
+    """
+
+    def __init__(self, filters, kernel_size, *, stride=1, padding="valid", bias=True) -> None:
+        super().__init__(bias)
+        self.filters = checks.integer("filters", filters, minimum=1)
+        self.kernel_size = checks.pair("kernel_size", kernel_size, minimum=1)
+        self.stride = checks.pair("stride", stride, minimum=1)
+        self.padding = geometry.checked_padding(padding)
+
+    def _plan(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of Conv2D must be (h, w, c), got {input_shape}")
+        kernel_shape = (*self.kernel_size, input_shape[2], self.filters)
+        self._geometry = geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
+        self.macs = self._geometry.macs
+        return self._geometry.output_shape
+
+    def _initial_parameters(self, rng):
+        return self._he(rng, self._geometry.kernel_shape)
+
+    def run(self, x):
+        return self.ops.conv2d_forward(x, self.weights, self.bias, self.stride, self.padding), x
+
+    def run_weight_gradient(self, dy, kept):
+        shape = self.weights.shape
+        self._set_gradients(*self.ops.conv2d_weight_gradient(dy, kept, shape, self.stride, self.padding))
+
+    def run_input_gradient(self, dy, kept):
+        return self.ops.conv2d_input_gradient(dy, self.weights, kept.shape, self.stride, self.padding)
+
+
+class MaxPool2D(Layer):
+    """Maximum of every window.
+
+    Parameters
+    ----------
+    pool_size : int or (int, int)
+    stride : int, (int, int) or None
+        None stands for `pool_size`.
+    padding : int or (int, int)
+        At most half of `pool_size`.
+    ties : "first" or "all"
+        Who takes the gradient of a window with several equal maxima: the first in row order (PyTorch's rule), or
+        every one (the tutorial's).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad sizes; at `build`, a window larger than the padded input.
+    """
+
+    def __init__(self, pool_size=2, *, stride=None, padding=0, ties="first") -> None:
+        super().__init__()
+        self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
+        self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
+        self.padding = geometry.checked_pool_padding(padding, self.pool_size)
+        if ties not in ("first", "all"):
+            raise ValueError(f'ties must be "first" or "all", got {ties!r}')
+        self.ties = ties
+
+    def _plan(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of MaxPool2D must be (h, w, c), got {input_shape}")
+        return geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding).output_shape
+
+    def run(self, x):
+        y, switches = self.ops.maxpool2d_forward(x, self.pool_size, self.stride, self.padding)
+        return y, switches if self.ties == "first" else x
+
+    def run_input_gradient(self, dy, kept):
+        window = self.pool_size, self.stride, self.padding
+        if self.ties == "first":
+            return self.ops.maxpool2d_backward(dy, kept, (len(dy), *self.input_shape), *window)
+        y, _ = self.ops.maxpool2d_forward(kept, *window)
+        return self.ops.maxpool2d_backward_ties(dy, kept, y, *window)
+
+
+class Dense(_Weighted):
+    """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units)."""
+
+    def __init__(self, units, *, bias=True) -> None:
+        super().__init__(bias)
+        self.units = checks.integer("units", units, minimum=1)
+
+    def _plan(self, input_shape):
+        if len(input_shape) != 1:
+            raise ValueError(f"input_shape of Dense must be (inputs,), got {input_shape}; put Flatten before it")
+        checks.elements("inputs x units", input_shape[0], self.units)
+        self.macs = input_shape[0] * self.units
+        return (self.units,)
+
+    def _initial_parameters(self, rng):
+        return self._he(rng, (*self.input_shape, self.units))
+
+    def run(self, x):
+        return self.ops.dense_forward(x, self.weights, self.bias), x
+
+    def run_weight_gradient(self, dy, kept):
+        self._set_gradients(*self.ops.dense_weight_gradient(dy, kept))
+
+    def run_input_gradient(self, dy, kept):
+        return self.ops.dense_input_gradient(dy, self.weights)
+
+
+class ReLU(Layer):
+    """max(x, 0), elementwise."""
+
+    def run(self, x):
+        y = self.ops.relu_forward(x)
+        return y, y
+
+    def run_input_gradient(self, dy, kept):
+        return self.ops.relu_backward(dy, kept)
+
+
+class Flatten(Layer):
+    """Each image as one row."""
+
+    def _plan(self, input_shape):
+        return (math.prod(input_shape),)
+
+    def run(self, x):
+        y = x.reshape(len(x), *self.output_shape)
+        return y, y
+
+    def run_input_gradient(self, dy, kept):
+        return dy.reshape(len(dy), *self.input_shape)
+
+
+class Rescaling(Layer):
+    """x * scale + offset, so that a net takes images as the files hold them.
+
+    Parameters
+    ----------
+    scale, offset : float
+    """
+
+    def __init__(self, scale, offset=0.0) -> None:
+        super().__init__()
+        self.scale = checks.number("scale", scale, minimum=-math.inf)
+        self.offset = checks.number("offset", offset, minimum=-math.inf)
+
+    def run(self, x):
+        y = x * self.dtype.type(self.scale)
+        y += self.dtype.type(self.offset)
+        return y, y
+
+    def run_input_gradient(self, dy, kept):
+        return dy * self.dtype.type(self.scale)

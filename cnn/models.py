@@ -1,0 +1,40 @@
+"""The three nets of the benchmarks, for 28x28 images of ten classes in uint8."""
+
+from __future__ import annotations
+
+from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
+from .network import Sequential
+
+_MNIST = (28, 28, 1)
+
+
+def tutorial(seed=None, dtype="float32") -> Sequential:
+    """The tutorial's net: one convolution of 8 filters of 3x3, max pooling, softmax."""
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        Conv2D(8, 3, bias=False), MaxPool2D(2),
+        Flatten(), Dense(10),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+
+
+def two_conv(seed=None, dtype="float32") -> Sequential:
+    """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, a dense layer of 128, softmax."""
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        Conv2D(8, 3, padding="same"), ReLU(), MaxPool2D(2),
+        Conv2D(16, 3, padding="same"), ReLU(), MaxPool2D(2),
+        Flatten(), Dense(128), ReLU(), Dense(10),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+
+
+def lenet5(seed=None, dtype="float32") -> Sequential:
+    """LeNet-5 with ReLU and max pooling (LeCun et al., 1998, had tanh and averages)."""
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        Conv2D(6, 5), ReLU(), MaxPool2D(2),
+        Conv2D(16, 5), ReLU(), MaxPool2D(2),
+        Flatten(), Dense(120), ReLU(), Dense(84), ReLU(), Dense(10),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)

@@ -1,0 +1,411 @@
+"""The layers of the "CNN from scratch in NumPy" tutorial over the compiled kernels, and its two-convolution net.
+
+Same constructors, methods, attributes and numbers as in `cnn.reference`, where one can read what is computed.
+One image takes microseconds here, so an array that is right already is passed on after a single look.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from cnn_c import KERNELS
+
+from . import checks, geometry
+from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from .network import Sequential
+from .optimizers import SGD
+from .threads import threads_for
+
+
+class Conv3x3:
+    """Convolution with 3x3 filters: no padding, no bias, stride 1.
+
+    Parameters
+    ----------
+    num_filters : int
+    dtype : float64 or float32
+
+    Attributes
+    ----------
+    filters : (num_filters, 3, 3)
+        ``np.random.randn(num_filters, 3, 3) / 9``: the global generator, so that `np.random.seed` repeats a
+        run. Another array of this shape and dtype may be assigned; it is copied.
+    last_input : (h, w) or (n, h, w)
+        What the last `forward` was given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `num_filters` that is no integer of at least 1, `dtype` that is neither of the two.
+    """
+
+    def __init__(self, num_filters, dtype=np.float64):
+        self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
+        self.dtype = checks.dtype(dtype)
+        # As the kernels read it, (3, 3, 1, filters); `filters` is a view of it.
+        self._w = np.empty((3, 3, 1, self.num_filters), self.dtype)
+        self.filters[...] = np.random.randn(self.num_filters, 3, 3) / 9
+        self.last_input = None
+        self._geometry = None
+
+    @property
+    def filters(self):
+        return self._w[:, :, 0].transpose(2, 0, 1)
+
+    @filters.setter
+    def filters(self, value):
+        self.filters[...] = checks.parameter("filters", value, self.filters)
+
+    def forward(self, image):
+        """Cross-correlation of an image with every filter.
+
+        Parameters
+        ----------
+        image : (h, w) or (n, h, w)
+            Converted to the layer's dtype; kept as `last_input`.
+
+        Returns
+        -------
+        (h - 2, w - 2, num_filters) or (n, h - 2, w - 2, num_filters)
+
+        Raises
+        ------
+        TypeError
+            `image` is no array of real numbers, or is masked.
+        ValueError
+            Another number of dimensions, or an image smaller than the filters.
+        """
+        image = checks.real("image", image, self.dtype)
+        if image.ndim not in (2, 3):
+            raise ValueError(f"image must have shape (h, w) or (n, h, w), got {image.shape}")
+        g = self._geometry
+        if g is None or image.shape[-2:] != g[:2]:
+            g = self._geometry = geometry.conv2d((*image.shape[-2:], 1), self._w.shape)
+        output = np.empty((*image.shape[:-2], *g.output_shape), self.dtype)
+        threads = threads_for(len(image)) if image.ndim == 3 else 1
+        KERNELS[self.dtype.char].conv2d_forward(image, self._w, None, output, g, threads)
+        self.last_input = image
+        return output
+
+    def backprop(self, d_L_d_out, learn_rate):
+        """One step of gradient descent on `filters`, in place.
+
+        The first layer of the tutorial's network: its input needs no gradient, so none is returned.
+
+        Parameters
+        ----------
+        d_L_d_out : shape of the last output
+            Gradient of the loss; for a batch, the gradient of the filters is the sum over it.
+        learn_rate : float
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output, a learning rate that is negative or not finite.
+        """
+        image, g = _last_input(self), self._geometry
+        d_L_d_out = _gradient(d_L_d_out, (*image.shape[:-2], *g.output_shape), self.dtype)
+        learn_rate = checks.number("learn_rate", learn_rate)
+        d_w = np.empty(self._w.shape, self.dtype)
+        threads = threads_for(len(image)) if image.ndim == 3 else 1
+        KERNELS[self.dtype.char].conv2d_weight_gradient(d_L_d_out, image, d_w, None, g, threads)
+        d_w *= learn_rate
+        self._w -= d_w
+
+
+class MaxPool2:
+    """Maximum over windows of 2x2 that do not overlap; an odd last row or column is dropped.
+
+    Attributes
+    ----------
+    last_input : (h, w, f) or (n, h, w, f)
+        What the last `forward` was given.
+    """
+
+    def __init__(self):
+        self.last_input = None
+        self._last_output = None
+        self._geometry = None
+
+    def forward(self, input):
+        """Maximum of every window.
+
+        Parameters
+        ----------
+        input : (h, w, f) or (n, h, w, f), float32 or float64
+            Other dtypes are converted: to float32 where that is exact, else to float64. Kept as `last_input`.
+
+        Returns
+        -------
+        (h // 2, w // 2, f) or (n, h // 2, w // 2, f), dtype of `input`
+
+        Raises
+        ------
+        TypeError
+            `input` is no array of real numbers, or is masked.
+        ValueError
+            Another number of dimensions, or an image smaller than a window.
+        """
+        input = checks.real("input", input)
+        if input.ndim not in (3, 4):
+            raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {input.shape}")
+        g = self._geometry
+        if g is None or input.shape[-3:] != g[:3]:
+            g = self._geometry = geometry.maxpool2d(input.shape[-3:])
+        output = np.empty((*input.shape[:-3], *g.output_shape), input.dtype)
+        threads = threads_for(len(input)) if input.ndim == 4 else 1
+        KERNELS[input.dtype.char].maxpool2d_forward(input, output, None, g, threads)
+        self.last_input, self._last_output = input, output
+        return output
+
+    def backprop(self, d_L_d_out):
+        """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
+
+        Parameters
+        ----------
+        d_L_d_out : shape of the last output
+
+        Returns
+        -------
+        Shape and dtype of the last input
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output.
+        """
+        input, output = _last_input(self), self._last_output
+        d_L_d_out = _gradient(d_L_d_out, output.shape, input.dtype)
+        d_L_d_input = np.empty(input.shape, input.dtype)
+        threads = threads_for(len(input)) if input.ndim == 4 else 1
+        KERNELS[input.dtype.char].maxpool2d_backward_ties(
+            d_L_d_out, input, output, d_L_d_input, self._geometry, threads
+        )
+        return d_L_d_input
+
+
+class Softmax:
+    """A dense layer, then the softmax of its outputs: a probability for each node.
+
+    Parameters
+    ----------
+    input_len : int
+        Elements of one input.
+    nodes : int
+        Classes.
+    dtype : float64 or float32
+
+    Attributes
+    ----------
+    weights : (input_len, nodes)
+        ``np.random.randn(input_len, nodes) / input_len``: the global generator, so that `np.random.seed`
+        repeats a run. Another array of this shape and dtype may be assigned; it is copied.
+    biases : (nodes,)
+        Zeros. May be assigned like `weights`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size that is no integer of at least 1, `dtype` that is neither of the two.
+    """
+
+    def __init__(self, input_len, nodes, dtype=np.float64):
+        self.input_len = checks.integer("input_len", input_len, minimum=1)
+        self.nodes = checks.integer("nodes", nodes, minimum=1)
+        self.dtype = checks.dtype(dtype)
+        self._weights = (np.random.randn(self.input_len, self.nodes) / self.input_len).astype(self.dtype)
+        self._biases = np.zeros(self.nodes, self.dtype)
+        self.last_input = None
+        self._last_output = None
+
+    @property
+    def weights(self):
+        return self._weights
+
+    @weights.setter
+    def weights(self, value):
+        self._weights[...] = checks.parameter("weights", value, self._weights)
+
+    @property
+    def biases(self):
+        return self._biases
+
+    @biases.setter
+    def biases(self, value):
+        self._biases[...] = checks.parameter("biases", value, self._biases)
+
+    def forward(self, input):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        input : any shape of `input_len` elements, or a batch (n, ...) of such
+            Converted to the layer's dtype; each input is flattened.
+
+        Returns
+        -------
+        (nodes,) or (n, nodes)
+
+        Raises
+        ------
+        TypeError
+            `input` is no array of real numbers, or is masked.
+        ValueError
+            Another number of elements.
+        """
+        input = checks.real("input", input, self.dtype)
+        if input.ndim > 1 and math.prod(input.shape[1:]) == self.input_len:
+            threads, shape = threads_for(len(input)), (len(input), self.nodes)
+        elif input.size == self.input_len:
+            threads, shape = 1, (self.nodes,)
+        else:
+            raise ValueError(
+                f"input must have {self.input_len} elements, or be a batch of such, got shape {input.shape}"
+            )
+        kernels = KERNELS[self.dtype.char]
+        output = np.empty(shape, self.dtype)
+        kernels.dense_forward(input, self._weights, self._biases, output, threads)
+        kernels.softmax(output, output)
+        self.last_input, self._last_output = input, output
+        return output.copy()
+
+    def backprop(self, d_L_d_out, learn_rate):
+        """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
+
+        Parameters
+        ----------
+        d_L_d_out : (nodes,) or (n, nodes)
+            Gradient of the loss for the probabilities; for a batch, the parameters take the sum over it.
+        learn_rate : float
+
+        Returns
+        -------
+        Shape of the last input
+            Computed with the weights from before the step.
+
+        Raises
+        ------
+        RuntimeError
+            No `forward` came before.
+        TypeError, ValueError
+            A gradient of another shape than the last output, a learning rate that is negative or not finite.
+        """
+        input, output = _last_input(self), self._last_output
+        d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
+        learn_rate = checks.number("learn_rate", learn_rate)
+        kernels = KERNELS[self.dtype.char]
+        threads = threads_for(len(output)) if output.ndim == 2 else 1
+        d_L_d_totals = np.empty(output.shape, self.dtype)
+        d_L_d_input = np.empty(input.shape, self.dtype)
+        kernels.softmax_backward(d_L_d_out, output, d_L_d_totals)
+        kernels.dense_input_gradient(d_L_d_totals, self._weights, d_L_d_input, threads)
+        d_L_d_totals *= -learn_rate
+        kernels.dense_weight_gradient(d_L_d_totals, input, self._weights, self._biases, True, threads)
+        return d_L_d_input
+
+
+class ConvolutionalNeuralNetwork:
+    """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, a dense layer of 128, softmax over 10.
+
+    Takes images of 28x28 as floats, (28, 28), (N, 28, 28) or (N, 28, 28, 1).
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters (He initialisation).
+    dtype : "float32" or "float64"
+    backend : "compiled" or "numpy"
+
+    Attributes
+    ----------
+    conv1_weights (3, 3, 1, 8), conv1_bias (8,), conv2_weights (3, 3, 8, 16), conv2_bias (16,), fc1_weights (784, 128),
+    fc1_bias (128,), output_weights (128, 10), output_bias (10,)
+        Arrays to read or change; assigning needs the same shape and dtype.
+    net : Sequential
+        The net behind it.
+    """
+
+    def __init__(self, seed=None, dtype="float32", backend="compiled"):
+        self._conv1 = Conv2D(8, 3, padding="same")
+        self._conv2 = Conv2D(16, 3, padding="same")
+        self._fc1, self._output = Dense(128), Dense(10)
+        layers = [
+            self._conv1, ReLU(), MaxPool2D(2),
+            self._conv2, ReLU(), MaxPool2D(2),
+            Flatten(), self._fc1, ReLU(), self._output,
+        ]  # fmt: skip
+        self.net = Sequential(layers, input_shape=(28, 28, 1), dtype=dtype, seed=seed, backend=backend)
+
+    def forward(self, x):
+        """Probabilities: (10,) for one image, (N, 10) for a batch."""
+        images, single = _as_batch(x)
+        probabilities = self.net.predict_proba(images)
+        return probabilities[0] if single else probabilities
+
+    def predict(self, x):
+        """Probabilities (N, 10); one image is a batch of one."""
+        return self.net.predict_proba(_as_batch(x)[0])
+
+    def train(self, x, y, learning_rate):
+        """One step of gradient descent on the mean cross-entropy of a batch or one image.
+
+        Parameters
+        ----------
+        x : (28, 28), (N, 28, 28) or (N, 28, 28, 1)
+        y : labels (N,) or one-hot rows (N, 10); for one image a label or one row
+        learning_rate : float
+
+        Returns
+        -------
+        float
+            The loss before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Images or labels of other shapes or values, a learning rate that is negative or not finite.
+        FloatingPointError
+            The loss is NaN or infinite; the parameters are left as they were.
+        """
+        images, single = _as_batch(x)
+        if single:
+            y = checks.array("y", y)[None]
+        optimizer = SGD(learning_rate)
+        return self.net.train_on_batch(images, y, optimizer)
+
+
+def _parameter(layer, name):
+    return property(
+        lambda self: getattr(getattr(self, layer), name),
+        lambda self, value: setattr(getattr(self, layer), name, value),
+    )
+
+
+for _layer in ("conv1", "conv2", "fc1", "output"):
+    for _name in ("weights", "bias"):
+        setattr(ConvolutionalNeuralNetwork, f"{_layer}_{_name}", _parameter(f"_{_layer}", _name))
+
+
+def _as_batch(x):
+    """A batch of images, and whether `x` was a single one."""
+    x = checks.array("x", x)
+    single = x.shape in ((28, 28), (28, 28, 1))
+    return (x[None], True) if single else (x, False)
+
+
+def _last_input(layer):
+    if layer.last_input is None:
+        raise RuntimeError(f"{type(layer).__name__}.backprop needs a forward before it")
+    return layer.last_input
+
+
+def _gradient(d_L_d_out, shape, dtype):
+    d_L_d_out = checks.real("d_L_d_out", d_L_d_out, dtype)
+    if d_L_d_out.shape != shape:
+        raise ValueError(f"d_L_d_out must have the shape of the last output, {shape}, got {d_L_d_out.shape}")
+    return d_L_d_out
