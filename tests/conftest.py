@@ -1,7 +1,8 @@
-"""Fixtures that run a test over the reference and each compiled level, both precisions, several thread counts."""
+"""Fixtures that run a test over the reference and each compiled level, both precisions, and thread counts."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from types import ModuleType
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import cnn
+import cnn.datasets
 import cnn.functional
 import cnn.reference
 import cnn_c
 
 # The level stays what it is for all examples of a test: no fixture need be set up anew for each of them.
 settings.register_profile(
-    "cnn", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "cnn", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("cnn")
 
@@ -45,6 +47,12 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
 def ops(implementation: str) -> ModuleType:
     """The functions: `cnn.reference.functional`, or `cnn.functional` at some level."""
     return cnn.reference.functional if implementation == "reference" else cnn.functional
+
+
+@pytest.fixture(params=["reference", "compiled"])
+def checked_ops(request: pytest.FixtureRequest) -> ModuleType:
+    """The reference, and the compiled functions at one level: for what is decided before a kernel runs."""
+    return cnn.reference.functional if request.param == "reference" else cnn.functional
 
 
 @pytest.fixture
@@ -93,11 +101,14 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     cnn.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
+@functools.cache
+def _mnist():
+    return cnn.datasets.load_mnist()
+
+
+@pytest.fixture(scope="module")
 def mnist_dataset():
     """MNIST, from the folder that CNN_DATA_DIR names."""
     if not os.environ.get("CNN_DATA_DIR"):
         pytest.skip("CNN_DATA_DIR is not set: no MNIST to train on")
-    from cnn import datasets
-
-    return datasets.load_mnist()
+    return _mnist()

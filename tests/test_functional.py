@@ -35,6 +35,7 @@ NAMES = [
     "softmax",
     "softmax_cross_entropy",
 ]
+FLOAT64 = np.dtype("float64")
 CHANNELS = [1, 2, 3, 6, 8, 9, 16, 17, 33]  # below, at and above the lanes of every register
 # Those that `w` gives a dtype to, and where it stands.
 LEARNED = {
@@ -66,6 +67,12 @@ def assert_same_bits(a: np.ndarray, b: np.ndarray):
     assert a.dtype == b.dtype
     assert a.shape == b.shape
     assert a.tobytes() == b.tobytes()
+
+
+def leave_nan_in_freed_memory(*shapes: tuple[int, ...], dtype: np.dtype):
+    """Results that are allocated next are likely to lie there: an element that is not written shows."""
+    blocks = [np.full(shape, np.nan, dtype) for shape in shapes for _ in range(3)]
+    del blocks
 
 
 def results(value) -> tuple[np.ndarray, ...]:
@@ -108,7 +115,7 @@ def arguments_of(name: str, dtype: np.dtype, n: int = 3, size: int = 7) -> tuple
 
 
 def array_positions(name: str) -> list[int]:
-    arguments = arguments_of(name, np.dtype("float64"))
+    arguments = arguments_of(name, FLOAT64)
     return [i for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]
 
 
@@ -169,6 +176,7 @@ def assert_convolution(ops, x, w, b, dy, g, stride, padding, exact, magnitude):
     """The four results of `ops` are `exact`, given the same four computed from magnitudes."""
     dtype, n = x.dtype, len(x)
     window = g.kh * g.kw * g.c_in + 1
+    leave_nan_in_freed_memory(dy.shape, x.shape, w.shape, b.shape, dtype=dtype)
     y = ops.conv2d_forward(x, w, b, stride, padding)
     assert_rounded(y, exact[0], window, magnitude[0], dtype)
     dx, dw, db = ops.conv2d_backward(dy, x, w, stride, padding)
@@ -365,6 +373,9 @@ def test_any_pooling_equals_the_comparisons_written_out(ops, dtype, pooling, n, 
 
 
 @given(poolings(), st.integers(0, 3), st.integers(0, 2**32))
+@example(((6, 6, 1), (3, 3), 3, (1, 1)), 1, 0)
+@example(((6, 7, 9), (1, 2), 3, (0, 1)), 2, 0)
+@example(((5, 5, 3), (2, 2), 2, (0, 0)), 2, 0)
 def test_the_gradient_of_any_pooling_goes_to_the_winner_or_to_every_maximum(ops, dtype, pooling, n, seed):
     rng = np.random.default_rng(seed)
     input_shape, *options = pooling
@@ -380,6 +391,7 @@ def test_the_gradient_of_any_pooling_goes_to_the_winner_or_to_every_maximum(ops,
         for position in tied:
             every[position] += dy[at]
     assert_equal = np.testing.assert_array_equal
+    leave_nan_in_freed_memory(x.shape, dtype=dtype)
     assert_equal(ops.maxpool2d_backward(dy, switches.astype(np.int32), x.shape, *options), first, strict=True)
     assert_equal(ops.maxpool2d_backward_ties(dy, x, y, *options), every, strict=True)
 
@@ -444,16 +456,16 @@ def test_a_switch_that_points_into_the_padding_passes_nothing_on(ops, dtype):
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int64", "uint64", ">i4"])
-def test_switches_of_any_integer_type(ops, dtype, kind):
+def test_switches_of_any_integer_type(checked_ops, dtype, kind):
     dy, switches, *options = arguments_of("maxpool2d_backward", dtype)
-    expected = ops.maxpool2d_backward(dy, switches, *options)
-    assert_same_bits(ops.maxpool2d_backward(dy, switches.astype(kind), *options), expected)
+    expected = checked_ops.maxpool2d_backward(dy, switches, *options)
+    assert_same_bits(checked_ops.maxpool2d_backward(dy, switches.astype(kind), *options), expected)
 
 
-def test_switches_that_are_no_integers_are_a_type_error(ops, dtype):
+def test_switches_that_are_no_integers_are_a_type_error(checked_ops, dtype):
     dy, switches, *options = arguments_of("maxpool2d_backward", dtype)
     with pytest.raises(TypeError, match="switches"):
-        ops.maxpool2d_backward(dy, switches.astype(float), *options)
+        checked_ops.maxpool2d_backward(dy, switches.astype(float), *options)
 
 
 # ---- dense, activation, loss: values -----------------------------------------------------------------------
@@ -468,6 +480,7 @@ def assert_dense(ops, rng, n, c_in, c_out, dtype):
         return np.einsum("ik,kj->ij", a, b)
 
     magnitude = total(abs(x64), abs(w64)) + abs(b64)
+    leave_nan_in_freed_memory((n, c_out), x.shape, w.shape, b.shape, dtype=dtype)
     assert_rounded(ops.dense_forward(x, w, b), total(x64, w64) + b64, c_in + 1, magnitude, dtype)
     dx, dw, db = ops.dense_backward(dy, x, w)
     assert_rounded(dx, total(dy64, w64.T), c_out, total(abs(dy64), abs(w64.T)), dtype)
@@ -477,7 +490,10 @@ def assert_dense(ops, rng, n, c_in, c_out, dtype):
 
 def test_dense_is_right_at_every_batch_size_and_number_of_units(ops, dtype):
     rng = np.random.default_rng(4)
-    for n, units in itertools.product(range(34), range(1, 41)):
+    for n, units in {
+        *itertools.product(range(34), (1, 17)),
+        *itertools.product((1, 3, 14, 33), range(1, 41)),
+    }:
         assert_dense(ops, rng, n, 5, units, dtype)
 
 
@@ -606,9 +622,13 @@ def test_cross_entropy_gradient_is_finite_differences(ops):
     np.testing.assert_allclose(ops.softmax_cross_entropy(logits, labels)[2], expected, rtol=0, atol=tolerance)
 
 
+# NumPy's matrix product multiplies infinity by the zeros of its padding, and warns; the result is right.
+SPURIOUS = pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+
 # ---- NaN, infinity, extreme logits -------------------------------------------------------------------------
 
 
+@SPURIOUS
 @given(convolutions(), st.integers(0, 2**32), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_a_bad_pixel_reaches_exactly_the_windows_that_hold_it(ops, dtype, convolution, seed, bad):
     input_shape, kernel_shape, stride, padding = convolution
@@ -628,6 +648,7 @@ def test_a_bad_pixel_reaches_exactly_the_windows_that_hold_it(ops, dtype, convol
     assert np.array_equal(~np.isfinite(ops.conv2d_backward(dy, x, w, stride, padding)[1]), used)
 
 
+@SPURIOUS
 @given(convolutions(), st.integers(0, 2**32), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_a_bad_gradient_reaches_exactly_the_window_it_came_from(ops, dtype, convolution, seed, bad):
     input_shape, kernel_shape, stride, padding = convolution
@@ -649,6 +670,7 @@ def test_a_bad_gradient_reaches_exactly_the_window_it_came_from(ops, dtype, conv
     assert np.flatnonzero(~np.isfinite(db)).tolist() == [at[-1]]
 
 
+@SPURIOUS
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_bad_weight_or_bias_reaches_its_output_channel_alone(ops, dtype, bad, bias):
@@ -750,7 +772,7 @@ def test_a_batch_of_no_images_gives_empty_results_of_the_right_shape(ops, dtype,
 
 
 def test_the_loss_of_no_images_is_a_value_error(ops, dtype):
-    with pytest.raises(ValueError, match=r"logits .*\(0, 10\)"):
+    with pytest.raises(ValueError, match="logits must"):
         ops.softmax_cross_entropy(np.zeros((0, 10), dtype), [])
 
 
@@ -793,21 +815,21 @@ LAYOUTS = [np.asfortranarray, reversed_in_memory, sliced, transposed, read_only,
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", NAMES)
-def test_any_memory_layout_gives_the_same_bits_and_is_left_unchanged(ops, dtype, name, layout):
+def test_any_memory_layout_gives_the_same_bits_and_is_left_unchanged(checked_ops, dtype, name, layout):
     plain = arguments_of(name, dtype)
-    expected = results(getattr(ops, name)(*plain))
+    expected = results(getattr(checked_ops, name)(*plain))
     changed = [layout(value) if isinstance(value, np.ndarray) else value for value in plain]
-    for one, other in zip(results(getattr(ops, name)(*changed)), expected, strict=True):
+    for one, other in zip(results(getattr(checked_ops, name)(*changed)), expected, strict=True):
         assert_same_bits(one, other)
     for before, after in zip(plain, changed, strict=True):
         assert np.array_equal(before, after)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_results_are_writable_and_share_no_memory_with_the_arguments(ops, dtype, name):
+def test_results_are_writable_and_share_no_memory_with_the_arguments(checked_ops, dtype, name):
     arguments = arguments_of(name, dtype)
     copies = [value.copy() if isinstance(value, np.ndarray) else value for value in arguments]
-    for result in results(getattr(ops, name)(*arguments)):
+    for result in results(getattr(checked_ops, name)(*arguments)):
         assert result.flags.writeable
         assert result.flags.c_contiguous
         for argument in arguments:
@@ -818,85 +840,87 @@ def test_results_are_writable_and_share_no_memory_with_the_arguments(ops, dtype,
 
 @pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "int16", "float16", "int32", "int64", "uint64"])
 @pytest.mark.parametrize("name", [name for name in NAMES if "forward" in name or "softmax" in name])
-def test_other_number_types_are_converted_exactly(ops, dtype, name, kind):
+def test_other_number_types_are_converted_exactly(checked_ops, dtype, name, kind):
     x, *rest = arguments_of(name, dtype)
     x = (abs(x) * 2).astype(kind)
     exact = np.result_type(kind, np.float32)
-    expected = results(getattr(ops, name)(x.astype(dtype if name in LEARNED else exact), *rest))
-    for one, other in zip(results(getattr(ops, name)(x, *rest)), expected, strict=True):
+    expected = results(getattr(checked_ops, name)(x.astype(dtype if name in LEARNED else exact), *rest))
+    for one, other in zip(results(getattr(checked_ops, name)(x, *rest)), expected, strict=True):
         assert_same_bits(one, other)
 
 
 @pytest.mark.parametrize("name", LEARNED)
-def test_the_dtype_of_the_weights_is_that_of_the_results(ops, dtype, name):
+def test_the_dtype_of_the_weights_is_that_of_the_results(checked_ops, dtype, name):
     for kind in ("float32", "float64", "float16", "uint8"):
         plain = arguments_of(name, dtype)
         arguments = [value.astype(kind) if isinstance(value, np.ndarray) else value for value in plain]
         position = LEARNED[name]
         arguments[position] = arguments[position].astype(dtype)
-        assert {part.dtype for part in results(getattr(ops, name)(*arguments))} == {dtype}
+        assert {part.dtype for part in results(getattr(checked_ops, name)(*arguments))} == {dtype}
 
 
 @pytest.mark.parametrize("kind", ["float16", "uint8", "int16", ">f4"])
 @pytest.mark.parametrize("name", LEARNED)
-def test_weights_of_another_type_are_converted_to_float32_where_that_is_exact(ops, name, kind):
-    arguments = list(arguments_of(name, np.dtype("float64")))
+def test_weights_of_another_type_are_converted_to_float32_where_that_is_exact(checked_ops, name, kind):
+    arguments = list(arguments_of(name, FLOAT64))
     position = LEARNED[name]
     arguments[position] = abs(arguments[position]).astype(kind)
-    assert {part.dtype for part in results(getattr(ops, name)(*arguments))} == {np.dtype("float32")}
+    assert {part.dtype for part in results(getattr(checked_ops, name)(*arguments))} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize("name", ["maxpool2d_backward_ties", "relu_backward"])
-def test_a_gradient_takes_the_dtype_of_the_layers_values(ops, dtype, name):
+def test_a_gradient_takes_the_dtype_of_the_layers_values(checked_ops, dtype, name):
     dy, *rest = arguments_of(name, dtype)
     for kind in ("float32", "float64", "float16"):
-        assert getattr(ops, name)(dy.astype(kind), *rest).dtype == dtype
+        assert getattr(checked_ops, name)(dy.astype(kind), *rest).dtype == dtype
 
 
-def test_nested_lists_are_arrays(ops):
-    x, w, b = arguments_of("dense_forward", np.dtype("float64"))
-    assert_same_bits(ops.dense_forward(x.tolist(), w.tolist(), b.tolist()), ops.dense_forward(x, w, b))
+def test_nested_lists_are_arrays(checked_ops):
+    x, w, b = arguments_of("dense_forward", FLOAT64)
+    assert_same_bits(
+        checked_ops.dense_forward(x.tolist(), w.tolist(), b.tolist()), checked_ops.dense_forward(x, w, b)
+    )
 
 
 # ---- what is refused ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "position"), ARRAY_ARGUMENTS)
-def test_what_is_no_array_of_real_numbers_is_a_type_error(ops, dtype, name, position):
-    arguments = list(arguments_of(name, dtype))
+def test_what_is_no_array_of_real_numbers_is_a_type_error(checked_ops, name, position):
+    arguments = list(arguments_of(name, FLOAT64))
     good = arguments[position]
     for bad in (None, "image", object(), good.astype(complex), good.astype(object), good.astype(str)):
         if bad is None and name.endswith("_forward") and position == 2:
             continue  # no bias
         arguments[position] = bad
         with pytest.raises(TypeError, match="must be"):
-            getattr(ops, name)(*arguments)
+            getattr(checked_ops, name)(*arguments)
 
 
 @pytest.mark.parametrize(("name", "position"), ARRAY_ARGUMENTS)
-def test_a_masked_array_is_a_type_error(ops, dtype, name, position):
-    arguments = list(arguments_of(name, dtype))
+def test_a_masked_array_is_a_type_error(checked_ops, name, position):
+    arguments = list(arguments_of(name, FLOAT64))
     arguments[position] = np.ma.masked_array(arguments[position])
     with pytest.raises(TypeError, match="must not be a masked array"):
-        getattr(ops, name)(*arguments)
+        getattr(checked_ops, name)(*arguments)
 
 
 @pytest.mark.parametrize(("name", "position"), ARRAY_ARGUMENTS)
-def test_another_number_of_dimensions_is_a_value_error_naming_the_shapes(ops, dtype, name, position):
+def test_another_number_of_dimensions_is_a_value_error_naming_the_shapes(checked_ops, name, position):
     if name == "relu_forward":
         pytest.skip("takes any shape")
-    good = arguments_of(name, dtype)
+    good = arguments_of(name, FLOAT64)
     for bad in (good[position][None], good[position][0], good[position][..., None]):
         if name == "softmax_cross_entropy" and position == 1 and bad.ndim == 0:
             bad = bad[()]  # what an index leaves is a scalar, not an array
         arguments = [*good[:position], bad, *good[position + 1 :]]
         with pytest.raises(ValueError, match=r"\(.*\).*\(.*\)"):
-            getattr(ops, name)(*arguments)
+            getattr(checked_ops, name)(*arguments)
 
 
-def test_three_dimensions_are_not_taken_for_images_of_one_channel(ops, dtype):
-    x, w = np.zeros((5, 28, 28), dtype), np.zeros((3, 3, 1, 2), dtype)
-    for call in (lambda: ops.conv2d_forward(x, w, None), lambda: ops.maxpool2d_forward(x, 2)):
+def test_three_dimensions_are_not_taken_for_images_of_one_channel(checked_ops):
+    x, w = np.zeros((5, 28, 28)), np.zeros((3, 3, 1, 2))
+    for call in (lambda: checked_ops.conv2d_forward(x, w, None), lambda: checked_ops.maxpool2d_forward(x, 2)):
         with pytest.raises(ValueError, match=r"must .*\(5, 28, 28\)"):
             call()
 
@@ -926,70 +950,70 @@ def test_three_dimensions_are_not_taken_for_images_of_one_channel(ops, dtype):
         ),
         ("dense_forward", [(5, 3), (4, 2), (2,)], r"x must .*4.* got \(5, 3\)"),
         ("dense_forward", [(5, 4), (4, 2), (4,)], r"b must .*\(2\) .*\(4,\)"),
-        ("dense_backward", [(5, 3), (5, 4), (4, 2)], r"dy must .*\(5, 2\) .*\(5, 3\)"),
-        ("dense_backward", [(4, 2), (5, 4), (4, 2)], r"dy must .*\(5, 2\) .*\(4, 2\)"),
+        ("dense_backward", [(5, 3), (5, 4), (4, 2)], r"dy must .*2.* got \(5, 3\)"),
+        ("dense_backward", [(4, 2), (5, 4), (4, 2)], r"dy must .*5.* got \(4, 2\)"),
         ("relu_backward", [(3, 4), (4, 3)], r"dy must .*\(4, 3\) .*\(3, 4\)"),
         ("relu_backward", [(12,), (4, 3)], r"dy must .*\(4, 3\) .*\(12,\)"),
     ],
 )
-def test_shapes_that_do_not_fit_are_a_value_error_naming_both(ops, dtype, name, shapes, message):
+def test_shapes_that_do_not_fit_are_a_value_error_naming_both(checked_ops, name, shapes, message):
     with pytest.raises(ValueError, match=message):
-        getattr(ops, name)(*(np.zeros(shape, dtype) for shape in shapes))
+        getattr(checked_ops, name)(*(np.zeros(shape) for shape in shapes))
 
 
-def test_pooling_gradients_of_other_shapes_are_a_value_error_naming_both(ops, dtype):
-    x = np.zeros((2, 6, 6, 3), dtype)
-    y, switches = ops.maxpool2d_forward(x, 2)
+def test_pooling_gradients_of_other_shapes_are_a_value_error_naming_both(checked_ops):
+    x = np.zeros((2, 6, 6, 3))
+    y, switches = checked_ops.maxpool2d_forward(x, 2)
     for call in (
-        lambda: ops.maxpool2d_backward(y[:, :2], switches, x.shape, 2),
-        lambda: ops.maxpool2d_backward(y, switches[:, :2], x.shape, 2),
-        lambda: ops.maxpool2d_backward(y, switches, (2, 8, 6, 3), 2),
-        lambda: ops.maxpool2d_backward(y, switches, (1, 6, 6, 3), 2),
-        lambda: ops.maxpool2d_backward(y, switches, (2, 6, 6, 4), 2),
-        lambda: ops.maxpool2d_backward_ties(y[:1], x, y, 2),
-        lambda: ops.maxpool2d_backward_ties(y, x, y[:1], 2),
-        lambda: ops.maxpool2d_backward_ties(y, x[..., :2], y, 2),
+        lambda: checked_ops.maxpool2d_backward(y[:, :2], switches, x.shape, 2),
+        lambda: checked_ops.maxpool2d_backward(y, switches[:, :2], x.shape, 2),
+        lambda: checked_ops.maxpool2d_backward(y, switches, (2, 8, 6, 3), 2),
+        lambda: checked_ops.maxpool2d_backward(y, switches, (1, 6, 6, 3), 2),
+        lambda: checked_ops.maxpool2d_backward(y, switches, (2, 6, 6, 4), 2),
+        lambda: checked_ops.maxpool2d_backward_ties(y[:1], x, y, 2),
+        lambda: checked_ops.maxpool2d_backward_ties(y, x, y[:1], 2),
+        lambda: checked_ops.maxpool2d_backward_ties(y, x[..., :2], y, 2),
     ):
         with pytest.raises(ValueError, match=r"\(.*\).*\(.*\)"):
             call()
 
 
 @pytest.mark.parametrize("shape", [(6, 6, 3), (2, 6, 6, 3, 1), (2, 6, 0, 3), (-1, 6, 6, 3), ()])
-def test_an_input_shape_that_is_none_is_a_value_error(ops, dtype, shape):
-    y, switches = ops.maxpool2d_forward(np.zeros((2, 6, 6, 3), dtype), 2)
+def test_an_input_shape_that_is_none_is_a_value_error(checked_ops, shape):
+    y, switches = checked_ops.maxpool2d_forward(np.zeros((2, 6, 6, 3)), 2)
     with pytest.raises(ValueError, match="must"):
-        ops.maxpool2d_backward(y, switches, shape, 2)
+        checked_ops.maxpool2d_backward(y, switches, shape, 2)
     with pytest.raises(ValueError, match="must"):
-        ops.conv2d_input_gradient(y, np.zeros((1, 1, 3, 3), dtype), shape, 2)
+        checked_ops.conv2d_input_gradient(y, np.zeros((1, 1, 3, 3)), shape, 2)
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 1), (3, 3, 1, 2, 1), (0, 3, 1, 2), (3, 3, 1, -2), ()])
-def test_a_kernel_shape_that_is_none_is_a_value_error(ops, dtype, shape):
+def test_a_kernel_shape_that_is_none_is_a_value_error(checked_ops, shape):
     with pytest.raises(ValueError, match="must"):
-        ops.conv2d_weight_gradient(np.zeros((1, 4, 4, 2), dtype), np.zeros((1, 6, 6, 1), dtype), shape)
+        checked_ops.conv2d_weight_gradient(np.zeros((1, 4, 4, 2)), np.zeros((1, 6, 6, 1)), shape)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
-def test_a_dense_layer_without_inputs_or_units_is_a_value_error(ops, dtype, shape):
-    x, dy, w = np.zeros((2, shape[0]), dtype), np.zeros((2, shape[1]), dtype), np.zeros(shape, dtype)
-    for call in (lambda: ops.dense_forward(x, w, None), lambda: ops.dense_backward(dy, x, w)):
+def test_a_dense_layer_without_inputs_or_units_is_a_value_error(checked_ops, shape):
+    x, dy, w = np.zeros((2, shape[0])), np.zeros((2, shape[1])), np.zeros(shape)
+    for call in (lambda: checked_ops.dense_forward(x, w, None), lambda: checked_ops.dense_backward(dy, x, w)):
         with pytest.raises(ValueError, match="must"):
             call()
 
 
 @pytest.mark.parametrize("shape", [(2, 0, 9, 3), (2, 9, 0, 3), (0, 0, 0, 3)])
-def test_images_without_pixels_are_a_value_error(ops, dtype, shape):
-    x = np.zeros(shape, dtype)
+def test_images_without_pixels_are_a_value_error(checked_ops, shape):
+    x = np.zeros(shape)
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        ops.conv2d_forward(x, np.zeros((1, 1, 3, 2), dtype), None, 1, "same")
+        checked_ops.conv2d_forward(x, np.zeros((1, 1, 3, 2)), None, 1, "same")
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        ops.maxpool2d_forward(x, 1)
+        checked_ops.maxpool2d_forward(x, 1)
 
 
 @pytest.mark.parametrize("kernel_shape", [(0, 3, 1, 2), (3, 0, 1, 2), (3, 3, 1, 0)])
-def test_an_empty_kernel_is_a_value_error(ops, dtype, kernel_shape):
+def test_an_empty_kernel_is_a_value_error(checked_ops, kernel_shape):
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
-        ops.conv2d_forward(np.zeros((2, 9, 9, 1), dtype), np.zeros(kernel_shape, dtype), None)
+        checked_ops.conv2d_forward(np.zeros((2, 9, 9, 1)), np.zeros(kernel_shape), None)
 
 
 @pytest.mark.parametrize(
@@ -1002,37 +1026,37 @@ def test_an_empty_kernel_is_a_value_error(ops, dtype, kernel_shape):
         (1, "full", "padding must be"),
     ],
 )
-def test_a_stride_or_padding_out_of_range_is_a_value_error(ops, dtype, stride, padding, message):
-    x, w, dy = np.zeros((1, 5, 5, 1), dtype), np.zeros((3, 3, 1, 1), dtype), np.zeros((1, 3, 3, 1), dtype)
+def test_a_stride_or_padding_out_of_range_is_a_value_error(checked_ops, stride, padding, message):
+    x, w, dy = np.zeros((1, 5, 5, 1)), np.zeros((3, 3, 1, 1)), np.zeros((1, 3, 3, 1))
     with pytest.raises(ValueError, match=message):
-        ops.conv2d_forward(x, w, None, stride, padding)
+        checked_ops.conv2d_forward(x, w, None, stride, padding)
     with pytest.raises(ValueError, match=message):
-        ops.conv2d_backward(dy, x, w, stride, padding)
+        checked_ops.conv2d_backward(dy, x, w, stride, padding)
 
 
 @pytest.mark.parametrize("bad", [1.5, "1", None, (1, 2.0)])
-def test_a_stride_that_is_no_integer_is_a_type_error(ops, dtype, bad):
+def test_a_stride_that_is_no_integer_is_a_type_error(checked_ops, bad):
     with pytest.raises(TypeError, match="stride must be an integer"):
-        ops.conv2d_forward(np.zeros((1, 5, 5, 1), dtype), np.zeros((3, 3, 1, 1), dtype), None, bad)
+        checked_ops.conv2d_forward(np.zeros((1, 5, 5, 1)), np.zeros((3, 3, 1, 1)), None, bad)
 
 
 @pytest.mark.parametrize(("stride", "padding"), [([2, 1], [1, 0]), (np.array([2, 1]), np.array([1, 0]))])
-def test_a_pair_may_be_a_list_or_an_array(ops, dtype, stride, padding):
-    x, w, *_ = arguments_of("conv2d_forward", dtype)
-    expected = ops.conv2d_forward(x, w, None, (2, 1), (1, 0))
-    assert_same_bits(ops.conv2d_forward(x, w, None, stride, padding), expected)
+def test_a_pair_may_be_a_list_or_an_array(checked_ops, stride, padding):
+    x, w, *_ = arguments_of("conv2d_forward", FLOAT64)
+    expected = checked_ops.conv2d_forward(x, w, None, (2, 1), (1, 0))
+    assert_same_bits(checked_ops.conv2d_forward(x, w, None, stride, padding), expected)
 
 
-def test_a_kernel_larger_than_the_input_is_a_value_error(ops, dtype):
-    x, w = np.zeros((1, 4, 9, 1), dtype), np.zeros((5, 3, 1, 1), dtype)
+def test_a_kernel_larger_than_the_input_is_a_value_error(checked_ops):
+    x, w = np.zeros((1, 4, 9, 1)), np.zeros((5, 3, 1, 1))
     with pytest.raises(ValueError, match="kernel of height 5 is larger than the input of height 4"):
-        ops.conv2d_forward(x, w, None)
-    assert ops.conv2d_forward(x, w, None, 1, (1, 0)).shape == (1, 2, 7, 1)
+        checked_ops.conv2d_forward(x, w, None)
+    assert checked_ops.conv2d_forward(x, w, None, 1, (1, 0)).shape == (1, 2, 7, 1)
 
 
-def test_a_pool_window_larger_than_the_input_is_a_value_error(ops, dtype):
+def test_a_pool_window_larger_than_the_input_is_a_value_error(checked_ops):
     with pytest.raises(ValueError, match="pool window of width 5 is larger than the input of width 4"):
-        ops.maxpool2d_forward(np.zeros((1, 9, 4, 1), dtype), 5)
+        checked_ops.maxpool2d_forward(np.zeros((1, 9, 4, 1)), 5)
 
 
 @pytest.mark.parametrize(
@@ -1044,67 +1068,67 @@ def test_a_pool_window_larger_than_the_input_is_a_value_error(ops, dtype):
         ((3, None, 2), "padding must be at most half of pool_size"),
     ],
 )
-def test_a_pooling_out_of_range_is_a_value_error(ops, dtype, options, message):
-    x = np.zeros((1, 6, 6, 1), dtype)
+def test_a_pooling_out_of_range_is_a_value_error(checked_ops, options, message):
+    x = np.zeros((1, 6, 6, 1))
     with pytest.raises(ValueError, match=message):
-        ops.maxpool2d_forward(x, *options)
+        checked_ops.maxpool2d_forward(x, *options)
     with pytest.raises(ValueError, match=message):
-        ops.maxpool2d_backward(x, x.astype(np.int32), x.shape, *options)
+        checked_ops.maxpool2d_backward(x, x.astype(np.int32), x.shape, *options)
     with pytest.raises(ValueError, match=message):
-        ops.maxpool2d_backward_ties(x, x, x, *options)
+        checked_ops.maxpool2d_backward_ties(x, x, x, *options)
 
 
 @pytest.mark.parametrize("bad", [10, -1, np.nan, 2.5, np.inf])
-def test_a_bad_label_is_a_value_error_naming_its_index(ops, dtype, bad):
+def test_a_bad_label_is_a_value_error_naming_its_index(checked_ops, bad):
     with pytest.raises(ValueError, match=r"labels\[2\]"):
-        ops.softmax_cross_entropy(np.zeros((4, 10), dtype), [0, 9, bad, bad])
+        checked_ops.softmax_cross_entropy(np.zeros((4, 10)), [0, 9, bad, bad])
 
 
 @pytest.mark.parametrize("row", [[1, 1, 0], [0, 0, 0], [0.5, 0.5, 0]])
-def test_a_row_of_labels_that_is_not_one_hot_is_a_value_error_naming_its_index(ops, dtype, row):
+def test_a_row_of_labels_that_is_not_one_hot_is_a_value_error_naming_its_index(checked_ops, row):
     with pytest.raises(ValueError, match=r"labels\[1\] must be one-hot"):
-        ops.softmax_cross_entropy(np.zeros((2, 3), dtype), [[0, 0, 1], row])
+        checked_ops.softmax_cross_entropy(np.zeros((2, 3)), [[0, 0, 1], row])
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 1, 2], [[0, 1]], np.zeros((2, 4)), np.zeros((3, 3))])
-def test_labels_of_another_length_are_a_value_error(ops, dtype, labels):
+def test_labels_of_another_length_are_a_value_error(checked_ops, labels):
     with pytest.raises(ValueError, match="labels must have"):
-        ops.softmax_cross_entropy(np.zeros((2, 3), dtype), labels)
+        checked_ops.softmax_cross_entropy(np.zeros((2, 3)), labels)
 
 
-def test_logits_without_classes_are_a_value_error(ops, dtype):
+def test_logits_without_classes_are_a_value_error(checked_ops):
     with pytest.raises(ValueError, match=r"logits .*\(2, 0\)"):
-        ops.softmax(np.zeros((2, 0), dtype))
+        checked_ops.softmax(np.zeros((2, 0)))
     with pytest.raises(ValueError, match=r"logits .*\(2, 0\)"):
-        ops.softmax_cross_entropy(np.zeros((2, 0), dtype), [0, 0])
+        checked_ops.softmax_cross_entropy(np.zeros((2, 0)), [0, 0])
 
 
 # ---- sizes that cannot be ----------------------------------------------------------------------------------
 
 
-def test_more_elements_than_any_memory_holds_are_an_error_at_once(ops, dtype):
+def test_more_elements_than_any_memory_holds_are_an_error_at_once(checked_ops, dtype):
     huge = np.broadcast_to(dtype.type(0), (1, 2**25, 2**25, 1))
     w = np.ones((3, 3, 1, 1), dtype)
     small = np.zeros((1, 9, 9, 1), dtype)
     for call in (
-        lambda: ops.conv2d_forward(huge, w, None),
-        lambda: ops.conv2d_backward(huge, small, w, 1, 2**24),
-        lambda: ops.conv2d_forward(small, w, None, 1, 2**50),
-        lambda: ops.conv2d_forward(small, w, None, 2**70),
-        lambda: ops.conv2d_forward(small, w, None, (2**42, 1), (2**42, 1)),
-        lambda: ops.conv2d_backward(small, huge, w, 1, "same"),
-        lambda: ops.maxpool2d_forward(huge, 2),
-        lambda: ops.maxpool2d_forward(small, 2, 2**70),
-        lambda: ops.maxpool2d_backward(small, small.astype(np.int32), (1, 2**40, 2**40, 1), 2),
-        lambda: ops.maxpool2d_backward(small, small.astype(np.int32), (2**60, 9, 9, 1), 1),
-        lambda: ops.dense_forward(huge[0, :, :, 0], np.zeros((2**25, 1), dtype), None),
-        lambda: ops.relu_forward(huge),
+        lambda: checked_ops.conv2d_forward(huge, w, None),
+        lambda: checked_ops.conv2d_backward(huge, small, w, 1, 2**24),
+        lambda: checked_ops.conv2d_forward(small, w, None, 1, 2**50),
+        lambda: checked_ops.conv2d_forward(small, w, None, 2**70),
+        lambda: checked_ops.conv2d_forward(small, w, None, (2**42, 1), (2**42, 1)),
+        lambda: checked_ops.conv2d_backward(small, huge, w, 1, "same"),
+        lambda: checked_ops.maxpool2d_forward(huge, 2),
+        lambda: checked_ops.maxpool2d_forward(small, 2, 2**70),
+        lambda: checked_ops.maxpool2d_backward(small, small.astype(np.int32), (1, 2**40, 2**40, 1), 2),
+        lambda: checked_ops.maxpool2d_backward(small, small.astype(np.int32), (2**60, 9, 9, 1), 1),
+        lambda: checked_ops.dense_forward(huge[0, :, :, 0], np.zeros((2**25, 1), dtype), None),
+        lambda: checked_ops.relu_forward(huge),
     ):
         with pytest.raises((ValueError, MemoryError)):
             call()
 
 
-def test_an_input_shape_of_no_images_but_huge_ones_gives_an_empty_gradient(ops, dtype):
+def test_an_input_shape_of_no_images_but_huge_ones_gives_an_empty_gradient(checked_ops, dtype):
     dy = np.zeros((0, 2**21, 2**21, 1), dtype)
     shape = (0, 2**22, 2**22, 1)
-    assert ops.maxpool2d_backward(dy, np.zeros(dy.shape, np.int32), shape, 2).shape == shape
+    assert checked_ops.maxpool2d_backward(dy, np.zeros(dy.shape, np.int32), shape, 2).shape == shape

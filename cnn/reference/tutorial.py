@@ -50,14 +50,14 @@ class Conv3x3:
 
     @filters.setter
     def filters(self, value: ArrayLike) -> None:
-        self._filters = checks.parameter("filters", value, self._filters).copy()
+        self._filters[...] = checks.parameter("filters", value, self._filters)
 
-    def forward(self, input: ArrayLike) -> np.ndarray:
+    def forward(self, image: ArrayLike) -> np.ndarray:
         """Cross-correlation of an image with every filter.
 
         Parameters
         ----------
-        input : (h, w) or (n, h, w)
+        image : (h, w) or (n, h, w)
             Converted to the layer's dtype; kept as `last_input`.
 
         Returns
@@ -67,19 +67,21 @@ class Conv3x3:
         Raises
         ------
         TypeError
-            `input` is no array of real numbers, or is masked.
+            `image` is no array of real numbers, or is masked.
         ValueError
             Another number of dimensions, or an image smaller than the filters.
         """
-        input = _images(checks.real("input", input, self.dtype), 2, "(h, w) or (n, h, w)")
-        *batch, h, w = input.shape
+        image = checks.real("image", image, self.dtype)
+        if image.ndim not in (2, 3):
+            raise ValueError(f"image must have shape (h, w) or (n, h, w), got {image.shape}")
+        *batch, h, w = image.shape
         if h < 3 or w < 3:
-            raise ValueError(f"input must be at least 3x3, the size of the filters, got {h}x{w}")
+            raise ValueError(f"image must be at least 3x3, the size of the filters, got {h}x{w}")
         output = np.empty((*batch, h - 2, w - 2, self.num_filters), self.dtype)
-        for image, out in zip(_each(input, 2), _each(output, 3), strict=True):
-            for region, i, j in _regions_3x3(image):
+        for one, out in zip(_each(image, 2), _each(output, 3), strict=True):
+            for region, i, j in _regions_3x3(one):
                 out[i, j] = np.sum(region * self._filters, axis=(1, 2))
-        self.last_input = input
+        self.last_input = image
         return output
 
     def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> None:
@@ -143,7 +145,9 @@ class MaxPool2:
         ValueError
             Another number of dimensions, or an image smaller than a window.
         """
-        input = _images(checks.real("input", input), 3, "(h, w, f) or (n, h, w, f)")
+        input = checks.real("input", input)
+        if input.ndim not in (3, 4):
+            raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {input.shape}")
         *batch, h, w, num_filters = input.shape
         if h < 2 or w < 2:
             raise ValueError(f"input must be at least 2x2, the size of a window, got {h}x{w}")
@@ -229,7 +233,7 @@ class Softmax:
 
     @weights.setter
     def weights(self, value: ArrayLike) -> None:
-        self._weights = checks.parameter("weights", value, self._weights).copy()
+        self._weights[...] = checks.parameter("weights", value, self._weights)
 
     @property
     def biases(self) -> np.ndarray:
@@ -237,7 +241,7 @@ class Softmax:
 
     @biases.setter
     def biases(self, value: ArrayLike) -> None:
-        self._biases = checks.parameter("biases", value, self._biases).copy()
+        self._biases[...] = checks.parameter("biases", value, self._biases)
 
     def forward(self, input: ArrayLike) -> np.ndarray:
         """Probabilities of the classes.
@@ -327,12 +331,6 @@ def _regions_2x2(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
     for i in range(h // 2):
         for j in range(w // 2):
             yield image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j
-
-
-def _images(input: np.ndarray, ndim: int, shapes: str) -> np.ndarray:
-    if input.ndim not in (ndim, ndim + 1):
-        raise ValueError(f"input must have shape {shapes}, got {input.shape}")
-    return input
 
 
 def _each(array: np.ndarray, ndim: int) -> np.ndarray:

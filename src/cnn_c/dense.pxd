@@ -24,6 +24,7 @@ cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units
         lanes live
         const real* start
     zeros = vload_lanes(w, first_lanes(0))
+    tile.x_down = tile.start_down = tile.y_down = 0
     tile.outer, tile.inner = 1, inputs
     tile.x_tile, tile.x_outer, tile.x_inner = inputs, 0, 1
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
@@ -31,7 +32,7 @@ cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units
     tile.y_tile = units
     for block in range(registers(units)):
         u = block * LANES
-        live = lanes_of(units - u)
+        live = tile.live = tile.last = lanes_of(units - u)
         start = b + u if b != NULL else <const real*>&zeros
         done = 0
         while done < n:
@@ -42,7 +43,7 @@ cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units
             size = <int>min(MAX_TILE, n - done)
             tile.rows = (n - done) // size
             tile.x_row, tile.y_row = size * inputs, size * units
-            run_tile(size, &tile, x + done * inputs, w + u, start, y + done * units + u, live)
+            run_tile(size, &tile, x + done * inputs, w + u, start, y + done * units + u)
             done += tile.rows * size
 
 
@@ -76,6 +77,7 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
         lanes live
         real* rows
     zeros = vload_lanes(dy, first_lanes(0))
+    tile.x_down = tile.start_down = tile.y_down = 0
     tile.outer, tile.inner = 1, n
     tile.x_tile, tile.x_outer, tile.x_inner = 1, 0, inputs
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
@@ -83,7 +85,7 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
     tile.y_tile = units
     for block in range(registers(units)):
         u = block * LANES
-        live = lanes_of(units - u)
+        tile.live = tile.last = lanes_of(units - u)
         done = 0
         while done < count:
             size = <int>min(MAX_TILE, count - done)
@@ -91,7 +93,7 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
             tile.x_row, tile.y_row = size, size * units
             tile.start_row = tile.y_row if add else 0
             rows = dw + (first + done) * units + u
-            run_tile(size, &tile, x + first + done, dy + u, rows if add else <const real*>&zeros, rows, live)
+            run_tile(size, &tile, x + first + done, dy + u, rows if add else <const real*>&zeros, rows)
             done += tile.rows * size
 
 
@@ -120,6 +122,7 @@ cdef inline void dense_input_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_
         for image in range(n):
             matrix_times_column(inputs, units, w, dy + image * units, dx + image * inputs)
         return
+    tile.x_down = tile.start_down = tile.y_down = 0
     tile.rows, tile.outer, tile.inner = 1, 1, units
     tile.x_row, tile.x_tile, tile.x_outer, tile.x_inner = 0, units, 0, 1
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, LANES
@@ -128,12 +131,12 @@ cdef inline void dense_input_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_
     for block in range(registers(n)):
         image = block * LANES
         images = min(LANES, n - image)
-        live = first_lanes(<int>images)
+        tile.live = tile.last = first_lanes(<int>images)
         transpose(images, units, dy + image * units, units, dy_t, LANES)
         for piece in range((inputs + MAX_TILE - 1) // MAX_TILE):
             k = piece * MAX_TILE
             size = <int>min(MAX_TILE, inputs - k)
-            run_tile(size, &tile, w + k * units, dy_t, <const real*>&zeros, dx_t, live)
+            run_tile(size, &tile, w + k * units, dy_t, <const real*>&zeros, dx_t)
             transpose(size, images, dx_t, LANES, dx + image * inputs + k, inputs)
 
 

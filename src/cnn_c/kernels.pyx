@@ -10,12 +10,13 @@ C. Images are shared out among threads one by one. What is summed over images is
 
 cimport numpy as np
 from cython.parallel cimport parallel, prange, threadid
+from libc.string cimport memcpy
 
 from .activation cimport relu_backward as relu_backward_run, relu_forward as relu_forward_run
 from .conv cimport (
-    Conv, Frame, bias_gradient, conv2d_forward as conv2d_forward_image,
-    conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, framed_width, input_frame,
-    output_gradient_frame, turn_weights, turned,
+    Conv, Frame, Grouped, bias_gradient, conv2d_forward as conv2d_forward_image,
+    conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, grouped, input_frame,
+    output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
 from .dense cimport (
     dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_block,
@@ -44,6 +45,7 @@ lanes = LANES
 openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this was built for, 0 without OpenMP
 
 cdef enum:
+    CACHE_LINE = 64  # bytes
     CHUNKS = 16      # of a batch, in a sum over its images
     RUN = 4096       # elements of an elementwise operation that a thread takes at a time
     ROWS = 8 * 14    # of a weight matrix that a thread takes at a time: whole tiles
@@ -76,8 +78,14 @@ cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
 
 
 cdef inline np.ndarray zeros(Py_ssize_t size):
-    cdef np.npy_intp shape = size
+    # Zeroed scratch memory for `size` reals; `aligned` finds the start of a cache line in it.
+    cdef np.npy_intp shape = size + CACHE_LINE // sizeof(real)
     return np.PyArray_ZEROS(1, &shape, REAL, 0)
+
+
+cdef inline real* aligned(np.ndarray scratch) noexcept:
+    cdef size_t address = <size_t>np.PyArray_DATA(scratch)
+    return <real*>((address + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE)
 
 
 cdef inline tuple as_tuple(geometry):
@@ -104,6 +112,7 @@ def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, n
     """x (n, h, w, c_in), w (kh, kw, c_in, c_out), b (c_out,) or None -> y (n, oh, ow, c_out)."""
     cdef:
         Conv g = conv_from(geometry)
+        Grouped grouping = grouped(&g)
         Frame f = input_frame(&g)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
         Py_ssize_t i, n = count(x, in_size)
@@ -111,13 +120,17 @@ def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, n
         const real* wp = values(w, g.kh * g.kw * g.c_in * g.c_out)
         const real* bp = values(b, g.c_out) if b is not None else NULL
         real* yp = results(y, n * out_size)
-        np.ndarray scratch = zeros(threads * scratch_size)
-        real* frames = <real*>np.PyArray_DATA(scratch)
+        np.ndarray scratch = zeros(packed_size(&grouping) + threads * scratch_size)
+        real* packed = aligned(scratch)
+        real* frames = packed + packed_size(&grouping)
         real* frame
-    with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-        frame = frames + threadid() * scratch_size
-        for i in prange(n, schedule="static"):
-            conv2d_forward_image(&g, framed(&f, xp + i * in_size, frame), framed_width(&f), wp, bp, yp + i * out_size)
+    with nogil:
+        pack_weights(&grouping, wp, bp, packed)
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            frame = frames + threadid() * scratch_size
+            for i in prange(n, schedule="static"):
+                conv2d_forward_image(&grouping, &f, framed(&f, xp + i * in_size, frame), packed,
+                                     yp + i * out_size)
 
 
 def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None,
@@ -125,6 +138,7 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
     """dy (n, oh, ow, c_out), w (kh, kw, c_in, c_out) -> dx (n, h, w, c_in)."""
     cdef:
         Conv g = conv_from(geometry), t = turned(&g)
+        Grouped grouping = grouped(&t)
         Frame f = output_gradient_frame(&g)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
         Py_ssize_t i, n = count(dy, out_size)
@@ -132,16 +146,18 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
         const real* dyp = values(dy, n * out_size)
         const real* wp = values(w, w_size)
         real* dxp = results(dx, n * in_size)
-        np.ndarray scratch = zeros(w_size + threads * scratch_size)
-        real* turned_w = <real*>np.PyArray_DATA(scratch)
-        real* frames = turned_w + w_size
+        np.ndarray scratch = zeros(w_size + packed_size(&grouping) + threads * scratch_size)
+        real* turned_w = aligned(scratch)
+        real* packed = turned_w + w_size
+        real* frames = packed + packed_size(&grouping)
         real* frame
     with nogil:
         turn_weights(&g, wp, turned_w)
+        pack_weights(&grouping, turned_w, NULL, packed)
         with parallel(num_threads=threads, use_threads_if=threads > 1):
             frame = frames + threadid() * scratch_size
             for i in prange(n, schedule="static"):
-                conv2d_forward_image(&t, framed(&f, dyp + i * out_size, frame), framed_width(&f), turned_w, NULL,
+                conv2d_forward_image(&grouping, &f, framed(&f, dyp + i * out_size, frame), packed,
                                      dxp + i * in_size)
 
 
@@ -150,16 +166,17 @@ def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.nda
     """dy (n, oh, ow, c_out), x (n, h, w, c_in) -> dw (kh, kw, c_in, c_out), db (c_out,) or None."""
     cdef:
         Conv g = conv_from(geometry)
+        Grouped grouping = grouped(&g)
         Frame f = input_frame(&g)
         Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
-        Py_ssize_t i, chunk, n = count(dy, out_size), chunks = min(n, CHUNKS)
-        Py_ssize_t w_size = g.kh * g.kw * g.c_in * g.c_out, sums_size = w_size + g.c_out
+        Py_ssize_t i, chunk, n = count(dy, out_size), chunks = min(max(n, 1), CHUNKS)
+        Py_ssize_t w_size = weight_sums_size(&grouping), sums_size = w_size + g.c_out
         const real* dyp = values(dy, n * out_size)
         const real* xp = values(x, n * in_size)
-        real* dwp = results(dw, w_size)
+        real* dwp = results(dw, g.kh * g.kw * g.c_in * g.c_out)
         real* dbp = results(db, g.c_out) if db is not None else NULL
         np.ndarray scratch = zeros(chunks * sums_size + threads * scratch_size)
-        real* sums = <real*>np.PyArray_DATA(scratch)
+        real* sums = aligned(scratch)
         real* frames = sums + chunks * sums_size
         real* frame
     with nogil:
@@ -167,23 +184,16 @@ def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.nda
             frame = frames + threadid() * scratch_size
             for chunk in prange(chunks, schedule="static"):
                 for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
-                    conv2d_weight_gradient_image(&g, framed(&f, xp + i * in_size, frame), framed_width(&f),
+                    conv2d_weight_gradient_image(&grouping, &f, framed(&f, xp + i * in_size, frame),
                                                  dyp + i * out_size, sums + chunk * sums_size)
                     if dbp != NULL:
                         bias_gradient(g.oh * g.ow, g.c_out, dyp + i * out_size, sums + chunk * sums_size + w_size)
-        add_chunks(chunks, sums_size, w_size, sums, dwp)
+        for chunk in range(1, chunks):
+            for i in range(sums_size):
+                sums[i] += sums[chunk * sums_size + i]
+        unpack_weight_gradient(&grouping, sums, dwp)
         if dbp != NULL:
-            add_chunks(chunks, sums_size, g.c_out, sums + w_size, dbp)
-
-
-cdef inline void add_chunks(Py_ssize_t chunks, Py_ssize_t stride, Py_ssize_t size, const real* sums,
-                            real* total) noexcept nogil:
-    cdef Py_ssize_t i, chunk
-    for i in range(size):
-        total[i] = 0
-    for chunk in range(chunks):
-        for i in range(size):
-            total[i] += sums[chunk * stride + i]
+            memcpy(dbp, sums + w_size, g.c_out * sizeof(real))
 
 
 def maxpool2d_forward(np.ndarray x not None, np.ndarray y not None, np.ndarray switches, geometry,
@@ -259,7 +269,7 @@ def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarr
         real* dxp = results(dx, n * inputs)
         Py_ssize_t first, piece, share = images_a_piece(n, threads), scratch_size = LANES * (units + MAX_TILE)
         np.ndarray scratch = zeros(threads * scratch_size)
-        real* blocks = <real*>np.PyArray_DATA(scratch)
+        real* blocks = aligned(scratch)
         real* block
     with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
         block = blocks + threadid() * scratch_size

@@ -22,7 +22,10 @@ cdef inline double softmax(Py_ssize_t classes, const real* z, real* p) noexcept 
     for j in range(1, classes):
         largest = z[j] if z[j] > largest else largest
     for j in range(classes):
-        p[j] = expf(z[j] - largest) if REAL_BITS == 32 else <real>exp(z[j] - largest)
+        if REAL_BITS == 32:  # no conditional expression: it would pass through a float
+            p[j] = expf(z[j] - largest)
+        else:
+            p[j] = <real>exp(z[j] - largest)
         total += p[j]
     inverse = <real>(1 / total)
     for j in range(classes):

@@ -36,7 +36,7 @@ cdef inline Py_ssize_t first_inside(Py_ssize_t start) noexcept nogil:
 
 cdef inline void maxpool_forward_window(Pool g, const real* x, real* y, int* switches) noexcept nogil:
     cdef:
-        Py_ssize_t i, j, block, c, k, l, k0, k1, l0, l1, row, column, live_channels
+        Py_ssize_t i, j, block, c, k, l, k0, k1, l0, l1, row, column
         const real* p
         vec best, value
         ivec winner, takes
@@ -52,7 +52,6 @@ cdef inline void maxpool_forward_window(Pool g, const real* x, real* y, int* swi
             p = x + (row * g.w + column) * g.c
             for block in range(registers(g.c)):
                 c = block * LANES
-                live_channels = min(LANES, g.c - c)
                 live = lanes_of(g.c - c)
                 best = vload_lanes(p + (k0 * g.w + l0) * g.c + c, live)
                 winner = isplat(<int>(k0 * g.kw + l0))
@@ -64,7 +63,7 @@ cdef inline void maxpool_forward_window(Pool g, const real* x, real* y, int* swi
                         winner = iselect(takes, isplat(<int>(k * g.kw + l)), winner)
                 vstore_lanes(y + c, best, live)
                 if switches != NULL:
-                    istore(switches + c, winner, <int>live_channels)
+                    istore(switches + c, winner, live)
             y += g.c
             if switches != NULL:
                 switches += g.c
@@ -82,13 +81,17 @@ cdef inline void maxpool_backward_window(Pool g, const real* dy, const int* swit
                                          real* dx) noexcept nogil:
     # With switches, the winner takes the gradient; with x and y, every element equal to the maximum.
     cdef:
-        Py_ssize_t i, j, block, c, k, l, k0, k1, l0, l1, row, column, corner, at, live_channels
-        vec gradient, zero, maximum
+        Py_ssize_t i, j, block, c, k, l, k0, k1, l0, l1, row, column, corner, at
+        vec gradient, zero, maximum, share
+        bint apart
         ivec winner, takes
         lanes live
     zero = maximum = vload_lanes(dy, first_lanes(0))
     winner = isplat(0)
-    memset(dx, 0, g.h * g.w * g.c * sizeof(real))
+    # Windows that do not overlap are written once; zeros first where an element may lie in no window, or in two.
+    apart = g.sh >= g.kh and g.sw >= g.kw
+    if not apart or g.oh * g.sh != g.h or g.ow * g.sw != g.w or g.sh != g.kh or g.sw != g.kw:
+        memset(dx, 0, g.h * g.w * g.c * sizeof(real))
     for i in range(g.oh):
         row = i * g.sh - g.ph
         k0 = first_inside(row) if g.ph else 0
@@ -100,11 +103,10 @@ cdef inline void maxpool_backward_window(Pool g, const real* dy, const int* swit
             corner = (row * g.w + column) * g.c
             for block in range(registers(g.c)):
                 c = block * LANES
-                live_channels = min(LANES, g.c - c)
                 live = lanes_of(g.c - c)
                 gradient = vload_lanes(dy + c, live)
                 if switches != NULL:
-                    winner = iload(switches + c, <int>live_channels)
+                    winner = iload(switches + c, live)
                 else:
                     maximum = vload_lanes(y + c, live)
                 for k in range(k0, k1):
@@ -114,7 +116,10 @@ cdef inline void maxpool_backward_window(Pool g, const real* dy, const int* swit
                             takes = iequals(winner, <int>(k * g.kw + l))
                         else:
                             takes = vequals(vload_lanes(x + at, live), maximum)
-                        vstore_lanes(dx + at, vload_lanes(dx + at, live) + vselect(takes, gradient, zero), live)
+                        share = vselect(takes, gradient, zero)
+                        if not apart:
+                            share = share + vload_lanes(dx + at, live)
+                        vstore_lanes(dx + at, share, live)
             dy += g.c
             if switches != NULL:
                 switches += g.c

@@ -59,7 +59,8 @@ static inline vec vload(const real *p) { return *(const vec_in_memory *)p; }
 static inline void vstore(real *p, vec v) { *(vec_in_memory *)p = v; }
 
 /* The first n lanes of a register, for the tail of a row. What lies behind them is neither read nor written;
-   a load fills it with zeros. */
+   a load fills it with zeros. Switches (iload, istore) are 32-bit integers in memory, as wide as a real in a
+   register. */
 #if VEC_BYTES == 64
 #include <immintrin.h>
 #if REAL_BITS == 32
@@ -72,6 +73,25 @@ static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm512_maskz
 static inline void vstore_lanes(real *p, vec v, lanes m) { _mm512_mask_storeu_pd(p, m, (__m512d)v); }
 #endif
 static inline lanes first_lanes(int n) { return (lanes)((1u << n) - 1); }
+static inline lanes lane_range(int from, int to) { return (lanes)(first_lanes(to) & ~first_lanes(from)); }
+#if REAL_BITS == 32
+static inline vec vmultiply_add(vec sum, real x, vec v, lanes m)
+{
+    return (vec)_mm512_mask3_fmadd_ps(_mm512_set1_ps(x), (__m512)v, (__m512)sum, m);
+}
+static inline ivec iload(const int32_t *p, lanes m) { return (ivec)_mm512_maskz_loadu_epi32(m, p); }
+static inline void istore(int32_t *p, ivec v, lanes m) { _mm512_mask_storeu_epi32(p, m, (__m512i)v); }
+#else
+static inline vec vmultiply_add(vec sum, real x, vec v, lanes m)
+{
+    return (vec)_mm512_mask3_fmadd_pd(_mm512_set1_pd(x), (__m512d)v, (__m512d)sum, m);
+}
+static inline ivec iload(const int32_t *p, lanes m)
+{
+    return (ivec)_mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(m, p));
+}
+static inline void istore(int32_t *p, ivec v, lanes m) { _mm512_mask_cvtepi64_storeu_epi32(p, m, (__m512i)v); }
+#endif
 
 #elif VEC_BYTES == 32
 #include <immintrin.h>
@@ -79,6 +99,8 @@ typedef __m256i lanes;
 #if REAL_BITS == 32
 static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm256_maskload_ps(p, m); }
 static inline void vstore_lanes(real *p, vec v, lanes m) { _mm256_maskstore_ps(p, m, (__m256)v); }
+static inline ivec iload(const int32_t *p, lanes m) { return (ivec)_mm256_maskload_epi32(p, m); }
+static inline void istore(int32_t *p, ivec v, lanes m) { _mm256_maskstore_epi32(p, m, (__m256i)v); }
 static inline lanes first_lanes(int n)
 {
     const ivec index = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -87,6 +109,15 @@ static inline lanes first_lanes(int n)
 #else
 static inline vec vload_lanes(const real *p, lanes m) { return (vec)_mm256_maskload_pd(p, m); }
 static inline void vstore_lanes(real *p, vec v, lanes m) { _mm256_maskstore_pd(p, m, (__m256d)v); }
+static inline __m128i even_words(__m256i v)
+{
+    return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7)));
+}
+static inline ivec iload(const int32_t *p, lanes m)
+{
+    return (ivec)_mm256_cvtepi32_epi64(_mm_maskload_epi32(p, even_words(m)));
+}
+static inline void istore(int32_t *p, ivec v, lanes m) { _mm_maskstore_epi32(p, even_words(m), even_words((__m256i)v)); }
 static inline lanes first_lanes(int n)
 {
     const ivec index = {0, 1, 2, 3};
@@ -112,6 +143,27 @@ static inline void vstore_lanes(real *p, vec v, lanes n)
     else
         memcpy(p, &v, n * sizeof(real));
 }
+static inline ivec iload(const int32_t *p, lanes n)
+{
+    ivec v = {0};
+    for (int i = 0; i < n; i++)
+        ((integer *)&v)[i] = p[i];
+    return v;
+}
+static inline void istore(int32_t *p, ivec v, lanes n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = (int32_t)((integer *)&v)[i];
+}
+#endif
+
+#if VEC_BYTES == 64
+#define LANE_MASKS 1
+#else
+/* No masked arithmetic: the kernels that need it are left out. */
+#define LANE_MASKS 0
+static inline lanes lane_range(int from, int to) { (void)from; return first_lanes(to); }
+static inline vec vmultiply_add(vec sum, real x, vec v, lanes m) { (void)m; return sum + x * v; }
 #endif
 
 /* For a run of n reals: how many registers it fills, and the lanes of the first of them. */
@@ -162,20 +214,6 @@ static inline ivec iequals(ivec a, int b)
 #else
     return -(a == b);
 #endif
-}
-
-/* Switches lie in memory as 32-bit integers, whatever the width of a real. */
-static inline ivec iload(const int32_t *p, int n)
-{
-    ivec v = isplat(0);
-    for (int i = 0; i < n; i++)
-        ((integer *)&v)[i] = p[i];
-    return v;
-}
-static inline void istore(int32_t *p, ivec v, int n)
-{
-    for (int i = 0; i < n; i++)
-        p[i] = (int32_t)((integer *)&v)[i];
 }
 
 #endif

@@ -8,6 +8,7 @@ cdef extern from "simd.h" nogil:
     enum: LANES
     enum: MAX_TILE
     enum: REAL_BITS
+    enum: LANE_MASKS
 
     # `void`, for a function into which all that it calls is inlined
     ctypedef void flattened "FLATTENED"
@@ -20,6 +21,8 @@ cdef extern from "simd.h" nogil:
     vec vload_lanes(const real *p, lanes m)
     void vstore_lanes(real *p, vec v, lanes m)
     real vsum(vec v)
+    vec vmultiply_add(vec total, real x, vec v, lanes m)
+    lanes lane_range(int start, int end)
 
     ivec vtakes(vec value, vec best)
     ivec vequals(vec a, vec b)
@@ -27,5 +30,5 @@ cdef extern from "simd.h" nogil:
     ivec iselect(ivec m, ivec a, ivec b)
     ivec isplat(int value)
     ivec iequals(ivec a, int b)
-    ivec iload(const int *p, int n)
-    void istore(int *p, ivec v, int n)
+    ivec iload(const int *p, lanes m)
+    void istore(int *p, ivec v, lanes m)

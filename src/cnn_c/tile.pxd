@@ -9,7 +9,7 @@
 # operand each: size + 1 loads for size multiply-adds keeps both load ports and both arithmetic ports busy. Every sum
 # is added up in the order of i and j, so equal inputs give equal bits wherever in a tile they lie.
 
-from .simd cimport flattened, lanes, real, vec, vload_lanes, vstore_lanes
+from .simd cimport flattened, lanes, real, vec, vload_lanes, vmultiply_add, vstore_lanes
 
 
 cdef struct Tile:
@@ -19,61 +19,111 @@ cdef struct Tile:
     Py_ssize_t v_row, v_outer, v_inner
     Py_ssize_t start_row, start_tile
     Py_ssize_t y_row, y_tile
+    Py_ssize_t x_down, start_down, y_down       # in a rectangle, from one line of it to the next
+    lanes live, last                            # the lanes in use, and those of the last t of a line
+    lanes* masks                                # of every j, where only some lanes take part
 
 
-cdef inline void tile_rows(const int size, const Py_ssize_t x_tile, const Tile* tile, const real* x, const real* v,
-                           const real* start, real* y, lanes live) noexcept nogil:
-    # The loops over t have a constant length and are unrolled, so that each sum has a register of its own. (GCC does
-    # this early enough only for loops inside another one, which is why the rows are looped over here.)
+cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_tile, const bint masked,
+                           const Tile* tile, const real* x, const real* v, const real* start,
+                           real* y) noexcept nogil:
+    # The constants are known where this is inlined: the loops over t are unrolled and each sum has a register of its
+    # own. (GCC does that early enough only inside another loop, which is why the rows are looped over here.)
+    # With `across` below `size`, t runs over a rectangle, line by line.
     cdef:
         vec sums[14]
         vec value
         const real* xi
         const real* vi
-        Py_ssize_t row, i, j
-        Py_ssize_t inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner
+        Py_ssize_t row, i, j, at
+        Py_ssize_t inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
+        lanes live = tile.live
         int t
     for row in range(tile.rows):
         for t in range(size):
-            sums[t] = vload_lanes(start + t * tile.start_tile, live)
+            sums[t] = vload_lanes(start + t % across * tile.start_tile + t // across * tile.start_down, live)
         for i in range(tile.outer):
             xi = x + i * tile.x_outer
             vi = v + i * tile.v_outer
             for j in range(inner):
                 value = vload_lanes(vi, live)
                 for t in range(size):
-                    sums[t] = sums[t] + xi[t * x_tile] * value
+                    at = t % across * x_tile + t // across * x_down
+                    if masked:
+                        sums[t] = vmultiply_add(sums[t], xi[at], value, tile.masks[j])
+                    else:
+                        sums[t] = sums[t] + xi[at] * value
                 xi += x_inner
                 vi += v_inner
         for t in range(size):
-            vstore_lanes(y + t * tile.y_tile, sums[t], live)
+            vstore_lanes(y + t % across * tile.y_tile + t // across * tile.y_down, sums[t],
+                         live if t % across < across - 1 else tile.last)
         x += tile.x_row
         v += tile.v_row
         start += tile.start_row
         y += tile.y_row
 
 
-cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const Tile* tile, const real* x, const real* v,
-                              const real* start, real* y, lanes live) noexcept nogil:
-    if size == 1: tile_rows(1, x_tile, tile, x, v, start, y, live)
-    elif size == 2: tile_rows(2, x_tile, tile, x, v, start, y, live)
-    elif size == 3: tile_rows(3, x_tile, tile, x, v, start, y, live)
-    elif size == 4: tile_rows(4, x_tile, tile, x, v, start, y, live)
-    elif size == 5: tile_rows(5, x_tile, tile, x, v, start, y, live)
-    elif size == 6: tile_rows(6, x_tile, tile, x, v, start, y, live)
-    elif size == 7: tile_rows(7, x_tile, tile, x, v, start, y, live)
-    elif size == 8: tile_rows(8, x_tile, tile, x, v, start, y, live)
-    elif size == 9: tile_rows(9, x_tile, tile, x, v, start, y, live)
-    elif size == 10: tile_rows(10, x_tile, tile, x, v, start, y, live)
-    elif size == 11: tile_rows(11, x_tile, tile, x, v, start, y, live)
-    elif size == 12: tile_rows(12, x_tile, tile, x, v, start, y, live)
-    elif size == 13: tile_rows(13, x_tile, tile, x, v, start, y, live)
-    elif size == 14: tile_rows(14, x_tile, tile, x, v, start, y, live)
+cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const bint masked, const Tile* tile, const real* x,
+                              const real* v, const real* start, real* y) noexcept nogil:
+    if size == 1: tile_rows(1, 1, x_tile, masked, tile, x, v, start, y)
+    elif size == 2: tile_rows(2, 2, x_tile, masked, tile, x, v, start, y)
+    elif size == 3: tile_rows(3, 3, x_tile, masked, tile, x, v, start, y)
+    elif size == 4: tile_rows(4, 4, x_tile, masked, tile, x, v, start, y)
+    elif size == 5: tile_rows(5, 5, x_tile, masked, tile, x, v, start, y)
+    elif size == 6: tile_rows(6, 6, x_tile, masked, tile, x, v, start, y)
+    elif size == 7: tile_rows(7, 7, x_tile, masked, tile, x, v, start, y)
+    elif size == 8: tile_rows(8, 8, x_tile, masked, tile, x, v, start, y)
+    elif size == 9: tile_rows(9, 9, x_tile, masked, tile, x, v, start, y)
+    elif size == 10: tile_rows(10, 10, x_tile, masked, tile, x, v, start, y)
+    elif size == 11: tile_rows(11, 11, x_tile, masked, tile, x, v, start, y)
+    elif size == 12: tile_rows(12, 12, x_tile, masked, tile, x, v, start, y)
+    elif size == 13: tile_rows(13, 13, x_tile, masked, tile, x, v, start, y)
+    elif size == 14: tile_rows(14, 14, x_tile, masked, tile, x, v, start, y)
 
 
-cdef inline flattened run_tile(int size, const Tile* tile, const real* x, const real* v, const real* start, real* y,
-                   lanes live) noexcept nogil:
-    # A stride known to the compiler goes into the addresses; 1 is every gradient, 8 the second convolution's.
-    if tile.x_tile == 1: tile_of_size(size, 1, tile, x, v, start, y, live)
-    elif tile.x_tile == 8: tile_of_size(size, 8, tile, x, v, start, y, live)
-    else: tile_of_size(size, tile.x_tile, tile, x, v, start, y, live)
+cdef inline flattened run_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
+                               real* y) noexcept nogil:
+    # A stride known to the compiler goes into the addresses: 1 in every weight gradient, 6 and 8 in second
+    # convolutions.
+    if tile.x_tile == 1: tile_of_size(size, 1, False, tile, x, v, start, y)
+    elif tile.x_tile == 6: tile_of_size(size, 6, False, tile, x, v, start, y)
+    elif tile.x_tile == 8: tile_of_size(size, 8, False, tile, x, v, start, y)
+    else: tile_of_size(size, tile.x_tile, False, tile, x, v, start, y)
+
+
+cdef inline flattened run_masked_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
+                                      real* y) noexcept nogil:
+    # Only the lanes in masks[j] take part: what lies there may be NaN and must not touch the sums of the others.
+    if tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
+    elif tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
+    else: tile_of_size(size, tile.x_tile, True, tile, x, v, start, y)
+
+
+# Rectangles: where few scalars lie side by side, several lines of them make enough sums to hide the latency of a
+# multiply-add, four cycles in which eight could start.
+
+cdef inline Py_ssize_t rectangle_lines(Py_ssize_t across) noexcept nogil:
+    return 3 if across == 3 or across == 4 else 2 if across == 5 or across == 6 else 1
+
+
+cdef inline flattened run_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
+                                    const real* start, real* y) noexcept nogil:
+    # rectangle_lines(across) lines, x_tile 1
+    if across == 3: tile_rows(9, 3, 1, False, tile, x, v, start, y)
+    elif across == 4: tile_rows(12, 4, 1, False, tile, x, v, start, y)
+    elif across == 5: tile_rows(10, 5, 1, False, tile, x, v, start, y)
+    elif across == 6: tile_rows(12, 6, 1, False, tile, x, v, start, y)
+
+
+cdef inline bint has_masked_rectangle(Py_ssize_t across) noexcept nogil:
+    return across == 6 or across == 7
+
+
+cdef inline flattened run_masked_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
+                                           const real* start, real* y) noexcept nogil:
+    # Two lines
+    if across == 6 and tile.x_tile == 32: tile_rows(12, 6, 32, True, tile, x, v, start, y)
+    elif across == 7 and tile.x_tile == 32: tile_rows(14, 7, 32, True, tile, x, v, start, y)
+    elif across == 6: tile_rows(12, 6, tile.x_tile, True, tile, x, v, start, y)
+    elif across == 7: tile_rows(14, 7, tile.x_tile, True, tile, x, v, start, y)
