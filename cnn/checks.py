@@ -41,15 +41,19 @@ def real(name: str, value, dtype: np.dtype | None = None) -> np.ndarray:
     `dtype` is float32 or float64; without one it is the smallest of the two that holds the values exactly
     (float64 for float64 and for 32-bit integers and wider).
     """
-    # A good array passes untouched. This is most calls, so it comes first.
-    if type(value) is np.ndarray and value.dtype is (dtype or value.dtype) and value.dtype in (FLOAT32, FLOAT64):
-        flags = value.flags
-        if flags.c_contiguous and flags.aligned and value.dtype.isnative:
-            return value
+    # A good array passes untouched. This is most calls, so it comes first; NumPy has one object for each dtype.
+    if type(value) is np.ndarray:
+        given = value.dtype
+        if given is dtype or (dtype is None and (given is FLOAT32 or given is FLOAT64)):
+            flags = value.flags
+            if flags.c_contiguous and flags.aligned:
+                return value
     value = array(name, value)
     if dtype is None:
         dtype = FLOAT32 if np.result_type(value.dtype, FLOAT32) == FLOAT32 else FLOAT64
-    return np.require(value, dtype=dtype, requirements=["C", "A"])
+    if value.dtype != dtype:
+        return value.astype(dtype, order="C")
+    return np.require(value, dtype, ["C", "A"])
 
 
 def integer(name: str, value, minimum: int) -> int:
@@ -99,7 +103,7 @@ def dtype(value) -> np.dtype:
         raise TypeError(f'dtype must be "float32" or "float64", got {value!r}') from None
     if result not in (FLOAT32, FLOAT64):
         raise ValueError(f'dtype must be "float32" or "float64", got {value!r}')
-    return result.newbyteorder("=")
+    return FLOAT32 if result == FLOAT32 else FLOAT64
 
 
 def shape(name: str, value: np.ndarray, expected: tuple[int | None, ...], meaning: str) -> None:

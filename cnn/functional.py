@@ -203,9 +203,8 @@ def dense_backward(dy, x, w):
 
 def dense_input_gradient(dy, w):
     """The `dx` of `dense_backward`, (n, inputs)."""
-    w = checks.real("w", w)
+    w = _dense_weights(w)
     dy = checks.real("dy", dy, w.dtype)
-    checks.shape("w", w, (None, None), "(inputs, units)")
     checks.shape("dy", dy, (None, w.shape[1]), "the output's (n, units)")
     dx = np.empty((len(dy), w.shape[0]), w.dtype)
     KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
@@ -218,8 +217,10 @@ def dense_weight_gradient(dy, x):
     x = checks.real("x", x, dy.dtype)
     checks.shape("x", x, (None, None), "(n, inputs)")
     checks.shape("dy", dy, (len(x), None), "the output's (n, units)")
+    if x.shape[1] == 0 or dy.shape[1] == 0:
+        raise ValueError(f"x and dy must have at least one column, got shapes {x.shape} and {dy.shape}")
     dw, db = np.empty((x.shape[1], dy.shape[1]), dy.dtype), np.empty(dy.shape[1], dy.dtype)
-    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, False, threads_for(len(x)))
+    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
     return dw, db
 
 
@@ -243,8 +244,7 @@ def relu_backward(dy, y):
 
 def softmax(logits):
     """Probabilities (n, classes) from logits (n, classes); stable for finite logits of any size, NaN for inf."""
-    logits = checks.real("logits", logits)
-    checks.shape("logits", logits, (None, None), "(n, classes)")
+    logits = _logits(logits)
     probabilities = np.empty(logits.shape, logits.dtype)
     KERNELS[logits.dtype.char].softmax(logits, probabilities)
     return probabilities
@@ -271,8 +271,7 @@ def softmax_cross_entropy(logits, labels):
     ValueError
         An empty batch, or a bad label; its index is named.
     """
-    logits = checks.real("logits", logits)
-    checks.shape("logits", logits, (None, None), "(n, classes)")
+    logits = _logits(logits)
     n, classes = logits.shape
     if n == 0:
         raise ValueError("logits must hold at least one row; a mean over none is undefined")
@@ -288,10 +287,25 @@ def _conv2d_arguments(x, w, b, stride, padding):
     return x, w, _bias(b, w), geometry.conv2d_batch(x.shape, w.shape, stride, padding)
 
 
-def _dense_arguments(x, w, b):
+def _logits(logits):
+    logits = checks.real("logits", logits)
+    checks.shape("logits", logits, (None, None), "(n, classes)")
+    if logits.shape[1] == 0:
+        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
+    return logits
+
+
+def _dense_weights(w):
     w = checks.real("w", w)
-    x = checks.real("x", x, w.dtype)
     checks.shape("w", w, (None, None), "(inputs, units)")
+    if w.size == 0:
+        raise ValueError(f"w must have at least one input and one unit, got shape {w.shape}")
+    return w
+
+
+def _dense_arguments(x, w, b):
+    w = _dense_weights(w)
+    x = checks.real("x", x, w.dtype)
     checks.shape("x", x, (None, w.shape[0]), "(n, inputs)")
     return x, w, _bias(b, w)
 

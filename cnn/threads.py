@@ -40,7 +40,7 @@ def get_num_threads() -> int:
 
 def threads_for(images: int) -> int:
     """Threads for a batch: no more than images, so that a single image opens no parallel region."""
-    return min(get_num_threads(), images) or 1
+    return 1 if images < 2 else min(get_num_threads(), images)
 
 
 def _after_fork_in_child() -> None:

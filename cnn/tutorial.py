@@ -47,7 +47,7 @@ class Conv3x3:
         self._w = np.empty((3, 3, 1, self.num_filters), self.dtype)
         self.filters[...] = np.random.randn(self.num_filters, 3, 3) / 9
         self.last_input = None
-        self._geometry = None
+        self._input_shape = None
 
     @property
     def filters(self):
@@ -77,16 +77,21 @@ class Conv3x3:
             Another number of dimensions, or an image smaller than the filters.
         """
         image = checks.real("image", image, self.dtype)
-        if image.ndim not in (2, 3):
-            raise ValueError(f"image must have shape (h, w) or (n, h, w), got {image.shape}")
-        g = self._geometry
-        if g is None or image.shape[-2:] != g[:2]:
-            g = self._geometry = geometry.conv2d((*image.shape[-2:], 1), self._w.shape)
-        output = np.empty((*image.shape[:-2], *g.output_shape), self.dtype)
-        threads = threads_for(len(image)) if image.ndim == 3 else 1
-        KERNELS[self.dtype.char].conv2d_forward(image, self._w, None, output, g, threads)
+        if image.shape != self._input_shape:
+            self._plan(image.shape)
+        output = np.empty(self._output_shape, self.dtype)
+        kernels = KERNELS[self.dtype.char]
+        kernels.conv2d_forward(image, self._w, None, output, self._geometry, threads_for(self._images))
         self.last_input = image
         return output
+
+    def _plan(self, shape):
+        if len(shape) not in (2, 3):
+            raise ValueError(f"image must have shape (h, w) or (n, h, w), got {shape}")
+        self._geometry = geometry.conv2d((*shape[-2:], 1), self._w.shape)
+        self._images = shape[0] if len(shape) == 3 else 1
+        self._output_shape = (*shape[:-2], *self._geometry.output_shape)
+        self._input_shape = shape
 
     def backprop(self, d_L_d_out, learn_rate):
         """One step of gradient descent on `filters`, in place.
@@ -106,14 +111,11 @@ class Conv3x3:
         TypeError, ValueError
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
-        image, g = _last_input(self), self._geometry
-        d_L_d_out = _gradient(d_L_d_out, (*image.shape[:-2], *g.output_shape), self.dtype)
+        image = _last_input(self)
+        d_L_d_out = _gradient(d_L_d_out, self._output_shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
-        d_w = np.empty(self._w.shape, self.dtype)
-        threads = threads_for(len(image)) if image.ndim == 3 else 1
-        KERNELS[self.dtype.char].conv2d_weight_gradient(d_L_d_out, image, d_w, None, g, threads)
-        d_w *= learn_rate
-        self._w -= d_w
+        kernels = KERNELS[self.dtype.char]
+        kernels.conv2d_descend(d_L_d_out, image, self._w, self._geometry, learn_rate, threads_for(self._images))
 
 
 class MaxPool2:
@@ -127,8 +129,7 @@ class MaxPool2:
 
     def __init__(self):
         self.last_input = None
-        self._last_output = None
-        self._geometry = None
+        self._input_shape = None
 
     def forward(self, input):
         """Maximum of every window.
@@ -150,16 +151,21 @@ class MaxPool2:
             Another number of dimensions, or an image smaller than a window.
         """
         input = checks.real("input", input)
-        if input.ndim not in (3, 4):
-            raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {input.shape}")
-        g = self._geometry
-        if g is None or input.shape[-3:] != g[:3]:
-            g = self._geometry = geometry.maxpool2d(input.shape[-3:])
-        output = np.empty((*input.shape[:-3], *g.output_shape), input.dtype)
-        threads = threads_for(len(input)) if input.ndim == 4 else 1
-        KERNELS[input.dtype.char].maxpool2d_forward(input, output, None, g, threads)
-        self.last_input, self._last_output = input, output
+        if input.shape != self._input_shape:
+            self._plan(input.shape)
+        output = np.empty(self._output_shape, input.dtype)
+        kernels = KERNELS[input.dtype.char]
+        kernels.maxpool2d_forward(input, output, None, self._geometry, threads_for(self._images))
+        self.last_input = input
         return output
+
+    def _plan(self, shape):
+        if len(shape) not in (3, 4):
+            raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {shape}")
+        self._geometry = geometry.maxpool2d(shape[-3:])
+        self._images = shape[0] if len(shape) == 4 else 1
+        self._output_shape = (*shape[:-3], *self._geometry.output_shape)
+        self._input_shape = shape
 
     def backprop(self, d_L_d_out):
         """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
@@ -179,12 +185,12 @@ class MaxPool2:
         TypeError, ValueError
             A gradient of another shape than the last output.
         """
-        input, output = _last_input(self), self._last_output
-        d_L_d_out = _gradient(d_L_d_out, output.shape, input.dtype)
+        input = _last_input(self)
+        d_L_d_out = _gradient(d_L_d_out, self._output_shape, input.dtype)
         d_L_d_input = np.empty(input.shape, input.dtype)
-        threads = threads_for(len(input)) if input.ndim == 4 else 1
-        KERNELS[input.dtype.char].maxpool2d_backward_ties(
-            d_L_d_out, input, output, d_L_d_input, self._geometry, threads
+        kernels = KERNELS[input.dtype.char]
+        kernels.maxpool2d_backward_ties(
+            d_L_d_out, input, None, d_L_d_input, self._geometry, threads_for(self._images)
         )
         return d_L_d_input
 
@@ -218,18 +224,21 @@ class Softmax:
         self.input_len = checks.integer("input_len", input_len, minimum=1)
         self.nodes = checks.integer("nodes", nodes, minimum=1)
         self.dtype = checks.dtype(dtype)
-        self._weights = (np.random.randn(self.input_len, self.nodes) / self.input_len).astype(self.dtype)
+        # As the kernels read them, (nodes, input_len); `weights` is a view.
+        self._w = np.empty((self.nodes, self.input_len), self.dtype)
+        self._w.T[...] = np.random.randn(self.input_len, self.nodes) / self.input_len
         self._biases = np.zeros(self.nodes, self.dtype)
         self.last_input = None
         self._last_output = None
+        self._input_shape = None
 
     @property
     def weights(self):
-        return self._weights
+        return self._w.T
 
     @weights.setter
     def weights(self, value):
-        self._weights[...] = checks.parameter("weights", value, self._weights)
+        self._w.T[...] = checks.parameter("weights", value, self._w.T)
 
     @property
     def biases(self):
@@ -259,20 +268,22 @@ class Softmax:
             Another number of elements.
         """
         input = checks.real("input", input, self.dtype)
-        if input.ndim > 1 and math.prod(input.shape[1:]) == self.input_len:
-            threads, shape = threads_for(len(input)), (len(input), self.nodes)
-        elif input.size == self.input_len:
-            threads, shape = 1, (self.nodes,)
-        else:
-            raise ValueError(
-                f"input must have {self.input_len} elements, or be a batch of such, got shape {input.shape}"
-            )
+        if input.shape != self._input_shape:
+            self._plan(input.shape)
+        output = np.empty(self._output_shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
-        output = np.empty(shape, self.dtype)
-        kernels.dense_forward(input, self._weights, self._biases, output, threads)
-        kernels.softmax(output, output)
+        kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(self._images))
         self.last_input, self._last_output = input, output
         return output.copy()
+
+    def _plan(self, shape):
+        if len(shape) > 1 and math.prod(shape[1:]) == self.input_len:
+            self._images, self._output_shape = shape[0], (shape[0], self.nodes)
+        elif math.prod(shape) == self.input_len:
+            self._images, self._output_shape = 1, (self.nodes,)
+        else:
+            raise ValueError(f"input must have {self.input_len} elements, or be a batch of such, got shape {shape}")
+        self._input_shape = shape
 
     def backprop(self, d_L_d_out, learn_rate):
         """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
@@ -298,14 +309,11 @@ class Softmax:
         input, output = _last_input(self), self._last_output
         d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
-        kernels = KERNELS[self.dtype.char]
-        threads = threads_for(len(output)) if output.ndim == 2 else 1
-        d_L_d_totals = np.empty(output.shape, self.dtype)
         d_L_d_input = np.empty(input.shape, self.dtype)
-        kernels.softmax_backward(d_L_d_out, output, d_L_d_totals)
-        kernels.dense_input_gradient(d_L_d_totals, self._weights, d_L_d_input, threads)
-        d_L_d_totals *= -learn_rate
-        kernels.dense_weight_gradient(d_L_d_totals, input, self._weights, self._biases, True, threads)
+        kernels = KERNELS[self.dtype.char]
+        kernels.softmax_layer_backprop(
+            d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._images)
+        )
         return d_L_d_input
 
 

@@ -250,35 +250,44 @@ cdef inline bint is_resident(const Conv* c) noexcept nogil:
 cdef inline void resident(const int kh, const int kw, const int step, const Conv* c, const real* x,
                           Py_ssize_t x_width, const real* packed, const lanes* masks, lanes last, Py_ssize_t y_width,
                           real* y) noexcept nogil:
-    # With two pixels in a register the outermost positions belong to one of them each. A sum for every row of the
-    # kernel keeps the chains of dependent multiply-adds short.
+    # With two pixels in a register the outermost positions belong to one of them each.
     cdef:
         vec w[30]
-        vec sums[5]
         const real* xr
-        Py_ssize_t i, j
+        real* yr
+        Py_ssize_t i, j, y_step = c.c_out, groups = c.ow
         int k, l
         lanes live = lanes_of(c.c_out), left = live, right = live
         vec bias = vload_lanes(packed + kh * kw * c.c_out, live)
     if step > 1:
         left, right = masks[0], masks[kw - 1]
     for i in range(c.oh):
-        xr = x + i * x_width
         for k in range(kh):
             for l in range(kw):
-                w[k * kw + l] = vload_lanes(packed + (k * kw + l) * c.c_out, live)
-        for j in range(c.ow):
-            for k in range(kh):
-                sums[k] = xr[k * x_width + 1] * w[k * kw + 1]
-                for l in range(2, kw - 1):
-                    sums[k] = sums[k] + xr[k * x_width + l] * w[k * kw + l]
-                sums[k] = vmultiply_add(sums[k], xr[k * x_width], w[k * kw], left)
-                sums[k] = vmultiply_add(sums[k], xr[k * x_width + kw - 1], w[k * kw + kw - 1], right)
-            for k in range(1, kh):
-                sums[0] = sums[0] + sums[k]
-            vstore_lanes(y + j * c.c_out, sums[0] + bias, live if j < c.ow - 1 else last)
+                w[k * kw + l] = vload_lanes(packed + (k * kw + l) * y_step, live)
+        xr = x + i * x_width
+        yr = y + i * y_width
+        for j in range(groups - 1):
+            vstore_lanes(yr, resident_sum(kh, kw, xr, x_width, w, bias, left, right), live)
             xr += step
-        y += y_width
+            yr += y_step
+        vstore_lanes(yr, resident_sum(kh, kw, xr, x_width, w, bias, left, right), last)
+
+
+cdef inline vec resident_sum(const int kh, const int kw, const real* x, Py_ssize_t x_width, const vec* w, vec bias,
+                             lanes left, lanes right) noexcept nogil:
+    # A sum for every row of the kernel keeps the chains of dependent multiply-adds short.
+    cdef:
+        vec total = bias, sum
+        int k, l
+    for k in range(kh):
+        sum = x[k * x_width + 1] * w[k * kw + 1]
+        for l in range(2, kw - 1):
+            sum = sum + x[k * x_width + l] * w[k * kw + l]
+        sum = vmultiply_add(sum, x[k * x_width], w[k * kw], left)
+        sum = vmultiply_add(sum, x[k * x_width + kw - 1], w[k * kw + kw - 1], right)
+        total = total + sum
+    return total
 
 
 cdef inline flattened run_resident(const Conv* c, const real* x, Py_ssize_t x_width, const real* packed,
@@ -341,8 +350,9 @@ cdef inline void weight_gradient_tiles(const Conv* c, Tile* tile, const real* x,
         j += size
 
 
-cdef inline void unpack_weight_gradient(const Grouped* g, const real* sums, real* dw) noexcept nogil:
-    # dw[k, l, i, o] = sum over the pixels p of a register of sums[k, l + p * stride, i, p, o]
+cdef inline void unpack_weight_gradient(const Grouped* g, const real* sums, real scale, bint add,
+                                        real* dw) noexcept nogil:
+    # dw[k, l, i, o] = scale * sum over the pixels p of a register of sums[k, l + p * stride, i, p, o], or added to dw
     cdef:
         const Conv* c = &g.conv
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
@@ -354,7 +364,8 @@ cdef inline void unpack_weight_gradient(const Grouped* g, const real* sums, real
                     total = 0
                     for p in range(g.pixels):
                         total += sums[((k * c.kw + l + p * stride) * c.c_in + i) * c.c_out + p * g.c_out + o]
-                    dw[((k * kw + l) * c.c_in + i) * g.c_out + o] = total
+                    dw[0] = scale * total + (dw[0] if add else 0)
+                    dw += 1
 
 
 cdef inline void bias_gradient(Py_ssize_t rows, Py_ssize_t channels, const real* dy, real* db) noexcept nogil:

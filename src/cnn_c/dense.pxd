@@ -13,9 +13,14 @@ from .simd cimport (
 from .tile cimport Tile, run_tile
 
 
-cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* x, const real* w,
-                               const real* b, real* y) noexcept nogil:
+cdef enum:
+    FEW = 4  # images: with fewer, tiles have too few sums to hide the latency of a multiply-add
+
+
+cdef inline void dense_forward(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* x,
+                               const real* w, const real* b, real* y) noexcept nogil:
     # x: (n, inputs), w: (inputs, units), b: (units,) or NULL -> y: (n, units)
+    # few: the whole batch is below FEW; another order of summation, so a thread's share must not decide.
     cdef:
         Tile tile
         vec zeros
@@ -36,7 +41,7 @@ cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units
         start = b + u if b != NULL else <const real*>&zeros
         done = 0
         while done < n:
-            if n - done < 4:  # too few sums to hide the latency of a multiply-add
+            if few:
                 row_times_matrix(inputs, units, x + done * inputs, w + u, start, y + done * units + u, live)
                 done += 1
                 continue
@@ -66,22 +71,19 @@ cdef inline void row_times_matrix(Py_ssize_t inputs, Py_ssize_t units, const rea
 
 
 cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, Py_ssize_t first,
-                                       Py_ssize_t count, bint add, const real* x, const real* dy,
-                                       real* dw) noexcept nogil:
+                                       Py_ssize_t count, const real* x, const real* dy, real* dw) noexcept nogil:
     # Rows first .. first + count of dw: (inputs, units), from x: (n, inputs) and dy: (n, units)
     cdef:
         Tile tile
         vec zeros
         Py_ssize_t block, u, done
         int size
-        lanes live
-        real* rows
     zeros = vload_lanes(dy, first_lanes(0))
     tile.x_down = tile.start_down = tile.y_down = 0
     tile.outer, tile.inner = 1, n
     tile.x_tile, tile.x_outer, tile.x_inner = 1, 0, inputs
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
-    tile.start_tile = units if add else 0
+    tile.start_row = tile.start_tile = 0
     tile.y_tile = units
     for block in range(registers(units)):
         u = block * LANES
@@ -91,9 +93,7 @@ cdef inline void dense_weight_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize
             size = <int>min(MAX_TILE, count - done)
             tile.rows = (count - done) // size
             tile.x_row, tile.y_row = size, size * units
-            tile.start_row = tile.y_row if add else 0
-            rows = dw + (first + done) * units + u
-            run_tile(size, &tile, x + first + done, dy + u, rows if add else <const real*>&zeros, rows)
+            run_tile(size, &tile, x + first + done, dy + u, <const real*>&zeros, dw + (first + done) * units + u)
             done += tile.rows * size
 
 
@@ -105,20 +105,19 @@ cdef inline void transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, P
             out[j * out_row + i] = a[i * a_row + j]
 
 
-cdef inline void dense_input_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* dy,
+cdef inline void dense_input_gradient(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* dy,
                                       const real* w, real* dx, real* scratch) noexcept nogil:
-    # dy: (n, units), w: (inputs, units) -> dx: (n, inputs), for n of 1 or more.
+    # dy: (n, units), w: (inputs, units) -> dx: (n, inputs); few: as for dense_forward
     # scratch: LANES * (units + MAX_TILE) reals
     cdef:
         Tile tile
         vec zeros
         Py_ssize_t block, piece, image, k, images
         int size
-        lanes live
         real* dy_t = scratch
         real* dx_t = scratch + LANES * units
     zeros = vload_lanes(dy, first_lanes(0))
-    if n < 4:
+    if few:
         for image in range(n):
             matrix_times_column(inputs, units, w, dy + image * units, dx + image * inputs)
         return

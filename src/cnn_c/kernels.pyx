@@ -3,13 +3,14 @@
 
 A. Every function takes C-contiguous arrays of this build's dtype, a geometry tuple and a number of threads. Python
    has checked them; `values` and `results` check dtype, layout and size once more, so that no call can leave an array.
-B. Outputs are given by the caller. Scratch memory is allocated here, before the first result is written.
-C. Images are shared out among threads one by one. What is summed over images is summed in chunks whose number
-   depends on the batch alone, so that results are the same bits for any number of threads.
+B. A function fills in a Job and calls `share_out`, which gives every thread a run of items (images, mostly) and some
+   scratch memory. Scratch is allocated before the first result is written.
+C. What is summed over images is summed in chunks whose number depends on the batch alone, so that results are the
+   same bits for any number of threads.
 """
 
 cimport numpy as np
-from cython.parallel cimport parallel, prange, threadid
+from cython.parallel cimport prange
 from libc.string cimport memcpy
 
 from .activation cimport relu_backward as relu_backward_run, relu_forward as relu_forward_run
@@ -19,15 +20,18 @@ from .conv cimport (
     output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
 from .dense cimport (
-    dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_block,
+    FEW, dense_forward as dense_forward_images, dense_input_gradient as dense_input_gradient_images,
     dense_weight_gradient as dense_weight_gradient_rows,
 )
-from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward as softmax_backward_row
+from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward
 from .maxpool cimport (
     Pool, maxpool_backward as maxpool_backward_image, maxpool_backward_ties as maxpool_backward_ties_image,
     maxpool_forward as maxpool_forward_image,
 )
 from .simd cimport LANES, MAX_TILE, REAL_BITS, real, vec, vload, vstore
+from .softmax_layer cimport (
+    softmax_layer_backward, softmax_layer_forward as softmax_layer_forward_image, softmax_layer_update,
+)
 
 np.import_array()
 
@@ -45,18 +49,57 @@ lanes = LANES
 openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this was built for, 0 without OpenMP
 
 cdef enum:
-    CACHE_LINE = 64  # bytes
-    CHUNKS = 16      # of a batch, in a sum over its images
-    RUN = 4096       # elements of an elementwise operation that a thread takes at a time
-    ROWS = 8 * 14    # of a weight matrix that a thread takes at a time: whole tiles
-    IMAGES = 14 * 16  # images that a thread takes at a time through a dense layer: whole tiles, whole registers
+    CACHE_LINE = 64   # bytes
+    CHUNKS = 16       # of a batch, in a sum over its images
+    RUN = 4096        # reals of an elementwise operation in one item
 
 cdef int REAL = np.NPY_FLOAT64 if REAL_BITS == 64 else np.NPY_FLOAT32
 
 
+# ---- threads ----
+
+cdef struct Job
+
+ctypedef void (*Work)(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil
+
+cdef struct Job:
+    Work work                      # does the items first .. stop
+    real* scratch                  # what all threads read, and scratch_size reals for each thread after it
+    Py_ssize_t scratch_size
+    Conv conv
+    Grouped grouped
+    Frame frame
+    Pool pool
+    Py_ssize_t n, chunks           # images; parts of the batch
+    bint with_bias
+    Py_ssize_t in_size, out_size   # reals of an image; inputs and units of a dense layer
+    const real* x
+    const real* w
+    const real* b
+    const real* y
+    const real* dy
+    real* out
+    real* packed
+    real* in_place                 # weights that are updated
+    real step
+    int* switches
+
+
+cdef void share_out(const Job* job, Py_ssize_t items, int threads) noexcept nogil:
+    # The only parallel region. One thread opens none: that alone would cost half a microsecond.
+    cdef Py_ssize_t part, parts = min(threads, items)
+    if parts <= 1:
+        job.work(job, 0, items, job.scratch)
+        return
+    for part in prange(parts, num_threads=<int>parts, schedule="static"):
+        job.work(job, items * part // parts, items * (part + 1) // parts, job.scratch + part * job.scratch_size)
+
+
+# ---- arrays ----
+
 cdef void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
     if a.descr.type_num != typenum or not np.PyArray_ISCARRAY_RO(a) or np.PyArray_SIZE(a) != size:
-        raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} elements of another kind were planned")
+        raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} were planned")
     if writable and not np.PyArray_ISWRITEABLE(a):
         raise SystemError("a kernel was given a read-only array for its result")
     return np.PyArray_DATA(a)
@@ -71,14 +114,14 @@ cdef inline real* results(np.ndarray a, Py_ssize_t size) except NULL:
 
 
 cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
-    # How many images of `size` elements an array holds, whatever its axes.
+    # How many images of `size` reals an array holds, whatever its axes.
     if size < 1:
         raise SystemError("a kernel was given an empty image")
     return np.PyArray_SIZE(a) // size
 
 
 cdef inline np.ndarray zeros(Py_ssize_t size):
-    # Zeroed scratch memory for `size` reals; `aligned` finds the start of a cache line in it.
+    # Zeroed scratch memory for `size` reals from the cache line on that `aligned` finds.
     cdef np.npy_intp shape = size + CACHE_LINE // sizeof(real)
     return np.PyArray_ZEROS(1, &shape, REAL, 0)
 
@@ -107,238 +150,306 @@ cdef inline Pool pool_from(geometry) except *:
     return g
 
 
-def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None,
-                   geometry, int threads):
+# ---- convolution ----
+
+def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, geometry,
+                   int threads):
     """x (n, h, w, c_in), w (kh, kw, c_in, c_out), b (c_out,) or None -> y (n, oh, ow, c_out)."""
     cdef:
+        Job job
         Conv g = conv_from(geometry)
-        Grouped grouping = grouped(&g)
-        Frame f = input_frame(&g)
-        Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
-        Py_ssize_t i, n = count(x, in_size)
-        const real* xp = values(x, n * in_size)
+        Py_ssize_t n
+        np.ndarray scratch
         const real* wp = values(w, g.kh * g.kw * g.c_in * g.c_out)
         const real* bp = values(b, g.c_out) if b is not None else NULL
-        real* yp = results(y, n * out_size)
-        np.ndarray scratch = zeros(packed_size(&grouping) + threads * scratch_size)
-        real* packed = aligned(scratch)
-        real* frames = packed + packed_size(&grouping)
-        real* frame
+    job.work = conv2d_forward_images
+    job.grouped, job.frame = grouped(&g), input_frame(&g)
+    job.in_size, job.out_size = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
+    n = count(x, job.in_size)
+    job.x, job.out = values(x, n * job.in_size), results(y, n * job.out_size)
+    job.scratch_size = frame_size(&job.frame)
+    scratch = zeros(packed_size(&job.grouped) + threads * job.scratch_size)
+    job.packed = aligned(scratch)
+    job.scratch = job.packed + packed_size(&job.grouped)
     with nogil:
-        pack_weights(&grouping, wp, bp, packed)
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            frame = frames + threadid() * scratch_size
-            for i in prange(n, schedule="static"):
-                conv2d_forward_image(&grouping, &f, framed(&f, xp + i * in_size, frame), packed,
-                                     yp + i * out_size)
+        pack_weights(&job.grouped, wp, bp, job.packed)
+        share_out(&job, n, threads)
 
 
-def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None,
-                          geometry, int threads):
+cdef void conv2d_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        conv2d_forward_image(&job.grouped, &job.frame, framed(&job.frame, job.x + i * job.in_size, scratch),
+                             job.packed, job.out + i * job.out_size)
+
+
+def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, geometry,
+                          int threads):
     """dy (n, oh, ow, c_out), w (kh, kw, c_in, c_out) -> dx (n, h, w, c_in)."""
     cdef:
+        Job job
         Conv g = conv_from(geometry), t = turned(&g)
-        Grouped grouping = grouped(&t)
-        Frame f = output_gradient_frame(&g)
-        Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
-        Py_ssize_t i, n = count(dy, out_size)
-        Py_ssize_t w_size = g.kh * g.kw * g.c_in * g.c_out
-        const real* dyp = values(dy, n * out_size)
+        Py_ssize_t n, w_size = g.kh * g.kw * g.c_in * g.c_out
+        np.ndarray scratch
+        real* turned_w
         const real* wp = values(w, w_size)
-        real* dxp = results(dx, n * in_size)
-        np.ndarray scratch = zeros(w_size + packed_size(&grouping) + threads * scratch_size)
-        real* turned_w = aligned(scratch)
-        real* packed = turned_w + w_size
-        real* frames = packed + packed_size(&grouping)
-        real* frame
+    job.work = conv2d_forward_images  # over dy, with the weights turned
+    job.grouped, job.frame = grouped(&t), output_gradient_frame(&g)
+    job.in_size, job.out_size = g.oh * g.ow * g.c_out, g.h * g.w * g.c_in
+    n = count(dy, job.in_size)
+    job.x, job.out = values(dy, n * job.in_size), results(dx, n * job.out_size)
+    job.scratch_size = frame_size(&job.frame)
+    scratch = zeros(packed_size(&job.grouped) + threads * job.scratch_size + w_size)
+    job.packed = aligned(scratch)
+    job.scratch = job.packed + packed_size(&job.grouped)
+    turned_w = job.scratch + threads * job.scratch_size
     with nogil:
         turn_weights(&g, wp, turned_w)
-        pack_weights(&grouping, turned_w, NULL, packed)
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            frame = frames + threadid() * scratch_size
-            for i in prange(n, schedule="static"):
-                conv2d_forward_image(&grouping, &f, framed(&f, dyp + i * out_size, frame), packed,
-                                     dxp + i * in_size)
+        pack_weights(&job.grouped, turned_w, NULL, job.packed)
+        share_out(&job, n, threads)
 
 
 def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
                            geometry, int threads):
     """dy (n, oh, ow, c_out), x (n, h, w, c_in) -> dw (kh, kw, c_in, c_out), db (c_out,) or None."""
+    conv2d_weights(dy, x, dw, db, geometry, 1, False, threads)
+
+
+def conv2d_descend(np.ndarray dy not None, np.ndarray x not None, np.ndarray w not None, geometry,
+                   double learning_rate, int threads):
+    """One step of gradient descent on w (kh, kw, c_in, c_out), in place; dy (n, oh, ow, c_out), x (n, h, w, c_in)."""
+    conv2d_weights(dy, x, w, None, geometry, -learning_rate, True, threads)
+
+
+cdef conv2d_weights(np.ndarray dy, np.ndarray x, np.ndarray dw, np.ndarray db, geometry, double scale, bint add,
+                    int threads):
+    # dw = scale * the gradient, or added to what is there
     cdef:
+        Job job
         Conv g = conv_from(geometry)
-        Grouped grouping = grouped(&g)
-        Frame f = input_frame(&g)
-        Py_ssize_t in_size = g.h * g.w * g.c_in, out_size = g.oh * g.ow * g.c_out, scratch_size = frame_size(&f)
-        Py_ssize_t i, chunk, n = count(dy, out_size), chunks = min(max(n, 1), CHUNKS)
-        Py_ssize_t w_size = weight_sums_size(&grouping), sums_size = w_size + g.c_out
-        const real* dyp = values(dy, n * out_size)
-        const real* xp = values(x, n * in_size)
+        Py_ssize_t i, chunk, w_size, sums_size
+        np.ndarray scratch
+        real* sums
         real* dwp = results(dw, g.kh * g.kw * g.c_in * g.c_out)
         real* dbp = results(db, g.c_out) if db is not None else NULL
-        np.ndarray scratch = zeros(chunks * sums_size + threads * scratch_size)
-        real* sums = aligned(scratch)
-        real* frames = sums + chunks * sums_size
-        real* frame
+    job.work = conv2d_weight_gradient_chunks
+    job.conv, job.grouped, job.frame = g, grouped(&g), input_frame(&g)
+    job.in_size, job.out_size = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
+    job.n = count(dy, job.out_size)
+    job.chunks = min(max(job.n, 1), CHUNKS)
+    job.x, job.dy = values(x, job.n * job.in_size), values(dy, job.n * job.out_size)
+    job.scratch_size = frame_size(&job.frame)
+    job.with_bias = dbp != NULL
+    w_size = weight_sums_size(&job.grouped)
+    sums_size = w_size + g.c_out
+    scratch = zeros(job.chunks * sums_size + threads * job.scratch_size)
+    job.packed = sums = aligned(scratch)
+    job.scratch = sums + job.chunks * sums_size
     with nogil:
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            frame = frames + threadid() * scratch_size
-            for chunk in prange(chunks, schedule="static"):
-                for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
-                    conv2d_weight_gradient_image(&grouping, &f, framed(&f, xp + i * in_size, frame),
-                                                 dyp + i * out_size, sums + chunk * sums_size)
-                    if dbp != NULL:
-                        bias_gradient(g.oh * g.ow, g.c_out, dyp + i * out_size, sums + chunk * sums_size + w_size)
-        for chunk in range(1, chunks):
+        share_out(&job, job.chunks, threads)
+        for chunk in range(1, job.chunks):
             for i in range(sums_size):
                 sums[i] += sums[chunk * sums_size + i]
-        unpack_weight_gradient(&grouping, sums, dwp)
+        unpack_weight_gradient(&job.grouped, sums, <real>scale, add, dwp)
         if dbp != NULL:
             memcpy(dbp, sums + w_size, g.c_out * sizeof(real))
 
 
-def maxpool2d_forward(np.ndarray x not None, np.ndarray y not None, np.ndarray switches, geometry,
-                      int threads):
+cdef void conv2d_weight_gradient_chunks(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                        real* scratch) noexcept nogil:
+    cdef:
+        Py_ssize_t chunk, i, w_size = weight_sums_size(&job.grouped)
+        real* sums
+    for chunk in range(first, stop):
+        sums = job.packed + chunk * (w_size + job.conv.c_out)
+        for i in range(job.n * chunk // job.chunks, job.n * (chunk + 1) // job.chunks):
+            conv2d_weight_gradient_image(&job.grouped, &job.frame,
+                                         framed(&job.frame, job.x + i * job.in_size, scratch),
+                                         job.dy + i * job.out_size, sums)
+            if job.with_bias:
+                bias_gradient(job.conv.oh * job.conv.ow, job.conv.c_out, job.dy + i * job.out_size, sums + w_size)
+
+
+# ---- max pooling ----
+
+cdef inline Job pool_job(Work work, geometry) except *:
+    cdef Job job
+    job.work = work
+    job.pool = pool_from(geometry)
+    job.in_size = job.pool.h * job.pool.w * job.pool.c
+    job.out_size = job.pool.oh * job.pool.ow * job.pool.c
+    job.scratch, job.scratch_size = NULL, 0
+    return job
+
+
+def maxpool2d_forward(np.ndarray x not None, np.ndarray y not None, np.ndarray switches, geometry, int threads):
     """x (n, h, w, c) -> y and, unless None, int32 switches (n, oh, ow, c)."""
-    cdef:
-        Pool g = pool_from(geometry)
-        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(x, in_size)
-        const real* xp = values(x, n * in_size)
-        real* yp = results(y, n * out_size)
-        int* sp = <int*>checked(switches, np.NPY_INT32, n * out_size, True) if switches is not None else NULL
-    for i in prange(n, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-        maxpool_forward_image(&g, xp + i * in_size, yp + i * out_size, sp + i * out_size if sp != NULL else NULL)
+    cdef Job job = pool_job(maxpool2d_forward_images, geometry)
+    cdef Py_ssize_t n = count(x, job.in_size)
+    job.x, job.out = values(x, n * job.in_size), results(y, n * job.out_size)
+    job.switches = NULL
+    if switches is not None:
+        job.switches = <int*>checked(switches, np.NPY_INT32, n * job.out_size, True)
+    with nogil:
+        share_out(&job, n, threads)
 
 
-def maxpool2d_backward(np.ndarray dy not None, np.ndarray switches not None, np.ndarray dx not None,
-                       geometry, int threads):
+cdef void maxpool2d_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        maxpool_forward_image(&job.pool, job.x + i * job.in_size, job.out + i * job.out_size,
+                              job.switches + i * job.out_size if job.switches != NULL else NULL)
+
+
+def maxpool2d_backward(np.ndarray dy not None, np.ndarray switches not None, np.ndarray dx not None, geometry,
+                       int threads):
     """dy and int32 switches (n, oh, ow, c) -> dx (n, h, w, c)."""
-    cdef:
-        Pool g = pool_from(geometry)
-        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(dy, out_size)
-        const real* dyp = values(dy, n * out_size)
-        const int* sp = <const int*>checked(switches, np.NPY_INT32, n * out_size, False)
-        real* dxp = results(dx, n * in_size)
-    for i in prange(n, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-        maxpool_backward_image(&g, dyp + i * out_size, sp + i * out_size, dxp + i * in_size)
+    cdef Job job = pool_job(maxpool2d_backward_images, geometry)
+    cdef Py_ssize_t n = count(dy, job.out_size)
+    job.dy, job.out = values(dy, n * job.out_size), results(dx, n * job.in_size)
+    job.switches = <int*>checked(switches, np.NPY_INT32, n * job.out_size, False)
+    with nogil:
+        share_out(&job, n, threads)
 
 
-def maxpool2d_backward_ties(np.ndarray dy not None, np.ndarray x not None, np.ndarray y not None,
+cdef void maxpool2d_backward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        maxpool_backward_image(&job.pool, job.dy + i * job.out_size, job.switches + i * job.out_size,
+                               job.out + i * job.in_size)
+
+
+def maxpool2d_backward_ties(np.ndarray dy not None, np.ndarray x not None, np.ndarray y,
                             np.ndarray dx not None, geometry, int threads):
-    """dy and y (n, oh, ow, c), x (n, h, w, c) -> dx (n, h, w, c)."""
-    cdef:
-        Pool g = pool_from(geometry)
-        Py_ssize_t in_size = g.h * g.w * g.c, out_size = g.oh * g.ow * g.c, i, n = count(dy, out_size)
-        const real* dyp = values(dy, n * out_size)
-        const real* xp = values(x, n * in_size)
-        const real* yp = values(y, n * out_size)
-        real* dxp = results(dx, n * in_size)
-    for i in prange(n, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-        maxpool_backward_ties_image(&g, dyp + i * out_size, xp + i * in_size, yp + i * out_size, dxp + i * in_size)
+    """dy and y (n, oh, ow, c), x (n, h, w, c) -> dx (n, h, w, c); without y the maxima are found once more."""
+    cdef Job job = pool_job(maxpool2d_backward_ties_images, geometry)
+    cdef Py_ssize_t n = count(dy, job.out_size)
+    job.dy, job.out = values(dy, n * job.out_size), results(dx, n * job.in_size)
+    job.x = values(x, n * job.in_size)
+    job.y = values(y, n * job.out_size) if y is not None else NULL
+    with nogil:
+        share_out(&job, n, threads)
 
 
-cdef inline Py_ssize_t pieces_of(Py_ssize_t size, Py_ssize_t piece) noexcept nogil:
-    return (size + piece - 1) // piece
+cdef void maxpool2d_backward_ties_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                         real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        maxpool_backward_ties_image(&job.pool, job.dy + i * job.out_size, job.x + i * job.in_size,
+                                    job.y + i * job.out_size if job.y != NULL else NULL,
+                                    job.out + i * job.in_size)
 
 
-cdef inline Py_ssize_t images_a_piece(Py_ssize_t n, int threads) noexcept nogil:
-    # Whole tiles where there are many images, an equal share for each thread where there are few.
-    return min(IMAGES, max(pieces_of(n, threads), 1))
+# ---- dense ----
+
+cdef inline Job dense_job(Work work, np.ndarray w) except *:
+    # w, or dw: (inputs, units)
+    cdef Job job
+    job.work = work
+    job.in_size, job.out_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
+    job.scratch, job.scratch_size = NULL, 0
+    return job
 
 
 def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, int threads):
     """x (n, inputs), w (inputs, units), b (units,) or None -> y (n, units)."""
-    cdef:
-        Py_ssize_t inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1), n = count(x, inputs)
-        const real* xp = values(x, n * inputs)
-        const real* wp = values(w, inputs * units)
-        const real* bp = values(b, units) if b is not None else NULL
-        real* yp = results(y, n * units)
-        Py_ssize_t first, piece, share = images_a_piece(n, threads)
-    for piece in prange(pieces_of(n, share), nogil=True, num_threads=threads, use_threads_if=threads > 1,
-                        schedule="static"):
-        first = piece * share
-        dense_forward_block(min(share, n - first), inputs, units, xp + first * inputs, wp, bp, yp + first * units)
+    cdef Job job = dense_job(dense_forward_share, w)
+    job.n = count(x, job.in_size)
+    job.x, job.w = values(x, job.n * job.in_size), values(w, job.in_size * job.out_size)
+    job.b = values(b, job.out_size) if b is not None else NULL
+    job.out = results(y, job.n * job.out_size)
+    with nogil:
+        share_out(&job, job.n, threads)
+
+
+cdef void dense_forward_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    dense_forward_images(job.n < FEW, stop - first, job.in_size, job.out_size, job.x + first * job.in_size, job.w,
+                         job.b, job.out + first * job.out_size)
 
 
 def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, int threads):
     """dy (n, units), w (inputs, units) -> dx (n, inputs)."""
-    cdef:
-        Py_ssize_t inputs = np.PyArray_DIM(w, 0), units = np.PyArray_DIM(w, 1), n = count(dy, units)
-        const real* dyp = values(dy, n * units)
-        const real* wp = values(w, inputs * units)
-        real* dxp = results(dx, n * inputs)
-        Py_ssize_t first, piece, share = images_a_piece(n, threads), scratch_size = LANES * (units + MAX_TILE)
-        np.ndarray scratch = zeros(threads * scratch_size)
-        real* blocks = aligned(scratch)
-        real* block
-    with nogil, parallel(num_threads=threads, use_threads_if=threads > 1):
-        block = blocks + threadid() * scratch_size
-        for piece in prange(pieces_of(n, share), schedule="static"):
-            first = piece * share
-            dense_input_gradient_block(min(share, n - first), inputs, units, dyp + first * units, wp,
-                                       dxp + first * inputs, block)
+    cdef Job job = dense_job(dense_input_gradient_share, w)
+    cdef np.ndarray scratch
+    job.n = count(dy, job.out_size)
+    job.dy, job.w = values(dy, job.n * job.out_size), values(w, job.in_size * job.out_size)
+    job.out = results(dx, job.n * job.in_size)
+    job.scratch_size = LANES * (job.out_size + MAX_TILE)
+    scratch = zeros(threads * job.scratch_size)
+    job.scratch = aligned(scratch)
+    with nogil:
+        share_out(&job, job.n, threads)
+
+
+cdef void dense_input_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    dense_input_gradient_images(job.n < FEW, stop - first, job.in_size, job.out_size, job.dy + first * job.out_size,
+                                job.w, job.out + first * job.in_size, scratch)
 
 
 def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
-                          bint add, int threads):
-    """dy (n, units), x (n, inputs) -> dw (inputs, units), db (units,) or None; with `add`, added to what is there."""
-    cdef:
-        Py_ssize_t inputs = np.PyArray_DIM(dw, 0), units = np.PyArray_DIM(dw, 1), n = count(dy, units)
-        const real* dyp = values(dy, n * units)
-        const real* xp = values(x, n * inputs)
-        real* dwp = results(dw, inputs * units)
-        real* dbp = results(db, units) if db is not None else NULL
-        Py_ssize_t i, piece
-    for piece in prange(pieces_of(inputs, ROWS), nogil=True, num_threads=threads, use_threads_if=threads > 1,
-                        schedule="static"):
-        dense_weight_gradient_rows(n, inputs, units, piece * ROWS, min(ROWS, inputs - piece * ROWS), add, xp, dyp,
-                                   dwp)
-    if dbp != NULL:
-        if not add:
-            for i in range(units):
-                dbp[i] = 0
-        bias_gradient(n, units, dyp, dbp)
+                          int threads):
+    """dy (n, units), x (n, inputs) -> dw (inputs, units), db (units,) or None."""
+    cdef Job job = dense_job(dense_weight_gradient_share, dw)
+    cdef Py_ssize_t u
+    cdef real* dbp
+    job.n = count(dy, job.out_size)
+    job.dy, job.x = values(dy, job.n * job.out_size), values(x, job.n * job.in_size)
+    job.out = results(dw, job.in_size * job.out_size)
+    dbp = results(db, job.out_size) if db is not None else NULL
+    with nogil:
+        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, threads)  # tiles of weight rows
+        if dbp != NULL:
+            for u in range(job.out_size):
+                dbp[u] = 0
+            bias_gradient(job.n, job.out_size, job.dy, dbp)
 
+
+cdef void dense_weight_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                      real* scratch) noexcept nogil:
+    cdef Py_ssize_t row = first * MAX_TILE
+    dense_weight_gradient_rows(job.n, job.in_size, job.out_size, row, min(stop * MAX_TILE, job.in_size) - row, job.x,
+                               job.dy, job.out)
+
+
+# ---- elementwise ----
 
 def relu_forward(np.ndarray x not None, np.ndarray y not None, int threads):
     """y = max(x, 0), NaN stays NaN; any shape."""
-    cdef:
-        Py_ssize_t run, size = np.PyArray_SIZE(x)
-        const real* xp = values(x, size)
-        real* yp = results(y, size)
-    for run in prange(pieces_of(size, RUN), nogil=True, num_threads=threads, use_threads_if=threads > 1,
-                      schedule="static"):
-        relu_forward_run(min(RUN, size - run * RUN), xp + run * RUN, yp + run * RUN)
+    cdef Job job
+    job.work = relu_forward_runs
+    job.n = np.PyArray_SIZE(x)
+    job.x, job.out = values(x, job.n), results(y, job.n)
+    job.scratch, job.scratch_size = NULL, 0
+    with nogil:
+        share_out(&job, (job.n + RUN - 1) // RUN, threads)
+
+
+cdef void relu_forward_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    relu_forward_run(min(stop * RUN, job.n) - first * RUN, job.x + first * RUN, job.out + first * RUN)
 
 
 def relu_backward(np.ndarray dy not None, np.ndarray y not None, np.ndarray dx not None, int threads):
     """dx = dy where y > 0, else 0; any shape."""
-    cdef:
-        Py_ssize_t run, size = np.PyArray_SIZE(dy)
-        const real* dyp = values(dy, size)
-        const real* yp = values(y, size)
-        real* dxp = results(dx, size)
-    for run in prange(pieces_of(size, RUN), nogil=True, num_threads=threads, use_threads_if=threads > 1,
-                      schedule="static"):
-        relu_backward_run(min(RUN, size - run * RUN), dyp + run * RUN, yp + run * RUN, dxp + run * RUN)
-
-
-def softmax_backward(np.ndarray dp not None, np.ndarray p not None, np.ndarray dlogits not None):
-    """Gradient dp for the probabilities p, both (n, classes) -> dlogits (n, classes), by the whole Jacobian."""
-    cdef:
-        Py_ssize_t classes = np.PyArray_DIM(p, np.PyArray_NDIM(p) - 1), i, n = count(p, classes)
-        const real* dpp = values(dp, n * classes)
-        const real* pp = values(p, n * classes)
-        real* dz = results(dlogits, n * classes)
+    cdef Job job
+    job.work = relu_backward_runs
+    job.n = np.PyArray_SIZE(dy)
+    job.dy, job.y, job.out = values(dy, job.n), values(y, job.n), results(dx, job.n)
+    job.scratch, job.scratch_size = NULL, 0
     with nogil:
-        for i in range(n):
-            softmax_backward_row(classes, dpp + i * classes, pp + i * classes, dz + i * classes)
+        share_out(&job, (job.n + RUN - 1) // RUN, threads)
 
+
+cdef void relu_backward_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    relu_backward_run(min(stop * RUN, job.n) - first * RUN, job.dy + first * RUN, job.y + first * RUN,
+                      job.out + first * RUN)
+
+
+# ---- softmax and loss ----
 
 def softmax(np.ndarray logits not None, np.ndarray probabilities not None):
     """Logits (n, classes) -> probabilities (n, classes)."""
     cdef:
-        Py_ssize_t classes = np.PyArray_DIM(logits, np.PyArray_NDIM(logits) - 1), i, n = count(logits, classes)
+        Py_ssize_t classes = np.PyArray_DIM(logits, 1), i, n = count(logits, classes)
         const real* z = values(logits, n * classes)
         real* p = results(probabilities, n * classes)
     with nogil:
@@ -350,7 +461,7 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
                           np.ndarray dlogits not None):
     """Logits (n, classes), int64 labels (n,) below classes -> probabilities, dlogits; returns the mean loss."""
     cdef:
-        Py_ssize_t classes = np.PyArray_DIM(logits, np.PyArray_NDIM(logits) - 1), i, n = count(logits, classes)
+        Py_ssize_t classes = np.PyArray_DIM(logits, 1), i, n = count(logits, classes)
         const real* z = values(logits, n * classes)
         const np.int64_t* label = <const np.int64_t*>checked(labels, np.NPY_INT64, n, False)
         real* p = results(probabilities, n * classes)
@@ -366,6 +477,82 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
                                   dz + i * classes)
     return loss / n
 
+
+def softmax_layer_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b not None, np.ndarray p not None,
+                          int threads):
+    """x (n, inputs), w (units, inputs), b (units,) -> p = softmax(x @ w.T + b), (n, units)."""
+    cdef Job job
+    job.work = softmax_layer_forward_images
+    job.out_size, job.in_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
+    job.n = count(x, job.in_size)
+    job.x, job.w, job.b = values(x, job.n * job.in_size), values(w, job.in_size * job.out_size), values(b, job.out_size)
+    job.out = results(p, job.n * job.out_size)
+    job.scratch, job.scratch_size = NULL, 0
+    with nogil:
+        share_out(&job, job.n, threads)
+
+
+cdef void softmax_layer_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                       real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        softmax_layer_forward_image(job.in_size, job.out_size, job.x + i * job.in_size, job.w, job.b,
+                                    job.out + i * job.out_size)
+
+
+def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.ndarray x not None,
+                           np.ndarray w not None, np.ndarray b not None, np.ndarray dx not None, double learning_rate,
+                           int threads):
+    """dp, p (n, units), x (n, inputs) -> dx (n, inputs); then one step of gradient descent on w and b, in place."""
+    cdef:
+        Job job
+        Py_ssize_t i, u
+        const real* dpp
+        const real* pp
+        real* bp
+        real* wp
+        np.ndarray scratch
+    job.out_size, job.in_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
+    job.n = count(x, job.in_size)
+    dpp, pp = values(dp, job.n * job.out_size), values(p, job.n * job.out_size)
+    wp, bp = results(w, job.in_size * job.out_size), results(b, job.out_size)
+    scratch = zeros(job.n * job.out_size)
+    job.packed = aligned(scratch)  # gradients for the logits
+    job.x, job.out = values(x, job.n * job.in_size), results(dx, job.n * job.in_size)
+    job.in_place = wp
+    job.step = <real>-learning_rate
+    job.scratch, job.scratch_size = NULL, 0
+    with nogil:
+        for i in range(job.n):
+            softmax_backward(job.out_size, dpp + i * job.out_size, pp + i * job.out_size,
+                             job.packed + i * job.out_size)
+        job.work = softmax_layer_backward_images
+        share_out(&job, job.n, threads)
+        for i in range(job.n):
+            for u in range(job.out_size):
+                bp[u] += job.step * job.packed[i * job.out_size + u]
+        if job.n > 1:  # one image's update rode along
+            job.work = softmax_layer_update_units
+            share_out(&job, job.out_size, threads)
+
+
+cdef void softmax_layer_backward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                        real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        softmax_layer_backward(job.n == 1, job.in_size, job.out_size, job.packed + i * job.out_size, job.step,
+                               job.x + i * job.in_size, job.in_place, job.out + i * job.in_size)
+
+
+cdef void softmax_layer_update_units(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i, u
+    for u in range(first, stop):
+        for i in range(job.n):
+            softmax_layer_update(job.in_size, job.step * job.packed[i * job.out_size + u], job.x + i * job.in_size,
+                                 job.in_place + u * job.in_size)
+
+
+# ---- the yardstick ----
 
 def fused_multiply_adds(Py_ssize_t rounds):
     """Run `rounds` x 12 multiply-adds of whole registers and return how many floating-point operations that is.

@@ -170,18 +170,46 @@ static inline vec vmultiply_add(vec sum, real x, vec v, lanes m) { (void)m; retu
 static inline int64_t registers(int64_t n) { return (n + LANES - 1) / LANES; }
 static inline lanes lanes_of(int64_t n) { return first_lanes(n < LANES ? (int)n : LANES); }
 
-/* Lane by lane: all bits set where a new value takes the place of the best so far. A larger one does, and NaN
+/* A choice, lane by lane. vtakes: where a new value takes the place of the best so far. A larger one does, and NaN
    does unless the best is NaN already, so the first maximum and the first NaN stay. */
-#if LANES > 1
-static inline ivec vtakes(vec value, vec best) { return ~(value <= best) & (best == best); }
-static inline vec vselect(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
-static inline ivec iselect(ivec m, ivec a, ivec b) { return (m & a) | (~m & b); }
-static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
+#if VEC_BYTES == 64
+typedef lanes choice;
+#if REAL_BITS == 32
+static inline choice vequals(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ); }
+static inline choice vtakes(vec value, vec best)
+{
+    return _mm512_mask_cmp_ps_mask(vequals(best, best), (__m512)value, (__m512)best, _CMP_NLE_UQ);
+}
+static inline vec vselect(choice m, vec a, vec b) { return (vec)_mm512_mask_mov_ps((__m512)b, m, (__m512)a); }
+static inline ivec iselect(choice m, ivec a, ivec b) { return (ivec)_mm512_mask_mov_epi32((__m512i)b, m, (__m512i)a); }
+static inline choice iequals(ivec a, int b) { return _mm512_cmpeq_epi32_mask((__m512i)a, _mm512_set1_epi32(b)); }
 #else
-static inline ivec vtakes(vec value, vec best) { return -(!(value <= best) & (best == best)); }
-static inline vec vselect(ivec m, vec a, vec b) { return m ? a : b; }
-static inline ivec iselect(ivec m, ivec a, ivec b) { return m ? a : b; }
+static inline choice vequals(vec a, vec b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_EQ_OQ); }
+static inline choice vtakes(vec value, vec best)
+{
+    return _mm512_mask_cmp_pd_mask(vequals(best, best), (__m512d)value, (__m512d)best, _CMP_NLE_UQ);
+}
+static inline vec vselect(choice m, vec a, vec b) { return (vec)_mm512_mask_mov_pd((__m512d)b, m, (__m512d)a); }
+static inline ivec iselect(choice m, ivec a, ivec b) { return (ivec)_mm512_mask_mov_epi64((__m512i)b, m, (__m512i)a); }
+static inline choice iequals(ivec a, int b) { return _mm512_cmpeq_epi64_mask((__m512i)a, _mm512_set1_epi64(b)); }
+#endif
+static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
+#elif LANES > 1
+typedef ivec choice;
+static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
+static inline choice vequals(vec a, vec b) { return a == b; }
+static inline choice vtakes(vec value, vec best) { return ~(value <= best) & (best == best); }
+static inline vec vselect(choice m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+static inline ivec iselect(choice m, ivec a, ivec b) { return (m & a) | (~m & b); }
+static inline choice iequals(ivec a, int b) { return a == isplat(b); }
+#else
+typedef int choice;
 static inline ivec isplat(int value) { return value; }
+static inline choice vequals(vec a, vec b) { return a == b; }
+static inline choice vtakes(vec value, vec best) { return !(value <= best) && best == best; }
+static inline vec vselect(choice m, vec a, vec b) { return m ? a : b; }
+static inline ivec iselect(choice m, ivec a, ivec b) { return m ? a : b; }
+static inline choice iequals(ivec a, int b) { return a == b; }
 #endif
 
 /* The sum of the lanes, always in the same order. */
@@ -196,23 +224,6 @@ static inline real vsum(vec v)
     for (int i = 1; i < LANES; i++)
         sum += ((real *)&v)[i];
     return sum;
-#endif
-}
-
-static inline ivec vequals(vec a, vec b)
-{
-#if LANES > 1
-    return a == b;
-#else
-    return -(a == b);
-#endif
-}
-static inline ivec iequals(ivec a, int b)
-{
-#if LANES > 1
-    return a == isplat(b);
-#else
-    return -(a == b);
 #endif
 }
 

@@ -24,11 +24,12 @@ cdef extern from "simd.h" nogil:
     vec vmultiply_add(vec total, real x, vec v, lanes m)
     lanes lane_range(int start, int end)
 
-    ivec vtakes(vec value, vec best)
-    ivec vequals(vec a, vec b)
-    vec vselect(ivec m, vec a, vec b)
-    ivec iselect(ivec m, ivec a, ivec b)
+    ctypedef int choice
+    choice vtakes(vec value, vec best)
+    choice vequals(vec a, vec b)
+    vec vselect(choice m, vec a, vec b)
+    ivec iselect(choice m, ivec a, ivec b)
     ivec isplat(int value)
-    ivec iequals(ivec a, int b)
+    choice iequals(ivec a, int b)
     ivec iload(const int *p, lanes m)
     void istore(int *p, ivec v, lanes m)
