@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import numpy as np
-from cnn_c import KERNELS
+from cnn_c import KERNELS, empty
 
 from . import checks, geometry
 from .threads import threads_for
+
+_INT32 = np.dtype(np.int32)
 
 
 def conv2d_forward(x, w, b, stride=1, padding="valid"):
@@ -34,7 +36,7 @@ def conv2d_forward(x, w, b, stride=1, padding="valid"):
         Arguments that are no numbers, or whose shapes do not fit.
     """
     x, w, b, g = _conv2d_arguments(x, w, b, stride, padding)
-    y = np.empty((len(x), *g.output_shape), w.dtype)
+    y = empty((len(x), *g.output_shape), w.dtype)
     KERNELS[w.dtype.char].conv2d_forward(x, w, b, y, g, threads_for(len(x)))
     return y
 
@@ -67,7 +69,7 @@ def conv2d_input_gradient(dy, w, input_shape, stride=1, padding="valid"):
     dy = checks.real("dy", dy, w.dtype)
     g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c_out)")
-    dx = np.empty(input_shape, w.dtype)
+    dx = empty(tuple(input_shape), w.dtype)
     KERNELS[w.dtype.char].conv2d_input_gradient(dy, w, dx, g, threads_for(len(dy)))
     return dx
 
@@ -78,7 +80,7 @@ def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
     x = checks.real("x", x, dy.dtype)
     g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
     checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
-    dw, db = np.empty(kernel_shape, dy.dtype), np.empty(g.c_out, dy.dtype)
+    dw, db = empty(g.kernel_shape, dy.dtype), empty((g.c_out,), dy.dtype)
     KERNELS[dy.dtype.char].conv2d_weight_gradient(dy, x, dw, db, g, threads_for(len(x)))
     return dw, db
 
@@ -103,8 +105,8 @@ def maxpool2d_forward(x, pool_size, stride=None, padding=0):
     """
     x = checks.real("x", x)
     g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
-    y = np.empty((len(x), *g.output_shape), x.dtype)
-    switches = np.empty(y.shape, np.int32)
+    y = empty((len(x), *g.output_shape), x.dtype)
+    switches = empty(y.shape, _INT32)
     KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
     return y, switches
 
@@ -131,7 +133,7 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, paddin
     switches = checks.switches("switches", switches, g.kh * g.kw)
     for name, value in (("dy", dy), ("switches", switches)):
         checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
-    dx = np.empty(input_shape, dy.dtype)
+    dx = empty(tuple(input_shape), dy.dtype)
     KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
     return dx
 
@@ -156,7 +158,7 @@ def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
-    dx = np.empty(x.shape, x.dtype)
+    dx = empty(x.shape, x.dtype)
     KERNELS[x.dtype.char].maxpool2d_backward_ties(dy, x, y, dx, g, threads_for(len(x)))
     return dx
 
@@ -175,7 +177,7 @@ def dense_forward(x, w, b):
     y : array (n, units), of the dtype of `w`
     """
     x, w, b = _dense_arguments(x, w, b)
-    y = np.empty((len(x), w.shape[1]), w.dtype)
+    y = empty((len(x), w.shape[1]), w.dtype)
     KERNELS[w.dtype.char].dense_forward(x, w, b, y, threads_for(len(x)))
     return y
 
@@ -206,7 +208,7 @@ def dense_input_gradient(dy, w):
     w = _dense_weights(w)
     dy = checks.real("dy", dy, w.dtype)
     checks.shape("dy", dy, (None, w.shape[1]), "the output's (n, units)")
-    dx = np.empty((len(dy), w.shape[0]), w.dtype)
+    dx = empty((len(dy), w.shape[0]), w.dtype)
     KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
     return dx
 
@@ -219,7 +221,7 @@ def dense_weight_gradient(dy, x):
     checks.shape("dy", dy, (len(x), None), "the output's (n, units)")
     if x.shape[1] == 0 or dy.shape[1] == 0:
         raise ValueError(f"x and dy must have at least one column, got shapes {x.shape} and {dy.shape}")
-    dw, db = np.empty((x.shape[1], dy.shape[1]), dy.dtype), np.empty(dy.shape[1], dy.dtype)
+    dw, db = empty((x.shape[1], dy.shape[1]), dy.dtype), empty((dy.shape[1],), dy.dtype)
     KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
     return dw, db
 
@@ -227,7 +229,7 @@ def dense_weight_gradient(dy, x):
 def relu_forward(x):
     """max(x, 0), elementwise, for an array of any shape; NaN stays NaN."""
     x = checks.real("x", x)
-    y = np.empty(x.shape, x.dtype)
+    y = empty(x.shape, x.dtype)
     KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
     return y
 
@@ -237,7 +239,7 @@ def relu_backward(dy, y):
     y = checks.real("y", y)
     dy = checks.real("dy", dy, y.dtype)
     checks.shape("dy", dy, y.shape, "the shape of y")
-    dx = np.empty(y.shape, y.dtype)
+    dx = empty(y.shape, y.dtype)
     KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
     return dx
 
@@ -245,7 +247,7 @@ def relu_backward(dy, y):
 def softmax(logits):
     """Probabilities (n, classes) from logits (n, classes); stable for finite logits of any size, NaN for inf."""
     logits = _logits(logits)
-    probabilities = np.empty(logits.shape, logits.dtype)
+    probabilities = empty(logits.shape, logits.dtype)
     KERNELS[logits.dtype.char].softmax(logits, probabilities)
     return probabilities
 
@@ -276,7 +278,7 @@ def softmax_cross_entropy(logits, labels):
     if n == 0:
         raise ValueError("logits must hold at least one row; a mean over none is undefined")
     labels = checks.labels("labels", labels, n, classes)
-    probabilities, dlogits = np.empty(logits.shape, logits.dtype), np.empty(logits.shape, logits.dtype)
+    probabilities, dlogits = empty(logits.shape, logits.dtype), empty(logits.shape, logits.dtype)
     loss = KERNELS[logits.dtype.char].softmax_cross_entropy(logits, labels, probabilities, dlogits)
     return loss, probabilities, dlogits
 

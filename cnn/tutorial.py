@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from cnn_c import KERNELS
+from cnn_c import KERNELS, empty
 
 from . import checks, geometry
 from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
@@ -79,7 +79,7 @@ class Conv3x3:
         image = checks.real("image", image, self.dtype)
         if image.shape != self._input_shape:
             self._plan(image.shape)
-        output = np.empty(self._output_shape, self.dtype)
+        output = empty(self._output_shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.conv2d_forward(image, self._w, None, output, self._geometry, threads_for(self._images))
         self.last_input = image
@@ -153,7 +153,7 @@ class MaxPool2:
         input = checks.real("input", input)
         if input.shape != self._input_shape:
             self._plan(input.shape)
-        output = np.empty(self._output_shape, input.dtype)
+        output = empty(self._output_shape, input.dtype)
         kernels = KERNELS[input.dtype.char]
         kernels.maxpool2d_forward(input, output, None, self._geometry, threads_for(self._images))
         self.last_input = input
@@ -187,7 +187,7 @@ class MaxPool2:
         """
         input = _last_input(self)
         d_L_d_out = _gradient(d_L_d_out, self._output_shape, input.dtype)
-        d_L_d_input = np.empty(input.shape, input.dtype)
+        d_L_d_input = empty(input.shape, input.dtype)
         kernels = KERNELS[input.dtype.char]
         kernels.maxpool2d_backward_ties(
             d_L_d_out, input, None, d_L_d_input, self._geometry, threads_for(self._images)
@@ -270,7 +270,7 @@ class Softmax:
         input = checks.real("input", input, self.dtype)
         if input.shape != self._input_shape:
             self._plan(input.shape)
-        output = np.empty(self._output_shape, self.dtype)
+        output = empty(self._output_shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(self._images))
         self.last_input, self._last_output = input, output
@@ -309,7 +309,7 @@ class Softmax:
         input, output = _last_input(self), self._last_output
         d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
-        d_L_d_input = np.empty(input.shape, self.dtype)
+        d_L_d_input = empty(input.shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.softmax_layer_backprop(
             d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._images)

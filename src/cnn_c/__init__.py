@@ -2,7 +2,7 @@
 
 `LEVELS` are the levels that this processor runs, best first: "v4" (AVX-512), "v3" (AVX2), "v2" (SSE4.2) on
 x86-64, "baseline" elsewhere. The best one is taken at import, or the one that `CNN_C_LEVEL` names. `KERNELS` maps a
-dtype's character ("f", "d") to the module of kernels in use.
+dtype's character ("f", "d") to the module of kernels in use. `empty` makes arrays for their results.
 """
 
 import importlib
@@ -10,6 +10,7 @@ import os
 import platform
 
 from .cpu import levels
+from .memory import empty as empty
 
 BASELINE = "v2" if platform.machine().lower() in ("x86_64", "amd64") else "baseline"
 LEVELS: tuple[str, ...] = (*levels(), BASELINE)
@@ -27,4 +28,11 @@ def use_level(level: str) -> None:
     LEVEL = level
 
 
+# A waiting OpenMP thread spins for milliseconds, in which it keeps the core from whoever has work. Some microseconds
+# bridge the gap from one kernel to the next. The runtime reads its settings when it is loaded with the first kernels.
+_SPIN = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "0"}
+_unset = [name for name in _SPIN if "OMP_WAIT_POLICY" not in os.environ and name not in os.environ]
+os.environ.update({name: _SPIN[name] for name in _unset})
 use_level(os.environ.get("CNN_C_LEVEL") or LEVELS[0])
+for _name in _unset:
+    del os.environ[_name]
