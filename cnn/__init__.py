@@ -6,7 +6,7 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 
 import importlib
 
-from . import functional, models
+from . import functional, models, schedules
 from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
 from .network import Sequential
 from .optimizers import SGD
@@ -54,6 +54,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "models",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]

@@ -108,6 +108,8 @@ def dtype(value) -> np.dtype:
 
 def shape(name: str, value: np.ndarray, expected: tuple[int | None, ...], meaning: str) -> None:
     """ValueError where `value.shape` is not `expected`; None in `expected` stands for any size."""
+    if value.shape == expected:
+        return
     if len(value.shape) != len(expected) or any(
         e is not None and e != s for s, e in zip(value.shape, expected, strict=True)
     ):
@@ -130,7 +132,7 @@ def switches(name: str, value, window: int) -> np.ndarray:
     value = array(name, value)
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got dtype {value.dtype}")
-    if value.size and not (0 <= value.min() and value.max() < window):
+    if value.size and not (value.min() >= 0 and value.max() < window):
         raise ValueError(f"{name} must be from 0 to {window - 1}, got {value.min()} to {value.max()}")
     return np.require(value, np.int32, ["C", "A"])
 
@@ -159,6 +161,8 @@ def labels(name: str, value, n: int, classes: int) -> np.ndarray:
         return _from_one_hot(name, value)
     if value.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},) or ({n}, {classes}), one for each image, got {value.shape}")
+    if value.dtype == np.int64 and n and 0 <= value.min() and value.max() < classes:
+        return np.require(value, np.int64, ["C", "A"])
     with np.errstate(invalid="ignore"):
         result = value.astype(np.int64)
     good = (result == value) & (value >= 0) & (value < classes)

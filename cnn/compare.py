@@ -274,9 +274,7 @@ class Verifier:
 
     def _check(self, stage: str, got: Array, expected: Array, bound: Array | np.float64) -> None:
         if got.shape != expected.shape or got.dtype != self.name:
-            raise ArithmeticError(
-                f"{stage}: expected {self.name} {expected.shape}, got {got.dtype} {got.shape}"
-            )
+            raise ArithmeticError(f"{stage}: expected {self.name} {expected.shape}, got {got.dtype} {got.shape}")
         difference = np.abs(got - expected)
         # Subnormal numbers may be flushed to zero. The negation catches NaN.
         wrong = ~(difference <= bound + np.finfo(self.name).tiny)

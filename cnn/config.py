@@ -6,8 +6,9 @@ import platform
 import sys
 from importlib.metadata import version
 
-import cnn_c
 import numpy as np
+
+import cnn_c
 
 from .threads import get_num_threads
 

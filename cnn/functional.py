@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from cnn_c import KERNELS, empty
 
 from . import checks, geometry

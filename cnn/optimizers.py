@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from cnn_c import KERNELS
 
 from . import checks
+from .threads import get_num_threads
 
 
 class SGD:
@@ -12,7 +14,8 @@ class SGD:
 
     Parameters
     ----------
-    learning_rate : float
+    learning_rate : float, or a schedule from `cnn.schedules`
+        A schedule spans the steps of the fit that it is given to.
     momentum : float from 0 to 1
     nesterov : bool
         Look ahead along the velocity; needs momentum.
@@ -26,28 +29,39 @@ class SGD:
     """
 
     def __init__(self, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:
-        self.learning_rate = checks.number("learning_rate", learning_rate)
+        is_schedule = hasattr(learning_rate, "at")
+        self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
         self.momentum = checks.number("momentum", momentum, maximum=1.0)
         self.nesterov = bool(nesterov)
         self.weight_decay = checks.number("weight_decay", weight_decay)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, got 0")
         self._velocity: np.ndarray | None = None
+        self._done = self._steps = 0
 
-    def start(self, parameters: np.ndarray) -> None:
-        """Forget the velocity; called before the first step of a fit."""
-        self._velocity = np.zeros_like(parameters) if self.momentum else None
+    def start(self, steps: int) -> None:
+        """Begin a fit of so many steps: without velocity, and with the schedule's first rate."""
+        self._velocity = None
+        self._done, self._steps = 0, steps
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        if isinstance(self.learning_rate, float):
+            return self.learning_rate
+        return self.learning_rate.at(self._done / max(self._steps, 1))
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
-        """Update `parameters` in place; `gradients` is used as scratch memory."""
-        if self.weight_decay:
-            gradients += self.weight_decay * parameters
-        if self._velocity is not None:
-            self._velocity *= self.momentum
-            self._velocity += gradients
-            if self.nesterov:
-                gradients += self.momentum * self._velocity
-            else:
-                gradients[...] = self._velocity
-        gradients *= self.learning_rate
-        parameters -= gradients
+        """Update a net's flat buffer of `parameters` in place."""
+        if self.momentum and self._velocity is None:
+            self._velocity = np.zeros_like(parameters)
+        KERNELS[parameters.dtype.char].sgd(
+            parameters,
+            gradients,
+            self._velocity,
+            self.rate(),
+            self.momentum,
+            self.nesterov,
+            self.weight_decay,
+            get_num_threads(),
+        )
+        self._done += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from cnn_c import KERNELS, empty
 
 from . import checks, geometry
@@ -189,9 +190,7 @@ class MaxPool2:
         d_L_d_out = _gradient(d_L_d_out, self._output_shape, input.dtype)
         d_L_d_input = empty(input.shape, input.dtype)
         kernels = KERNELS[input.dtype.char]
-        kernels.maxpool2d_backward_ties(
-            d_L_d_out, input, None, d_L_d_input, self._geometry, threads_for(self._images)
-        )
+        kernels.maxpool2d_backward_ties(d_L_d_out, input, None, d_L_d_input, self._geometry, threads_for(self._images))
         return d_L_d_input
 
 

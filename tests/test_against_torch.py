@@ -146,9 +146,7 @@ def test_cross_entropy(ops, dtype, n, classes, scale):
     expected.backward()
     loss, probabilities, dlogits = ops.softmax_cross_entropy(logits, labels)
     eps = float(np.finfo(dtype).eps)
-    relative = eps * (
-        classes + 8 + float(abs(logits).max())
-    )  # exponentials of rounded numbers, and their sum
+    relative = eps * (classes + 8 + float(abs(logits).max()))  # exponentials of rounded numbers, and their sum
     assert loss == pytest.approx(expected.item(), rel=relative, abs=relative)
     p = to_numpy(torch.softmax(z, 1))
     tiny = float(np.finfo(dtype).tiny)

@@ -209,9 +209,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("layer", "method", "attribute", "stage"), WRONG, ids=[row[3] for row in WRONG])
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_compare_finds_a_stage_whose_numbers_are_wrong(
-    data, monkeypatch, layer, method, attribute, stage, precision
-):
+def test_compare_finds_a_stage_whose_numbers_are_wrong(data, monkeypatch, layer, method, attribute, stage, precision):
     perturb(monkeypatch, layer, method, attribute)
     dataset = datasets.load_mnist(data)
     image = (dataset.train_images[0] / 255 - 0.5).astype(precision)

@@ -877,9 +877,7 @@ def test_a_gradient_takes_the_dtype_of_the_layers_values(checked_ops, dtype, nam
 
 def test_nested_lists_are_arrays(checked_ops):
     x, w, b = arguments_of("dense_forward", FLOAT64)
-    assert_same_bits(
-        checked_ops.dense_forward(x.tolist(), w.tolist(), b.tolist()), checked_ops.dense_forward(x, w, b)
-    )
+    assert_same_bits(checked_ops.dense_forward(x.tolist(), w.tolist(), b.tolist()), checked_ops.dense_forward(x, w, b))
 
 
 # ---- what is refused ---------------------------------------------------------------------------------------

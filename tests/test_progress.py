@@ -38,9 +38,7 @@ def in_a_terminal(mode, during="pass"):
     ours, theirs = pty.openpty()
     program = FIT.format(mode=mode, during=during, logs=LOGS)
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    child = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, env=environment
-    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, env=environment)
     os.close(theirs)
     shown = b""
     try:
@@ -148,8 +146,6 @@ def test_the_bar_is_drawn_a_few_times_a_second_however_many_steps_there_are(monk
     assert last["figures"].endswith("0:01 left")  # of both epochs
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (4211, "1:10:11")]
-)
+@pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (4211, "1:10:11")])
 def test_time_left_reads_as_a_clock(seconds, shown):
     assert progress._clock(seconds) == shown

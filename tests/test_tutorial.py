@@ -189,9 +189,7 @@ def test_convolution_backprop_steps_against_the_gradient_and_returns_none(tutori
     assert (abs(conv.filters - (before - step(image, gradient))) <= bound).all()
 
 
-@pytest.mark.parametrize(
-    "shape", [(26, 26, 8), (2, 2, 1), (5, 7, 3), (4, 6, 6, 2), (3, 5, 4, 17), (0, 4, 4, 2)]
-)
+@pytest.mark.parametrize("shape", [(26, 26, 8), (2, 2, 1), (5, 7, 3), (4, 6, 6, 2), (3, 5, 4, 17), (0, 4, 4, 2)])
 def test_pooling_forward_takes_the_maximum_and_drops_an_odd_last_row_and_column(tutorial, dtype, shape):
     pool = tutorial.MaxPool2()
     x = np.random.default_rng(2).standard_normal(shape).astype(dtype)
@@ -243,9 +241,7 @@ def test_a_flat_window_gives_all_four_elements_the_whole_gradient(tutorial):
     assert pool.backprop(np.full((1, 1, 1), 3.0)).ravel().tolist() == [3, 3, 3, 3]
 
 
-@pytest.mark.parametrize(
-    "shape", [(24,), (2, 3, 4), (4, 6), (5, 24), (5, 2, 3, 4), (1, 2, 3, 4), (0, 2, 3, 4)]
-)
+@pytest.mark.parametrize("shape", [(24,), (2, 3, 4), (4, 6), (5, 24), (5, 2, 3, 4), (1, 2, 3, 4), (0, 2, 3, 4)])
 def test_softmax_forward(tutorial, dtype, shape):
     softmax = tutorial.Softmax(24, 10, dtype=dtype)
     softmax.biases = np.arange(10).astype(dtype)

@@ -255,7 +255,7 @@ cdef inline void resident(const int kh, const int kw, const int step, const Conv
         vec w[30]
         const real* xr
         real* yr
-        Py_ssize_t i, j, y_step = c.c_out, groups = c.ow
+        Py_ssize_t i, _, y_step = c.c_out, groups = c.ow
         int k, l
         lanes live = lanes_of(c.c_out), left = live, right = live
         vec bias = vload_lanes(packed + kh * kw * c.c_out, live)
@@ -267,7 +267,7 @@ cdef inline void resident(const int kh, const int kw, const int step, const Conv
                 w[k * kw + l] = vload_lanes(packed + (k * kw + l) * y_step, live)
         xr = x + i * x_width
         yr = y + i * y_width
-        for j in range(groups - 1):
+        for _ in range(groups - 1):
             vstore_lanes(yr, resident_sum(kh, kw, xr, x_width, w, bias, left, right), live)
             xr += step
             yr += y_step
@@ -373,7 +373,7 @@ cdef inline void bias_gradient(Py_ssize_t rows, Py_ssize_t channels, const real*
     cdef:
         vec s0, s1, s2, s3
         const real* p
-        Py_ssize_t block, o, r
+        Py_ssize_t block, o, _
         lanes live
     for block in range(registers(channels)):
         o = block * LANES
@@ -381,13 +381,13 @@ cdef inline void bias_gradient(Py_ssize_t rows, Py_ssize_t channels, const real*
         p = dy + o
         s0 = vload_lanes(db + o, live)
         s1 = s2 = s3 = vload_lanes(p, first_lanes(0))
-        for r in range(0, rows - 3, 4):
+        for _ in range(0, rows - 3, 4):
             s0 = s0 + vload_lanes(p, live)
             s1 = s1 + vload_lanes(p + channels, live)
             s2 = s2 + vload_lanes(p + 2 * channels, live)
             s3 = s3 + vload_lanes(p + 3 * channels, live)
             p += 4 * channels
-        for r in range(rows % 4):
+        for _ in range(rows % 4):
             s0 = s0 + vload_lanes(p, live)
             p += channels
         vstore_lanes(db + o, (s0 + s1) + (s2 + s3), live)

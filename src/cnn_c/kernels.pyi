@@ -33,6 +33,16 @@ def dense_weight_gradient(
 ) -> None: ...
 def relu_forward(x: np.ndarray, y: np.ndarray, threads: int) -> None: ...
 def relu_backward(dy: np.ndarray, y: np.ndarray, dx: np.ndarray, threads: int) -> None: ...
+def sgd(
+    parameters: np.ndarray,
+    gradients: np.ndarray,
+    velocities: np.ndarray | None,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    threads: int,
+) -> None: ...
 def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None: ...
 def softmax_cross_entropy(
     logits: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, dlogits: np.ndarray

@@ -28,6 +28,7 @@ from .maxpool cimport (
     Pool, maxpool_backward as maxpool_backward_image, maxpool_backward_ties as maxpool_backward_ties_image,
     maxpool_forward as maxpool_forward_image,
 )
+from .optimizer cimport sgd_run
 from .simd cimport LANES, MAX_TILE, REAL_BITS, real, vec, vload, vstore
 from .softmax_layer cimport (
     softmax_layer_backward, softmax_layer_forward as softmax_layer_forward_image, softmax_layer_update,
@@ -81,7 +82,8 @@ cdef struct Job:
     real* out
     real* packed
     real* in_place                 # weights that are updated
-    real step
+    real step, momentum, decay
+    bint nesterov
     int* switches
 
 
@@ -444,6 +446,28 @@ cdef void relu_backward_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, 
                       job.out + first * RUN)
 
 
+# ---- optimiser ----
+
+def sgd(np.ndarray parameters not None, np.ndarray gradients not None, np.ndarray velocities, double learning_rate,
+        double momentum, bint nesterov, double weight_decay, int threads):
+    """One step of gradient descent on the parameters, in place; without momentum, velocities may be None."""
+    cdef Job job
+    job.work = sgd_runs
+    job.n = np.PyArray_SIZE(parameters)
+    job.x, job.in_place = values(gradients, job.n), results(parameters, job.n)
+    job.out = results(velocities, job.n) if velocities is not None else NULL
+    job.step, job.momentum, job.decay = <real>learning_rate, <real>momentum, <real>weight_decay
+    job.nesterov = nesterov
+    job.scratch, job.scratch_size = NULL, 0
+    with nogil:
+        share_out(&job, (job.n + RUN - 1) // RUN, threads)
+
+
+cdef void sgd_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    sgd_run(min(stop * RUN, job.n) - first * RUN, job.step, job.momentum, job.nesterov, job.decay,
+            job.x + first * RUN, job.out + first * RUN if job.out != NULL else NULL, job.in_place + first * RUN)
+
+
 # ---- softmax and loss ----
 
 def softmax(np.ndarray logits not None, np.ndarray probabilities not None):
@@ -563,7 +587,7 @@ def fused_multiply_adds(Py_ssize_t rounds):
         vec sums[12]
         vec factor
         real ones[LANES]
-        Py_ssize_t r
+        Py_ssize_t _
         int t
     for t in range(LANES):
         ones[t] = 0.5
@@ -571,7 +595,7 @@ def fused_multiply_adds(Py_ssize_t rounds):
     with nogil:
         for t in range(12):
             sums[t] = factor
-        for r in range(rounds):
+        for _ in range(rounds):
             for t in range(12):
                 sums[t] = sums[t] * factor + factor
         for t in range(1, 12):

@@ -17,13 +17,13 @@ cdef inline void inner_products(const int size, Py_ssize_t inputs, const real* x
     cdef:
         vec sums[5]
         vec value
-        Py_ssize_t k, whole = inputs - inputs % LANES
+        Py_ssize_t _, whole = inputs - inputs % LANES
         lanes tail = first_lanes(<int>(inputs % LANES))
         int u
     value = vload_lanes(x + whole, tail)
     for u in range(size):
         sums[u] = value * vload_lanes(w + u * inputs + whole, tail)
-    for k in range(inputs // LANES):
+    for _ in range(inputs // LANES):
         value = vload(x)
         for u in range(size):
             sums[u] = sums[u] + value * vload(w + u * inputs)
@@ -34,7 +34,7 @@ cdef inline void inner_products(const int size, Py_ssize_t inputs, const real* x
 
 
 cdef inline flattened softmax_layer_forward(Py_ssize_t inputs, Py_ssize_t units, const real* x, const real* w,
-                                       const real* b, real* p) noexcept nogil:
+                                            const real* b, real* p) noexcept nogil:
     # x: (inputs,), w: (units, inputs), b: (units,) -> p: (units,)
     cdef Py_ssize_t u
     for u in range(units):

@@ -35,11 +35,11 @@ cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_
         vec value
         const real* xi
         const real* vi
-        Py_ssize_t row, i, j, at
+        Py_ssize_t _, i, j, at
         Py_ssize_t inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
         lanes live = tile.live
         int t
-    for row in range(tile.rows):
+    for _ in range(tile.rows):
         for t in range(size):
             sums[t] = vload_lanes(start + t % across * tile.start_tile + t // across * tile.start_down, live)
         for i in range(tile.outer):

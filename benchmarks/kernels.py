@@ -1,0 +1,135 @@
+"""The kernels alone: GFLOP/s of each, and the part of the core's peak that it reaches.
+
+    python benchmarks/kernels.py [--batch 32] [--dtype float32] [--level v4] [--threads 1] [--seconds 2]
+
+The peak is that of multiply-adds on registers, measured in turns with the kernels. Dense arithmetic is counted: a
+kernel gets no credit for padding or idle lanes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import cnn_c
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from timing import machine, medians
+
+import cnn
+from cnn import functional, geometry, reference
+
+# input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
+# two-convolution net, LeNet-5
+CONVOLUTIONS = [
+    ((28, 28, 1), 8, 3, "valid"),
+    ((13, 13, 8), 16, 3, "valid"),
+    ((28, 28, 1), 8, 3, "same"),
+    ((14, 14, 8), 16, 3, "same"),
+    ((28, 28, 1), 6, 5, "valid"),
+    ((12, 12, 6), 16, 5, "valid"),
+]
+DENSE = [(1352, 10), (784, 128), (128, 10), (256, 120)]
+
+Case = tuple[str, float, dict[str, Callable[[], object]]]
+
+
+def convolution(rng, batch, dtype, input_shape, filters, size, padding) -> Case:
+    """Name, floating-point operations of each pass, and the passes, checked against the reference."""
+    x = aligned(rng.standard_normal((batch, *input_shape)), dtype)
+    w = aligned(rng.standard_normal((size, size, input_shape[2], filters)), dtype)
+    b = aligned(rng.standard_normal(filters), dtype)
+    g = geometry.conv2d(input_shape, w.shape, 1, padding)
+    dy = aligned(rng.standard_normal((batch, *g.output_shape)), dtype)
+    verify(functional.conv2d_forward(x, w, b, 1, padding), reference.conv2d_forward(x, w, b, 1, padding))
+    for fast, right in zip(
+        functional.conv2d_backward(dy, x, w, 1, padding),
+        reference.conv2d_backward(dy, x, w, 1, padding),
+        strict=True,
+    ):
+        verify(fast, right)
+    kernels, threads = cnn_c.KERNELS[dtype.char], min(cnn.get_num_threads(), batch)
+    y, dx, dw, db = (cnn_c.empty(a.shape, dtype) for a in (dy, x, w, b))
+    h, width, c_in = input_shape
+    return (
+        f"conv {size}x{size} {c_in}->{filters}, {h}x{width} {padding}",
+        2 * batch * g.macs,
+        {
+            "forward": lambda: kernels.conv2d_forward(x, w, b, y, g, threads),
+            "weight gradient": lambda: kernels.conv2d_weight_gradient(dy, x, dw, db, g, threads),
+            "input gradient": lambda: kernels.conv2d_input_gradient(dy, w, dx, g, threads),
+        },
+    )
+
+
+def dense(rng, batch, dtype, inputs, units) -> Case:
+    """As `convolution`."""
+    x, w, b, dy = (
+        aligned(rng.standard_normal(shape), dtype)
+        for shape in ((batch, inputs), (inputs, units), (units,), (batch, units))
+    )
+    verify(functional.dense_forward(x, w, b), reference.dense_forward(x, w, b))
+    for fast, right in zip(
+        functional.dense_backward(dy, x, w), reference.dense_backward(dy, x, w), strict=True
+    ):
+        verify(fast, right)
+    kernels, threads = cnn_c.KERNELS[dtype.char], min(cnn.get_num_threads(), batch)
+    y, dx, dw, db = (cnn_c.empty(a.shape, dtype) for a in (dy, x, w, b))
+    return (
+        f"dense {inputs}->{units}",
+        2 * batch * inputs * units,
+        {
+            "forward": lambda: kernels.dense_forward(x, w, b, y, threads),
+            "weight gradient": lambda: kernels.dense_weight_gradient(dy, x, dw, db, threads),
+            "input gradient": lambda: kernels.dense_input_gradient(dy, w, dx, threads),
+        },
+    )
+
+
+def aligned(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The values where results of the library lie, too: from the beginning of a cache line on."""
+    array = cnn_c.empty(values.shape, dtype)
+    array[...] = values
+    return array
+
+
+def verify(fast: np.ndarray, right: np.ndarray) -> None:
+    """Refuse to time a kernel that is wrong."""
+    tolerance = 1000 * np.finfo(fast.dtype).eps * max(1.0, float(np.abs(right).max()))
+    if not np.allclose(fast, right, rtol=0, atol=tolerance):
+        raise SystemExit(f"wrong result: off by {np.abs(fast - right).max()}, {tolerance} allowed")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--level", default=cnn_c.LEVEL)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each line of the table")
+    options = parser.parse_args()
+    cnn_c.use_level(options.level)
+    cnn.set_num_threads(options.threads)
+    dtype = np.dtype(options.dtype)
+    rng = np.random.default_rng(0)
+
+    table = Table(title=f"Kernels, batch {options.batch}, {dtype}", caption=machine(), caption_justify="left")
+    table.add_column("kernel", no_wrap=True)
+    for name in ("forward", "weight gradient", "input gradient"):
+        table.add_column(f"{name}\nGFLOP/s   of peak", justify="right", no_wrap=True)
+    table.add_column(f"peak\nx {options.threads}", justify="right")
+    cases = [convolution(rng, options.batch, dtype, *case) for case in CONVOLUTIONS]
+    cases += [dense(rng, options.batch, dtype, *case) for case in DENSE]
+    kernels = cnn_c.KERNELS[dtype.char]
+    rounds = 20_000
+    for name, flops, passes in cases:
+        times = medians({"peak": lambda: kernels.fused_multiply_adds(rounds), **passes}, options.seconds)
+        peak = options.threads * kernels.fused_multiply_adds(rounds) / times.pop("peak")
+        cells = [f"{flops / t / 1e9:7.1f}  {flops / t / peak:6.1%}" for t in times.values()]
+        table.add_row(name, *cells, f"{peak / 1e9:.0f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
