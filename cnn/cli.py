@@ -69,13 +69,12 @@ class Recipe(NamedTuple):
     build: Callable[..., Any]
     batch_size: int
     learning_rate: float
-    momentum: float
 
 
 RECIPES = {
-    Net.tutorial: Recipe(models.tutorial, batch_size=32, learning_rate=0.01, momentum=0.9),
-    Net.two_conv: Recipe(models.two_conv, batch_size=32, learning_rate=0.02, momentum=0.9),
-    Net.lenet5: Recipe(models.lenet5, batch_size=32, learning_rate=0.02, momentum=0.9),
+    Net.tutorial: Recipe(models.tutorial, batch_size=32, learning_rate=0.01),
+    Net.two_conv: Recipe(models.two_conv, batch_size=32, learning_rate=0.03),
+    Net.lenet5: Recipe(models.lenet5, batch_size=32, learning_rate=0.03),
 }
 
 
@@ -117,7 +116,7 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="Of SGD with momentum.", show_default="the net's own"),
+        typer.Option(metavar="RATE", help="First rate of SGD; falls to 0.", show_default="the net's own"),
     ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", help="Of the first weights and the order of the images.")
@@ -139,7 +138,7 @@ def train(
         cnn.set_num_threads(threads)
     recipe = RECIPES[net]
     rate = recipe.learning_rate if learning_rate is None else learning_rate
-    optimizer = cnn.SGD(rate, momentum=recipe.momentum)
+    optimizer = cnn.SGD(cnn.schedules.Cosine(rate), momentum=0.9, nesterov=True)
     model = recipe.build(seed=seed)
     dataset = load_mnist(data)
     model.summary()

@@ -29,6 +29,7 @@ class Layer:
     input_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()
     macs: int = 0  # multiply-adds of the forward pass of one image
+    in_net: bool = False  # a net has its parameters in a buffer, from which building anew would part them
     _state: Any = None
 
     def __init__(self) -> None:
@@ -43,7 +44,11 @@ class Layer:
         ------
         TypeError, ValueError
             A shape that the layer cannot take, a dtype other than float32 and float64.
+        RuntimeError
+            The layer is in a net, which has built it.
         """
+        if self.in_net:
+            raise RuntimeError(f"the {type(self).__name__} is in a net, which has built it; make another layer")
         shape = tuple(checks.integer("input_shape", size, minimum=1) for size in input_shape)
         self.dtype = checks.dtype(dtype)
         self.input_shape, self.output_shape = shape, self._plan(shape)

@@ -70,6 +70,8 @@ class Sequential:
                 raise TypeError(f"layers[{i}] must be a layer, got {layer!r}")
             if layer in self.layers[:i]:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
+            if layer.in_net:
+                raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
             layer.ops = self._ops
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:
@@ -77,6 +79,8 @@ class Sequential:
         self.input_shape = self.layers[0].input_shape
         self.output_shape = shape
         self._parameters, self._gradients = self._gather()
+        for layer in self.layers:
+            layer.in_net = True
 
     def _gather(self) -> tuple[np.ndarray, np.ndarray]:
         """One flat buffer for all parameters, one for all gradients; the layers hold views of them."""
@@ -93,7 +97,7 @@ class Sequential:
         return flat, gradients
 
     def _names(self) -> list[str]:
-        """"conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" ..., one a layer."""
+        """One a layer: "conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" and so on."""
         seen: Counter[str] = Counter()
         names = []
         for layer in self.layers:
@@ -174,14 +178,14 @@ class Sequential:
         TypeError, ValueError
             Arguments that are no images or labels of this net, or out of range.
         FloatingPointError
-            The loss became NaN or infinite. The message names epoch and step; the parameters are set back to
-            those of the end of the last epoch.
+            The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
+            are set back to those of the end of the last epoch.
         """
         x = checks.images("x", x, self.input_shape)
         y = self._labels("y", y, len(x))
         epochs = checks.integer("epochs", epochs, minimum=0)
         batch_size = checks.integer("batch_size", batch_size, minimum=1)
-        optimizer = SGD(0.1) if optimizer is None else optimizer
+        optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
         if validation_data is not None:
             x_val = checks.images("validation_data[0]", validation_data[0], self.input_shape)
             y_val = self._labels("validation_data[1]", validation_data[1], len(x_val))
@@ -206,7 +210,7 @@ class Sequential:
     def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report) -> dict[str, float]:
         """All batches once; the epoch's figures."""
         good = self._parameters.copy()
-        total = right = seen = 0
+        total, right, seen = 0.0, 0, 0
         start = time.perf_counter()
         for step, first in enumerate(range(0, len(order), batch_size), start=1):
             batch = order[first : first + batch_size]
@@ -214,15 +218,15 @@ class Sequential:
             loss, probabilities = self._forward_backward(x[batch], labels)
             if not math.isfinite(loss):
                 self._parameters[...] = good
-                raise FloatingPointError(
-                    f"the loss became {loss} in epoch {epoch}, step {step}; the parameters are set back to the "
-                    f"start of that epoch. A smaller learning rate may help, or look for NaN and inf in x"
-                )
+                raise _diverged(f"the loss became {loss}", epoch, step)
             optimizer.step(self._parameters, self._gradients)
             seen += len(batch)
             total += loss * len(batch)
             right += int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
             report.step(seen, total / seen, right / seen)
+        if not np.isfinite(self._parameters).all():  # the last step's doing, which no loss has seen
+            self._parameters[...] = good
+            raise _diverged("parameters became NaN or infinite", epoch, step)
         seconds = time.perf_counter() - start
         return {
             "loss": total / seen,
@@ -254,6 +258,7 @@ class Sequential:
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
         """
+        optimizer = _optimizer(optimizer)
         x = checks.images("x", x, self.input_shape)
         loss, _ = self._forward_backward(x, self._labels("y", y, len(x)))
         if not math.isfinite(loss):
@@ -296,6 +301,19 @@ class Sequential:
         if n == 0:
             raise ValueError(f"{name} must hold at least one label, got none")
         return checks.labels(name, y, n, self.output_shape[0])
+
+
+def _optimizer(optimizer):
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
+    return optimizer
+
+
+def _diverged(what: str, epoch: int, step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"{what} in epoch {epoch}, step {step}; the parameters are set back to the start of that epoch. "
+        "A smaller learning rate may help, or look for NaN and inf in x"
+    )
 
 
 def _backend(name: str):

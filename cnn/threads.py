@@ -19,10 +19,11 @@ def _default() -> int:
 
 
 _threads = _default()
+_forked = False
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads from now on; results do not depend on it.
+    """Use `n` threads from now on; results do not depend on it. Without effect in a forked child.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     """The number of threads in use; 1 where the build has no OpenMP, and in a forked child."""
-    return _threads if cnn_c.KERNELS["f"].openmp else 1
+    return _threads if cnn_c.KERNELS["f"].openmp and not _forked else 1
 
 
 def threads_for(images: int) -> int:
@@ -45,8 +46,8 @@ def threads_for(images: int) -> int:
 
 def _after_fork_in_child() -> None:
     # GNU OpenMP's threads do not survive a fork, and waiting for them would hang: the child computes serially.
-    global _threads
-    _threads = 1
+    global _forked
+    _forked = True
 
 
 if hasattr(os, "register_at_fork"):

@@ -52,6 +52,15 @@ EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)
 EVERY_WEIGHTED_LAYER = pytest.mark.parametrize("name", WEIGHTED)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Layers this small gain nothing from more, and wait for each other where the cores are busy."""
+    before = cnn.get_num_threads()
+    cnn.set_num_threads(1)
+    yield
+    cnn.set_num_threads(before)
+
+
 @pytest.fixture
 def ns(implementation):
     """The namespace of the layers: `cnn.reference`, or `cnn` at some level."""
@@ -403,14 +412,14 @@ def test_an_input_of_another_shape_is_a_value_error_naming_both(either, name):
 )
 def test_what_is_no_array_of_real_numbers_is_a_type_error(either, name, bad):
     layer = made(either, name)
-    with pytest.raises(TypeError, match="^x "):
+    with pytest.raises(TypeError, match=r"^x "):
         layer.forward(bad)
     layer.forward(np.zeros((1, *layer.input_shape)))
-    with pytest.raises(TypeError, match="^dy "):
+    with pytest.raises(TypeError, match=r"^dy "):
         layer.backward(bad)
 
 
-# ---- faults in the making ----------------------------------------------------------------------------------
+# ---- sizes that cannot be ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
