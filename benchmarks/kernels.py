@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-import cnn_c
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from timing import machine, medians
 
 import cnn
+import cnn_c
 from cnn import functional, geometry, reference
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
@@ -70,9 +70,7 @@ def dense(rng, batch, dtype, inputs, units) -> Case:
         for shape in ((batch, inputs), (inputs, units), (units,), (batch, units))
     )
     verify(functional.dense_forward(x, w, b), reference.dense_forward(x, w, b))
-    for fast, right in zip(
-        functional.dense_backward(dy, x, w), reference.dense_backward(dy, x, w), strict=True
-    ):
+    for fast, right in zip(functional.dense_backward(dy, x, w), reference.dense_backward(dy, x, w), strict=True):
         verify(fast, right)
     kernels, threads = cnn_c.KERNELS[dtype.char], min(cnn.get_num_threads(), batch)
     y, dx, dw, db = (cnn_c.empty(a.shape, dtype) for a in (dy, x, w, b))

@@ -1,6 +1,6 @@
 """Whole nets on one thread and on all: predictions and training steps.
 
-    python benchmarks/threads.py [--net two-conv] [--seconds 3]
+python benchmarks/threads.py [--net two-conv] [--seconds 3]
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
                 for _ in range(max(1, 64 // batch)):  # noqa: B023
                     work()
 
-            times = medians({"one": lambda: on(1), "all": lambda: on(most)}, options.seconds)  # noqa: B023
+            times = medians({"one": lambda: on(1), "all": lambda: on(most)}, options.seconds)
             images_a_call = batch * max(1, 64 // batch)
             one, all_ = (times[key] / images_a_call * 1e6 for key in ("one", "all"))
             table.add_row(name, str(batch), f"{one:.2f}", f"{all_:.2f}", f"{one / all_:.2f}")

@@ -132,7 +132,7 @@ def switches(name: str, value, window: int) -> np.ndarray:
     value = array(name, value)
     if value.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got dtype {value.dtype}")
-    if value.size and not (value.min() >= 0 and value.max() < window):
+    if value.size and not (0 <= value.min() and value.max() < window):
         raise ValueError(f"{name} must be from 0 to {window - 1}, got {value.min()} to {value.max()}")
     return np.require(value, np.int32, ["C", "A"])
 

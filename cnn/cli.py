@@ -118,9 +118,7 @@ def train(
         float | None,
         typer.Option(metavar="RATE", help="First rate of SGD; falls to 0.", show_default="the net's own"),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the first weights and the order of the images.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the first weights and the order of the images.")] = 0,
     threads: ThreadsOption = None,
     data: DataOption = None,
     debug: DebugOption = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from cnn_c import KERNELS
 
 from . import checks

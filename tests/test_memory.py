@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+
 from cnn_c import empty
 
 DTYPES = [np.dtype(name) for name in ("float32", "float64", "int32")]

@@ -197,7 +197,8 @@ def layer_lists():
     )
     pooling = st.builds(lambda ties: lambda: cnn.MaxPool2D(2, ties=ties), st.sampled_from(["first", "all"]))
     relu = st.just(cnn.ReLU)
-    rescaling = st.just(lambda: cnn.Rescaling(0.25, 0.5))
+    # No offset: flat parts stay 0, where every order of a sum gives the same, and a tie is one for both backends.
+    rescaling = st.just(lambda: cnn.Rescaling(0.25))
     return st.lists(st.one_of(convolution, pooling, relu, rescaling), max_size=4)
 
 

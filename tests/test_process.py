@@ -131,7 +131,7 @@ def test_an_unknown_level_leaves_the_one_in_use(level):
     kernels = dict(cnn_c.KERNELS)
     with pytest.raises(ImportError, match=", ".join(cnn_c.LEVELS)):
         cnn_c.use_level("v9")
-    assert (cnn_c.LEVEL, cnn_c.KERNELS) == (level, kernels)
+    assert (level, kernels) == (cnn_c.LEVEL, cnn_c.KERNELS)
 
 
 # ---- number of threads -------------------------------------------------------------------------------------

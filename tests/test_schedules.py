@@ -1,5 +1,6 @@
 """Learning rates over a fit."""
 
+import itertools
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ def test_cosine_falls_from_its_rate_to_zero_without_turning():
     assert rates[0] == 0.1
     assert math.isclose(rates[50], 0.05)
     assert math.isclose(rates[-1], 0, abs_tol=1e-15)
-    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates))
 
 
 @pytest.mark.parametrize("rate", [-1, math.nan, math.inf])
