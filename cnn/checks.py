@@ -86,9 +86,11 @@ def elements(name: str, *sizes: int) -> None:
 def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) -> float:
     """`value` as a finite float between `minimum` and `maximum`."""
     try:
-        result = float(value)
+        result = float(value) if not isinstance(value, str | bytes) else None
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+        result = None
+    if result is None:
+        raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(result) and minimum <= result <= maximum):
         bounds = f"at least {minimum:g}" if maximum == math.inf else f"between {minimum:g} and {maximum:g}"
         raise ValueError(f"{name} must be finite and {bounds}, got {result}")

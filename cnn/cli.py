@@ -23,7 +23,7 @@ from rich.table import Table
 import cnn
 import cnn_c
 
-from . import models
+from . import checks, models
 from .compare import Comparison
 from .compare import compare as compare_layers
 from .config import processor
@@ -135,7 +135,7 @@ def train(
     if threads is not None:
         cnn.set_num_threads(threads)
     recipe = RECIPES[net]
-    rate = recipe.learning_rate if learning_rate is None else learning_rate
+    rate = recipe.learning_rate if learning_rate is None else checks.number("learning_rate", learning_rate)
     optimizer = cnn.SGD(cnn.schedules.Cosine(rate), momentum=0.9, nesterov=True)
     model = recipe.build(seed=seed)
     dataset = load_mnist(data)

@@ -1,4 +1,4 @@
-"""The operations as functions: arguments checked, results allocated, the compiled kernels called.
+"""The operations as functions: arguments are checked, and the compiled kernels run.
 
 `cnn.reference` has the same functions in NumPy. Arrays are channels last; the parameters `w` decide the dtype
 (float32 or float64), and what meets them is converted to it.
@@ -6,14 +6,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from cnn_c import KERNELS, empty
-
-from . import checks, geometry
-from .threads import threads_for
-
-_INT32 = np.dtype(np.int32)
+from . import checks, compiled, geometry
 
 
 def conv2d_forward(x, w, b, stride=1, padding="valid"):
@@ -36,10 +29,8 @@ def conv2d_forward(x, w, b, stride=1, padding="valid"):
     TypeError, ValueError
         Arguments that are no numbers, or whose shapes do not fit.
     """
-    x, w, b, g = _conv2d_arguments(x, w, b, stride, padding)
-    y = empty((len(x), *g.output_shape), w.dtype)
-    KERNELS[w.dtype.char].conv2d_forward(x, w, b, y, g, threads_for(len(x)))
-    return y
+    x, w, b, _ = _conv2d_arguments(x, w, b, stride, padding)
+    return compiled.conv2d_forward(x, w, b, stride, padding)
 
 
 def conv2d_backward(dy, x, w, stride=1, padding="valid"):
@@ -70,9 +61,8 @@ def conv2d_input_gradient(dy, w, input_shape, stride=1, padding="valid"):
     dy = checks.real("dy", dy, w.dtype)
     g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c_out)")
-    dx = empty(tuple(input_shape), w.dtype)
-    KERNELS[w.dtype.char].conv2d_input_gradient(dy, w, dx, g, threads_for(len(dy)))
-    return dx
+    shape = (len(dy), *g.input_shape)
+    return compiled.conv2d_input_gradient(dy, w, shape, stride, padding)
 
 
 def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
@@ -81,9 +71,7 @@ def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
     x = checks.real("x", x, dy.dtype)
     g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
     checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
-    dw, db = empty(g.kernel_shape, dy.dtype), empty((g.c_out,), dy.dtype)
-    KERNELS[dy.dtype.char].conv2d_weight_gradient(dy, x, dw, db, g, threads_for(len(x)))
-    return dw, db
+    return compiled.conv2d_weight_gradient(dy, x, g.kernel_shape, stride, padding)
 
 
 def maxpool2d_forward(x, pool_size, stride=None, padding=0):
@@ -105,11 +93,8 @@ def maxpool2d_forward(x, pool_size, stride=None, padding=0):
         Where in its window the first maximum is: row * window width + column.
     """
     x = checks.real("x", x)
-    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
-    y = empty((len(x), *g.output_shape), x.dtype)
-    switches = empty(y.shape, _INT32)
-    KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
-    return y, switches
+    geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
+    return compiled.maxpool2d_forward(x, pool_size, stride, padding)
 
 
 def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, padding=0):
@@ -134,9 +119,7 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, paddin
     switches = checks.switches("switches", switches, g.kh * g.kw)
     for name, value in (("dy", dy), ("switches", switches)):
         checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
-    dx = empty(tuple(input_shape), dy.dtype)
-    KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
-    return dx
+    return compiled.maxpool2d_backward(dy, switches, (len(dy), *g.input_shape), pool_size, stride, padding)
 
 
 def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
@@ -159,9 +142,7 @@ def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
-    dx = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].maxpool2d_backward_ties(dy, x, y, dx, g, threads_for(len(x)))
-    return dx
+    return compiled.maxpool2d_backward_ties(dy, x, y, pool_size, stride, padding)
 
 
 def dense_forward(x, w, b):
@@ -178,9 +159,7 @@ def dense_forward(x, w, b):
     y : array (n, units), of the dtype of `w`
     """
     x, w, b = _dense_arguments(x, w, b)
-    y = empty((len(x), w.shape[1]), w.dtype)
-    KERNELS[w.dtype.char].dense_forward(x, w, b, y, threads_for(len(x)))
-    return y
+    return compiled.dense_forward(x, w, b)
 
 
 def dense_backward(dy, x, w):
@@ -209,9 +188,7 @@ def dense_input_gradient(dy, w):
     w = _dense_weights(w)
     dy = checks.real("dy", dy, w.dtype)
     checks.shape("dy", dy, (None, w.shape[1]), "the output's (n, units)")
-    dx = empty((len(dy), w.shape[0]), w.dtype)
-    KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
-    return dx
+    return compiled.dense_input_gradient(dy, w)
 
 
 def dense_weight_gradient(dy, x):
@@ -222,17 +199,12 @@ def dense_weight_gradient(dy, x):
     checks.shape("dy", dy, (len(x), None), "the output's (n, units)")
     if x.shape[1] == 0 or dy.shape[1] == 0:
         raise ValueError(f"x and dy must have at least one column, got shapes {x.shape} and {dy.shape}")
-    dw, db = empty((x.shape[1], dy.shape[1]), dy.dtype), empty((dy.shape[1],), dy.dtype)
-    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
-    return dw, db
+    return compiled.dense_weight_gradient(dy, x)
 
 
 def relu_forward(x):
     """max(x, 0), elementwise, for an array of any shape; NaN stays NaN."""
-    x = checks.real("x", x)
-    y = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
-    return y
+    return compiled.relu_forward(checks.real("x", x))
 
 
 def relu_backward(dy, y):
@@ -240,17 +212,12 @@ def relu_backward(dy, y):
     y = checks.real("y", y)
     dy = checks.real("dy", dy, y.dtype)
     checks.shape("dy", dy, y.shape, "the shape of y")
-    dx = empty(y.shape, y.dtype)
-    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
-    return dx
+    return compiled.relu_backward(dy, y)
 
 
 def softmax(logits):
     """Probabilities (n, classes) from logits (n, classes); stable for finite logits of any size, NaN for inf."""
-    logits = _logits(logits)
-    probabilities = empty(logits.shape, logits.dtype)
-    KERNELS[logits.dtype.char].softmax(logits, probabilities)
-    return probabilities
+    return compiled.softmax(_logits(logits))
 
 
 def softmax_cross_entropy(logits, labels):
@@ -279,9 +246,7 @@ def softmax_cross_entropy(logits, labels):
     if n == 0:
         raise ValueError("logits must hold at least one row; a mean over none is undefined")
     labels = checks.labels("labels", labels, n, classes)
-    probabilities, dlogits = empty(logits.shape, logits.dtype), empty(logits.shape, logits.dtype)
-    loss = KERNELS[logits.dtype.char].softmax_cross_entropy(logits, labels, probabilities, dlogits)
-    return loss, probabilities, dlogits
+    return compiled.softmax_cross_entropy(logits, labels)
 
 
 def _conv2d_arguments(x, w, b, stride, padding):
@@ -320,7 +285,3 @@ def _bias(b, w):
     b = checks.real("b", b, w.dtype)
     checks.shape("b", b, w.shape[-1:], "(outputs of w,)")
     return b
-
-
-def _threads_for_array(a):
-    return threads_for(len(a)) if a.ndim else 1

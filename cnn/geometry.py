@@ -177,18 +177,14 @@ def conv2d_batch(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
             "x must have shape (n, h, w, c_in) and w (kh, kw, c_in, c_out), "
             f"got {tuple(input_shape)} and {tuple(kernel_shape)}"
         )
-    return conv2d(tuple(input_shape[1:]), tuple(kernel_shape), _hashable(stride), _hashable(padding))
+    return conv2d(tuple(input_shape[1:]), tuple(kernel_shape), stride, padding)
 
 
 def maxpool2d_batch(input_shape, pool_size, stride, padding) -> PoolGeometry:
     """Geometry of a max pooling of a batch (n, h, w, c)."""
     if len(input_shape) != 4:
         raise ValueError(f"x must have shape (n, h, w, c), got {tuple(input_shape)}")
-    return maxpool2d(tuple(input_shape[1:]), _hashable(pool_size), _hashable(stride), _hashable(padding))
-
-
-def _hashable(pair):
-    return tuple(pair) if isinstance(pair, list) else pair
+    return maxpool2d(tuple(input_shape[1:]), pool_size, stride, padding)
 
 
 def checked_padding(padding) -> str | tuple[int, int]:

@@ -1,6 +1,7 @@
 """The general layers: a shape, parameters, forward, backward. Each works alone or inside a `Sequential`.
 
-A layer calls its operations through `ops`: `cnn.functional`, or `cnn.reference.functional` for pure NumPy.
+A layer checks what it is given once and calls its operations through `ops`: `cnn.compiled`, or for the backend
+"numpy" `cnn.reference.functional`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, functional, geometry
+from . import checks, compiled, geometry
+
+
+def operations(backend: str) -> ModuleType:
+    """The module of operations of a backend, "compiled" or "numpy"; ValueError for another name."""
+    if backend == "compiled":
+        return compiled
+    if backend == "numpy":
+        from .reference import functional
+
+        return functional
+    raise ValueError(f'backend must be "compiled" or "numpy", got {backend!r}')
 
 
 class Layer:
@@ -25,7 +37,7 @@ class Layer:
         By name ("weights", "bias"); a gradient has its parameter's shape and is filled by `backward`.
     """
 
-    ops: ModuleType = functional
+    backend: str = "compiled"
     input_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()
     macs: int = 0  # multiply-adds of the forward pass of one image
@@ -36,6 +48,11 @@ class Layer:
         self.dtype = checks.FLOAT32
         self.parameters: dict[str, np.ndarray] = {}
         self.gradients: dict[str, np.ndarray] = {}
+
+    @property
+    def ops(self) -> ModuleType:
+        """The operations of the layer's backend."""
+        return compiled if self.backend == "compiled" else operations(self.backend)
 
     def build(self, input_shape, *, dtype="float32", seed=None) -> Layer:
         """Fix the input's shape (without the batch axis), draw the parameters from `seed`, return the layer.

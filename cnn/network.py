@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import checks, functional
-from .layers import Layer
+from . import checks
+from .layers import Layer, operations
 from .optimizers import SGD
 from .progress import reporter
 
 _PREDICTION_BATCH = 256  # images that predict and evaluate take at a time
+_NOT_COPIED = ("_ops", "_parameters", "_gradients")  # made anew when a net is copied or unpickled
 
 
 class Evaluation(NamedTuple):
@@ -58,7 +59,7 @@ class Sequential:
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
         self.layers: list[Layer] = list(layers)
-        self._ops = _backend(backend)
+        self._ops = operations(backend)
         self.backend = backend
         self.dtype = checks.dtype(dtype)
         if not self.layers:
@@ -72,7 +73,7 @@ class Sequential:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
             if layer.in_net:
                 raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
-            layer.ops = self._ops
+            layer.backend = backend
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
@@ -95,6 +96,14 @@ class Sequential:
                 layer.gradients[name] = gradients[place].reshape(value.shape)
                 start += value.size
         return flat, gradients
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._ops = operations(self.backend)
+        self._parameters, self._gradients = self._gather()  # or the copied layers would have left the buffer
 
     def _names(self) -> list[str]:
         """One a layer: "conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" and so on."""
@@ -314,13 +323,3 @@ def _diverged(what: str, epoch: int, step: int) -> FloatingPointError:
         f"{what} in epoch {epoch}, step {step}; the parameters are set back to the start of that epoch. "
         "A smaller learning rate may help, or look for NaN and inf in x"
     )
-
-
-def _backend(name: str):
-    if name == "compiled":
-        return functional
-    if name == "numpy":
-        from .reference import functional as reference
-
-        return reference
-    raise ValueError(f'backend must be "compiled" or "numpy", got {name!r}')

@@ -9,6 +9,8 @@ from cnn_c import KERNELS
 from . import checks
 from .threads import get_num_threads
 
+_WORTH_THREADS = 1 << 20  # parameters; fewer are updated before a second thread is awake
+
 
 class SGD:
     """Stochastic gradient descent, with PyTorch's momentum, Nesterov momentum and weight decay.
@@ -37,24 +39,25 @@ class SGD:
         self.weight_decay = checks.number("weight_decay", weight_decay)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, got 0")
+        self._parameters: np.ndarray | None = None
         self._velocity: np.ndarray | None = None
         self._done = self._steps = 0
 
     def start(self, steps: int) -> None:
         """Begin a fit of so many steps: without velocity, and with the schedule's first rate."""
-        self._velocity = None
+        self._parameters = self._velocity = None
         self._done, self._steps = 0, steps
 
     def rate(self) -> float:
         """The learning rate of the next step."""
-        if isinstance(self.learning_rate, float):
-            return self.learning_rate
-        return self.learning_rate.at(self._done / max(self._steps, 1))
+        if hasattr(self.learning_rate, "at"):
+            return self.learning_rate.at(self._done / max(self._steps, 1))
+        return self.learning_rate
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
         """Update a net's flat buffer of `parameters` in place."""
-        if self.momentum and self._velocity is None:
-            self._velocity = np.zeros_like(parameters)
+        if self.momentum and self._parameters is not parameters:  # the velocity is that of one net
+            self._parameters, self._velocity = parameters, np.zeros_like(parameters)
         KERNELS[parameters.dtype.char].sgd(
             parameters,
             gradients,
@@ -63,6 +66,6 @@ class SGD:
             self.momentum,
             self.nesterov,
             self.weight_decay,
-            get_num_threads(),
+            get_num_threads() if parameters.size >= _WORTH_THREADS else 1,
         )
         self._done += 1

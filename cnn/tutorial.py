@@ -48,7 +48,7 @@ class Conv3x3:
         self._w = np.empty((3, 3, 1, self.num_filters), self.dtype)
         self.filters[...] = np.random.randn(self.num_filters, 3, 3) / 9
         self.last_input = None
-        self._input_shape = None
+        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
     @property
     def filters(self):
@@ -78,21 +78,19 @@ class Conv3x3:
             Another number of dimensions, or an image smaller than the filters.
         """
         image = checks.real("image", image, self.dtype)
-        if image.shape != self._input_shape:
-            self._plan(image.shape)
-        output = empty(self._output_shape, self.dtype)
-        kernels = KERNELS[self.dtype.char]
-        kernels.conv2d_forward(image, self._w, None, output, self._geometry, threads_for(self._images))
+        plan = self._plan if self._plan[0] == image.shape else self._planned(image.shape)
+        _, output_shape, images, g = plan
+        output = empty(output_shape, self.dtype)
+        KERNELS[self.dtype.char].conv2d_forward(image, self._w, None, output, g, threads_for(images))
         self.last_input = image
         return output
 
-    def _plan(self, shape):
+    def _planned(self, shape):
         if len(shape) not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {shape}")
-        self._geometry = geometry.conv2d((*shape[-2:], 1), self._w.shape)
-        self._images = shape[0] if len(shape) == 3 else 1
-        self._output_shape = (*shape[:-2], *self._geometry.output_shape)
-        self._input_shape = shape
+        g = geometry.conv2d((*shape[-2:], 1), self._w.shape)
+        self._plan = shape, (*shape[:-2], *g.output_shape), shape[0] if len(shape) == 3 else 1, g
+        return self._plan
 
     def backprop(self, d_L_d_out, learn_rate):
         """One step of gradient descent on `filters`, in place.
@@ -113,10 +111,10 @@ class Conv3x3:
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
         image = _last_input(self)
-        d_L_d_out = _gradient(d_L_d_out, self._output_shape, self.dtype)
+        _, output_shape, images, g = self._plan
+        d_L_d_out = _gradient(d_L_d_out, output_shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
-        kernels = KERNELS[self.dtype.char]
-        kernels.conv2d_descend(d_L_d_out, image, self._w, self._geometry, learn_rate, threads_for(self._images))
+        KERNELS[self.dtype.char].conv2d_descend(d_L_d_out, image, self._w, g, learn_rate, threads_for(images))
 
 
 class MaxPool2:
@@ -130,7 +128,7 @@ class MaxPool2:
 
     def __init__(self):
         self.last_input = None
-        self._input_shape = None
+        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
     def forward(self, input):
         """Maximum of every window.
@@ -152,21 +150,19 @@ class MaxPool2:
             Another number of dimensions, or an image smaller than a window.
         """
         input = checks.real("input", input)
-        if input.shape != self._input_shape:
-            self._plan(input.shape)
-        output = empty(self._output_shape, input.dtype)
-        kernels = KERNELS[input.dtype.char]
-        kernels.maxpool2d_forward(input, output, None, self._geometry, threads_for(self._images))
+        plan = self._plan if self._plan[0] == input.shape else self._planned(input.shape)
+        _, output_shape, images, g = plan
+        output = empty(output_shape, input.dtype)
+        KERNELS[input.dtype.char].maxpool2d_forward(input, output, None, g, threads_for(images))
         self.last_input = input
         return output
 
-    def _plan(self, shape):
+    def _planned(self, shape):
         if len(shape) not in (3, 4):
             raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {shape}")
-        self._geometry = geometry.maxpool2d(shape[-3:])
-        self._images = shape[0] if len(shape) == 4 else 1
-        self._output_shape = (*shape[:-3], *self._geometry.output_shape)
-        self._input_shape = shape
+        g = geometry.maxpool2d(shape[-3:])
+        self._plan = shape, (*shape[:-3], *g.output_shape), shape[0] if len(shape) == 4 else 1, g
+        return self._plan
 
     def backprop(self, d_L_d_out):
         """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
@@ -187,10 +183,11 @@ class MaxPool2:
             A gradient of another shape than the last output.
         """
         input = _last_input(self)
-        d_L_d_out = _gradient(d_L_d_out, self._output_shape, input.dtype)
+        _, output_shape, images, g = self._plan
+        d_L_d_out = _gradient(d_L_d_out, output_shape, input.dtype)
         d_L_d_input = empty(input.shape, input.dtype)
         kernels = KERNELS[input.dtype.char]
-        kernels.maxpool2d_backward_ties(d_L_d_out, input, None, d_L_d_input, self._geometry, threads_for(self._images))
+        kernels.maxpool2d_backward_ties(d_L_d_out, input, None, d_L_d_input, g, threads_for(images))
         return d_L_d_input
 
 
@@ -229,7 +226,7 @@ class Softmax:
         self._biases = np.zeros(self.nodes, self.dtype)
         self.last_input = None
         self._last_output = None
-        self._input_shape = None
+        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
     @property
     def weights(self):
@@ -267,22 +264,22 @@ class Softmax:
             Another number of elements.
         """
         input = checks.real("input", input, self.dtype)
-        if input.shape != self._input_shape:
-            self._plan(input.shape)
-        output = empty(self._output_shape, self.dtype)
+        plan = self._plan if self._plan[0] == input.shape else self._planned(input.shape)
+        _, output_shape, images = plan
+        output = empty(output_shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
-        kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(self._images))
+        kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(images))
         self.last_input, self._last_output = input, output
         return output.copy()
 
-    def _plan(self, shape):
+    def _planned(self, shape):
         if len(shape) > 1 and math.prod(shape[1:]) == self.input_len:
-            self._images, self._output_shape = shape[0], (shape[0], self.nodes)
+            self._plan = shape, (shape[0], self.nodes), shape[0]
         elif math.prod(shape) == self.input_len:
-            self._images, self._output_shape = 1, (self.nodes,)
+            self._plan = shape, (self.nodes,), 1
         else:
             raise ValueError(f"input must have {self.input_len} elements, or be a batch of such, got shape {shape}")
-        self._input_shape = shape
+        return self._plan
 
     def backprop(self, d_L_d_out, learn_rate):
         """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
@@ -311,7 +308,7 @@ class Softmax:
         d_L_d_input = empty(input.shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.softmax_layer_backprop(
-            d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._images)
+            d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._plan[2])
         )
         return d_L_d_input
 

@@ -91,9 +91,9 @@ def test_options_reach_the_library(command, data, monkeypatch):
     rates = []
     original = cnn.SGD
 
-    def sgd(rate, **options):
-        rates.append(rate)
-        return original(rate, **options)
+    def sgd(schedule, **options):
+        rates.append(schedule.at(0))
+        return original(schedule, **options)
 
     monkeypatch.setattr(cnn, "SGD", sgd)
     status, _, _ = command("train", "--epochs", 1, "--learning-rate", 0.125, "--threads", 1, "--data", data)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -1003,3 +1005,16 @@ def test_both_backends_learn_the_same_from_digits(mnist_dataset):
         losses += fitted(net, x, y, epochs=2, batch_size=10).loss
     # 60 steps that begin with roundings of 1e-14 or less; each of these small ones at most doubles them 0.3 times.
     np.testing.assert_allclose(losses[:2], losses[2:], rtol=1e-8)
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copied_net_predicts_the_same_and_trains_alone(copy_of):
+    layers = [cnn.Conv2D(3, 3), cnn.ReLU(), cnn.MaxPool2D(2), cnn.Flatten(), cnn.Dense(4)]
+    net = cnn.Sequential(layers, input_shape=(8, 8, 1), seed=0)
+    images, labels = np.random.default_rng(0).random((12, 8, 8)), np.arange(12) % 4
+    before = net.predict_proba(images)
+    twin = copy_of(net)
+    assert np.array_equal(twin.predict_proba(images), before)
+    twin.fit(images, labels, epochs=3, optimizer=cnn.SGD(0.5), seed=0, progress=False)
+    assert np.array_equal(net.predict_proba(images), before)
+    assert not np.array_equal(twin.predict_proba(images), before)

@@ -30,7 +30,7 @@ def use_level(level: str) -> None:
 
 # A waiting OpenMP thread spins for milliseconds, in which it keeps the core from whoever has work. Some microseconds
 # bridge the gap from one kernel to the next. The runtime reads its settings when it is loaded with the first kernels.
-_SPIN = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "0"}
+_SPIN = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 _unset = [name for name in _SPIN if "OMP_WAIT_POLICY" not in os.environ and name not in os.environ]
 os.environ.update({name: _SPIN[name] for name in _unset})
 use_level(os.environ.get("CNN_C_LEVEL") or LEVELS[0])

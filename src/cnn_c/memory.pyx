@@ -8,6 +8,7 @@ same size. Everything runs under the GIL.
 
 cimport numpy as np
 from libc.stdlib cimport free
+from libc.string cimport memmove
 
 np.import_array()
 
@@ -38,24 +39,31 @@ cdef class Block:
         global places, bytes_waiting
         if self.memory == NULL:
             return
-        if places < PLACES and bytes_waiting + self.size <= MOST_WAITING:
-            waiting[places].memory, waiting[places].size = self.memory, self.size
-            places += 1
-            bytes_waiting += self.size
-        else:
+        if self.size > MOST_WAITING:
             free(self.memory)
+            return
+        while places == PLACES or bytes_waiting + self.size > MOST_WAITING:
+            free(take(0))  # the one that has waited longest
+        waiting[places].memory, waiting[places].size = self.memory, self.size
+        places += 1
+        bytes_waiting += self.size
+
+
+cdef void* take(int place) noexcept:
+    global places, bytes_waiting
+    cdef void* memory = waiting[place].memory
+    bytes_waiting -= waiting[place].size
+    places -= 1
+    memmove(&waiting[place], &waiting[place + 1], (places - place) * sizeof(Waiting))
+    return memory
 
 
 cdef Block block_of(size_t size):
-    global places, bytes_waiting
     cdef Block block = Block.__new__(Block)
     cdef int i
     for i in range(places - 1, -1, -1):  # the last one freed is the likeliest to be in a cache
         if waiting[i].size == size:
-            block.memory, block.size = waiting[i].memory, size
-            places -= 1
-            waiting[i] = waiting[places]
-            bytes_waiting -= size
+            block.memory, block.size = take(i), size
             return block
     if posix_memalign(&block.memory, CACHE_LINE, size):
         block.memory = NULL

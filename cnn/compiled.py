@@ -1,0 +1,104 @@
+"""The operations on arrays that are right already: results allocated, kernels called.
+
+`cnn.functional` has the same functions with their arguments checked, and says what they do. Layers call these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnn_c import KERNELS, empty
+
+from . import geometry
+from .threads import threads_for
+
+_INT32 = np.dtype(np.int32)
+
+
+def conv2d_forward(x, w, b, stride, padding):
+    g = geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+    y = empty((len(x), *g.output_shape), w.dtype)
+    KERNELS[w.dtype.char].conv2d_forward(x, w, b, y, g, threads_for(len(x)))
+    return y
+
+
+def conv2d_input_gradient(dy, w, input_shape, stride, padding):
+    g = geometry.conv2d(input_shape[1:], w.shape, stride, padding)
+    dx = empty(input_shape, w.dtype)
+    KERNELS[w.dtype.char].conv2d_input_gradient(dy, w, dx, g, threads_for(len(dy)))
+    return dx
+
+
+def conv2d_weight_gradient(dy, x, kernel_shape, stride, padding):
+    g = geometry.conv2d(x.shape[1:], kernel_shape, stride, padding)
+    dw, db = empty(kernel_shape, dy.dtype), empty(kernel_shape[3:], dy.dtype)
+    KERNELS[dy.dtype.char].conv2d_weight_gradient(dy, x, dw, db, g, threads_for(len(x)))
+    return dw, db
+
+
+def maxpool2d_forward(x, pool_size, stride, padding):
+    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+    y = empty((len(x), *g.output_shape), x.dtype)
+    switches = empty(y.shape, _INT32)
+    KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
+    return y, switches
+
+
+def maxpool2d_backward(dy, switches, input_shape, pool_size, stride, padding):
+    g = geometry.maxpool2d(input_shape[1:], pool_size, stride, padding)
+    dx = empty(input_shape, dy.dtype)
+    KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
+    return dx
+
+
+def maxpool2d_backward_ties(dy, x, y, pool_size, stride, padding):
+    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+    dx = empty(x.shape, x.dtype)
+    KERNELS[x.dtype.char].maxpool2d_backward_ties(dy, x, y, dx, g, threads_for(len(x)))
+    return dx
+
+
+def dense_forward(x, w, b):
+    y = empty((len(x), w.shape[1]), w.dtype)
+    KERNELS[w.dtype.char].dense_forward(x, w, b, y, threads_for(len(x)))
+    return y
+
+
+def dense_input_gradient(dy, w):
+    dx = empty((len(dy), w.shape[0]), w.dtype)
+    KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
+    return dx
+
+
+def dense_weight_gradient(dy, x):
+    dw, db = empty((x.shape[1], dy.shape[1]), dy.dtype), empty(dy.shape[1:], dy.dtype)
+    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
+    return dw, db
+
+
+def relu_forward(x):
+    y = empty(x.shape, x.dtype)
+    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
+    return y
+
+
+def relu_backward(dy, y):
+    dx = empty(y.shape, y.dtype)
+    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
+    return dx
+
+
+def softmax(logits):
+    probabilities = empty(logits.shape, logits.dtype)
+    KERNELS[logits.dtype.char].softmax(logits, probabilities)
+    return probabilities
+
+
+def softmax_cross_entropy(logits, labels):
+    probabilities, dlogits = empty(logits.shape, logits.dtype), empty(logits.shape, logits.dtype)
+    loss = KERNELS[logits.dtype.char].softmax_cross_entropy(logits, labels, probabilities, dlogits)
+    return loss, probabilities, dlogits
+
+
+def _threads_for_array(a):
+    return threads_for(len(a)) if a.ndim else 1
