@@ -24,13 +24,14 @@ cdef inline void dense_forward(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssi
     cdef:
         Tile tile
         vec zeros
-        Py_ssize_t block, u, done
+        Py_ssize_t block, u, image, t, tiles = (n + MAX_TILE - 1) // MAX_TILE
         int size
         lanes live
         const real* start
     zeros = vload_lanes(w, first_lanes(0))
     tile.x_down = tile.start_down = tile.y_down = 0
-    tile.outer, tile.inner = 1, inputs
+    tile.rows, tile.outer, tile.inner = 1, 1, inputs
+    tile.x_row = tile.y_row = 0
     tile.x_tile, tile.x_outer, tile.x_inner = inputs, 0, 1
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
     tile.start_row = tile.start_tile = 0
@@ -39,17 +40,15 @@ cdef inline void dense_forward(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssi
         u = block * LANES
         live = tile.live = tile.last = lanes_of(units - u)
         start = b + u if b != NULL else <const real*>&zeros
-        done = 0
-        while done < n:
-            if few:
-                row_times_matrix(inputs, units, x + done * inputs, w + u, start, y + done * units + u, live)
-                done += 1
-                continue
-            size = <int>min(MAX_TILE, n - done)
-            tile.rows = (n - done) // size
-            tile.x_row, tile.y_row = size * inputs, size * units
-            run_tile(size, &tile, x + done * inputs, w + u, start, y + done * units + u)
-            done += tile.rows * size
+        if few:
+            for image in range(n):
+                row_times_matrix(inputs, units, x + image * inputs, w + u, start, y + image * units + u, live)
+            continue
+        image = 0
+        for t in range(tiles):  # of nearly equal sizes: 32 images are 11, 11 and 10
+            size = <int>((n - image) // (tiles - t))
+            run_tile(size, &tile, x + image * inputs, w + u, start, y + image * units + u)
+            image += size
 
 
 cdef inline void row_times_matrix(Py_ssize_t inputs, Py_ssize_t units, const real* x, const real* w, const real* start,
