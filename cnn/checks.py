@@ -85,6 +85,8 @@ def elements(name: str, *sizes: int) -> None:
 
 def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) -> float:
     """`value` as a finite float between `minimum` and `maximum`."""
+    if type(value) is float and minimum <= value <= maximum and value < math.inf:
+        return value
     try:
         result = float(value) if not isinstance(value, str | bytes) else None
     except (TypeError, ValueError):

@@ -23,6 +23,7 @@ import cnn_c
 
 TIME_LIMIT = 60  # seconds; each program takes one or two
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and forks are those of POSIX systems")
+OPENMP = pytest.mark.skipif(not cnn_c.KERNELS["f"].openmp, reason="this build has no OpenMP, hence one thread")
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a limit on the address space")
 
@@ -141,6 +142,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@OPENMP
 @pytest.mark.parametrize(
     ("given", "threads"), [("1", 1), ("3", 3), ("2,4", 2), (" 5 ", 5), ("", None), ("0", None), ("many", None)]
 )
@@ -166,6 +168,7 @@ def test_fewer_or_more_threads_than_asked_for_give_the_same_bits(python, changes
     assert python(PREDICTION, **changes).split()[2] == loss
 
 
+@OPENMP
 def test_the_number_of_threads_is_what_was_set():
     before = cnn.get_num_threads()
     try:
@@ -258,6 +261,7 @@ PARENT = """
 """
 
 
+@OPENMP
 @FORK
 @pytest.mark.parametrize("threads", [None, 4])
 def test_a_forked_child_computes_the_same_serially(python, threads):
@@ -301,6 +305,7 @@ def test_a_pool_of_forked_processes_computes_the_same(python):
     python(PARENT, program)
 
 
+@OPENMP
 def test_a_spawned_process_computes_the_same_in_parallel(python, tmp_path):
     (tmp_path / "work.py").write_text(textwrap.dedent(PARENT))
     program = """

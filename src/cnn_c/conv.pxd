@@ -169,7 +169,7 @@ cdef inline void conv2d_forward(const Grouped* g, const Frame* f, const real* x,
         const Conv* c = &g.conv
         const real* bias = packed + weight_sums_size(g)
         Py_ssize_t x_width = framed_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
-        Py_ssize_t i = 0, rows, first, stop
+        Py_ssize_t i = 0, lines, rows, more, first, stop
     tile.last = lanes_of(c.c_out - missing(g) * g.c_out)
     tile.masks = <lanes*>(bias + c.c_out)
     if is_resident(c):
@@ -181,14 +181,24 @@ cdef inline void conv2d_forward(const Grouped* g, const Frame* f, const real* x,
     tile.start_row = tile.start_tile = tile.start_down = 0
     tile.y_row, tile.y_tile, tile.y_down = y_width, c.c_out, y_width
     tile.inner = c.kw * c.c_in
-    while i < c.oh:  # the rows under which the same rows of the kernel meet the image, not the padding
-        first, stop = first_row(c, f, i), stop_row(c, f, i)
-        rows = 1
-        while i + rows < c.oh and first_row(c, f, i + rows) == first and stop_row(c, f, i + rows) == stop:
-            rows += 1
+    # Rows under which the same rows of the kernel meet the image, not the padding, go together; in a rectangle two
+    # rows count as one, which meets what either meets.
+    lines = 2 if uses_rectangle(g) else 1
+    while i < c.oh:
+        rows = min(lines, c.oh - i)
+        first, stop = first_row(c, f, i + rows - 1), stop_row(c, f, i)
+        while i + rows < c.oh:
+            more = min(lines, c.oh - i - rows)
+            if first_row(c, f, i + rows + more - 1) != first or stop_row(c, f, i + rows) != stop:
+                break
+            rows += more
         tile.rows, tile.outer = rows, max(stop - first, 0)
         forward_rows(g, &tile, x + (i * c.sh + first) * x_width, packed + first * tile.v_outer, bias, y + i * y_width)
         i += rows
+
+
+cdef inline bint uses_rectangle(const Grouped* g) noexcept nogil:
+    return g.pixels > 1 and has_masked_rectangle(g.conv.ow)
 
 
 cdef inline Py_ssize_t first_row(const Conv* c, const Frame* f, Py_ssize_t i) noexcept nogil:
@@ -213,7 +223,7 @@ cdef inline void forward_rows(const Grouped* g, Tile* tile, const real* x, const
         Tile pairs
         lanes last = tile.last
         int size
-    if g.pixels > 1 and has_masked_rectangle(c.ow) and tile.rows > 1:
+    if uses_rectangle(g) and tile.rows > 1:
         tile.live = lanes_of(c.c_out)
         pairs = tile[0]
         pairs.rows, pairs.x_row, pairs.y_row = tile.rows // 2, 2 * tile.x_row, 2 * tile.y_row

@@ -38,6 +38,8 @@ cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_
         Py_ssize_t _, i, j, at
         Py_ssize_t inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
         lanes live = tile.live
+        const lanes* masks = tile.masks if masked else NULL
+        lanes mask
         int t
     for _ in range(tile.rows):
         for t in range(size):
@@ -47,10 +49,11 @@ cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_
             vi = v + i * tile.v_outer
             for j in range(inner):
                 value = vload_lanes(vi, live)
+                mask = masks[j] if masked else live
                 for t in range(size):
                     at = t % across * x_tile + t // across * x_down
                     if masked:
-                        sums[t] = vmultiply_add(sums[t], xi[at], value, tile.masks[j])
+                        sums[t] = vmultiply_add(sums[t], xi[at], value, mask)
                     else:
                         sums[t] = sums[t] + xi[at] * value
                 xi += x_inner
