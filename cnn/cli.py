@@ -90,6 +90,8 @@ def reports_errors(command: Command) -> Command:
     def run(*, debug: bool, **options: Any) -> None:
         try:
             command(debug=debug, **options)
+        except BrokenPipeError:  # the reader of our output has left: no error of ours
+            raise
         except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
             if debug:
                 raise

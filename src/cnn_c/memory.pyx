@@ -93,7 +93,7 @@ def empty(tuple shape not None, np.dtype dtype not None):
         size *= shape[i]
     if size > 1 << 62:
         raise MemoryError(f"no memory for an array of {size} bytes")
-    block = block_of(max(<size_t>size, CACHE_LINE))
+    block = block_of(max(<size_t>size, <size_t>CACHE_LINE))
     array = np.PyArray_SimpleNewFromData(<int>len(shape), sizes, dtype.type_num, block.memory)
     np.set_array_base(array, block)
     return array

@@ -18,7 +18,7 @@ typedef int32_t integer;
 #error "REAL_BITS must be 32 or 64"
 #endif
 
-#if !defined(__GNUC__)
+#if defined(CNN_C_SCALAR) || !defined(__GNUC__)
 #define VEC_BYTES (REAL_BITS / 8)
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define VEC_BYTES 64

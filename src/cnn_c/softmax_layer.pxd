@@ -52,17 +52,23 @@ cdef inline void backward_units(const int size, const bint first, const bint upd
     cdef:
         Py_ssize_t block, k
         lanes live
-        vec sum, row
+        vec sum, row, value
+        real gradients[5]  # copies: the compiler cannot know that w and dz do not overlap
+        real steps[5]
         int u
+    for u in range(size):
+        gradients[u] = dz[u]
+        steps[u] = step * dz[u]
     for block in range(registers(inputs)):
         k = block * LANES
         live = lanes_of(inputs - k)
+        value = vload_lanes(x + k, live)
         sum = vload_lanes(dx + k, first_lanes(0) if first else live)
         for u in range(size):
             row = vload_lanes(w + u * inputs + k, live)
-            sum = sum + dz[u] * row
+            sum = sum + gradients[u] * row
             if update:
-                vstore_lanes(w + u * inputs + k, row + dz[u] * step * vload_lanes(x + k, live), live)
+                vstore_lanes(w + u * inputs + k, row + steps[u] * value, live)
         vstore_lanes(dx + k, sum, live)
 
 
