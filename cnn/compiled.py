@@ -1,6 +1,8 @@
 """The operations on arrays that are right already: results allocated, kernels called.
 
-`cnn.functional` has the same functions with their arguments checked, and says what they do. Layers call these.
+`cnn.functional` has the same functions with their arguments checked, and says what they do; a geometry `g` stands for
+stride and padding here. Layers call these, and have weight gradients written to `out`, their own (dw, db).
+`cnn.reference.operations` is the same in NumPy.
 """
 
 from __future__ import annotations
@@ -9,50 +11,43 @@ import numpy as np
 
 from cnn_c import KERNELS, empty
 
-from . import geometry
 from .threads import threads_for
 
 _INT32 = np.dtype(np.int32)
 
 
-def conv2d_forward(x, w, b, stride, padding):
-    g = geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+def conv2d_forward(x, w, b, g):
     y = empty((len(x), *g.output_shape), w.dtype)
     KERNELS[w.dtype.char].conv2d_forward(x, w, b, y, g, threads_for(len(x)))
     return y
 
 
-def conv2d_input_gradient(dy, w, input_shape, stride, padding):
-    g = geometry.conv2d(input_shape[1:], w.shape, stride, padding)
-    dx = empty(input_shape, w.dtype)
+def conv2d_input_gradient(dy, w, g):
+    dx = empty((len(dy), *g.input_shape), w.dtype)
     KERNELS[w.dtype.char].conv2d_input_gradient(dy, w, dx, g, threads_for(len(dy)))
     return dx
 
 
-def conv2d_weight_gradient(dy, x, kernel_shape, stride, padding):
-    g = geometry.conv2d(x.shape[1:], kernel_shape, stride, padding)
-    dw, db = empty(kernel_shape, dy.dtype), empty(kernel_shape[3:], dy.dtype)
+def conv2d_weight_gradient(dy, x, g, out=None):
+    dw, db = out or (empty(g.kernel_shape, dy.dtype), empty((g.c_out,), dy.dtype))
     KERNELS[dy.dtype.char].conv2d_weight_gradient(dy, x, dw, db, g, threads_for(len(x)))
     return dw, db
 
 
-def maxpool2d_forward(x, pool_size, stride, padding):
-    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+def maxpool2d_forward(x, g):
     y = empty((len(x), *g.output_shape), x.dtype)
     switches = empty(y.shape, _INT32)
     KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
     return y, switches
 
 
-def maxpool2d_backward(dy, switches, input_shape, pool_size, stride, padding):
-    g = geometry.maxpool2d(input_shape[1:], pool_size, stride, padding)
-    dx = empty(input_shape, dy.dtype)
+def maxpool2d_backward(dy, switches, g):
+    dx = empty((len(dy), *g.input_shape), dy.dtype)
     KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
     return dx
 
 
-def maxpool2d_backward_ties(dy, x, y, pool_size, stride, padding):
-    g = geometry.maxpool2d(x.shape[1:], pool_size, stride, padding)
+def maxpool2d_backward_ties(dy, x, y, g):
     dx = empty(x.shape, x.dtype)
     KERNELS[x.dtype.char].maxpool2d_backward_ties(dy, x, y, dx, g, threads_for(len(x)))
     return dx
@@ -70,8 +65,8 @@ def dense_input_gradient(dy, w):
     return dx
 
 
-def dense_weight_gradient(dy, x):
-    dw, db = empty((x.shape[1], dy.shape[1]), dy.dtype), empty(dy.shape[1:], dy.dtype)
+def dense_weight_gradient(dy, x, out=None):
+    dw, db = out or (empty((x.shape[1], dy.shape[1]), dy.dtype), empty(dy.shape[1:], dy.dtype))
     KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
     return dw, db
 

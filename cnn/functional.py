@@ -29,8 +29,8 @@ def conv2d_forward(x, w, b, stride=1, padding="valid"):
     TypeError, ValueError
         Arguments that are no numbers, or whose shapes do not fit.
     """
-    x, w, b, _ = _conv2d_arguments(x, w, b, stride, padding)
-    return compiled.conv2d_forward(x, w, b, stride, padding)
+    x, w, b, g = _conv2d_arguments(x, w, b, stride, padding)
+    return compiled.conv2d_forward(x, w, b, g)
 
 
 def conv2d_backward(dy, x, w, stride=1, padding="valid"):
@@ -61,8 +61,7 @@ def conv2d_input_gradient(dy, w, input_shape, stride=1, padding="valid"):
     dy = checks.real("dy", dy, w.dtype)
     g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c_out)")
-    shape = (len(dy), *g.input_shape)
-    return compiled.conv2d_input_gradient(dy, w, shape, stride, padding)
+    return compiled.conv2d_input_gradient(dy, w, g)
 
 
 def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
@@ -71,7 +70,7 @@ def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
     x = checks.real("x", x, dy.dtype)
     g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
     checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
-    return compiled.conv2d_weight_gradient(dy, x, g.kernel_shape, stride, padding)
+    return compiled.conv2d_weight_gradient(dy, x, g)
 
 
 def maxpool2d_forward(x, pool_size, stride=None, padding=0):
@@ -93,8 +92,7 @@ def maxpool2d_forward(x, pool_size, stride=None, padding=0):
         Where in its window the first maximum is: row * window width + column.
     """
     x = checks.real("x", x)
-    geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
-    return compiled.maxpool2d_forward(x, pool_size, stride, padding)
+    return compiled.maxpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
 
 
 def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, padding=0):
@@ -119,7 +117,7 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, paddin
     switches = checks.switches("switches", switches, g.kh * g.kw)
     for name, value in (("dy", dy), ("switches", switches)):
         checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
-    return compiled.maxpool2d_backward(dy, switches, (len(dy), *g.input_shape), pool_size, stride, padding)
+    return compiled.maxpool2d_backward(dy, switches, g)
 
 
 def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
@@ -142,7 +140,7 @@ def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
-    return compiled.maxpool2d_backward_ties(dy, x, y, pool_size, stride, padding)
+    return compiled.maxpool2d_backward_ties(dy, x, y, g)
 
 
 def dense_forward(x, w, b):

@@ -1,7 +1,7 @@
 """The general layers: a shape, parameters, forward, backward. Each works alone or inside a `Sequential`.
 
 A layer checks what it is given once and calls its operations through `ops`: `cnn.compiled`, or for the backend
-"numpy" `cnn.reference.functional`.
+"numpy" `cnn.reference.operations`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def operations(backend: str) -> ModuleType:
     if backend == "compiled":
         return compiled
     if backend == "numpy":
-        from .reference import functional
+        from .reference import operations as reference
 
-        return functional
+        return reference
     raise ValueError(f'backend must be "compiled" or "numpy", got {backend!r}')
 
 
@@ -157,10 +157,9 @@ class _Weighted(Layer):
             parameters["bias"] = np.zeros(shape[-1], self.dtype)
         return parameters
 
-    def _set_gradients(self, dw: np.ndarray, db: np.ndarray) -> None:
-        self.gradients["weights"][...] = dw
-        if self._has_bias:
-            self.gradients["bias"][...] = db
+    def _gradients(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Where the operations write the gradients: the layer's own arrays, or its net's."""
+        return self.gradients["weights"], self.gradients.get("bias")
 
 
 class Conv2D(_Weighted):
@@ -200,14 +199,13 @@ class Conv2D(_Weighted):
         return self._he(rng, self._geometry.kernel_shape)
 
     def run(self, x):
-        return self.ops.conv2d_forward(x, self.weights, self.bias, self.stride, self.padding), x
+        return self.ops.conv2d_forward(x, self.weights, self.bias, self._geometry), x
 
     def run_weight_gradient(self, dy, kept):
-        shape = self.weights.shape
-        self._set_gradients(*self.ops.conv2d_weight_gradient(dy, kept, shape, self.stride, self.padding))
+        self.ops.conv2d_weight_gradient(dy, kept, self._geometry, self._gradients())
 
     def run_input_gradient(self, dy, kept):
-        return self.ops.conv2d_input_gradient(dy, self.weights, kept.shape, self.stride, self.padding)
+        return self.ops.conv2d_input_gradient(dy, self.weights, self._geometry)
 
 
 class MaxPool2D(Layer):
@@ -242,18 +240,18 @@ class MaxPool2D(Layer):
     def _plan(self, input_shape):
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of MaxPool2D must be (h, w, c), got {input_shape}")
-        return geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding).output_shape
+        self._geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
+        return self._geometry.output_shape
 
     def run(self, x):
-        y, switches = self.ops.maxpool2d_forward(x, self.pool_size, self.stride, self.padding)
+        y, switches = self.ops.maxpool2d_forward(x, self._geometry)
         return y, switches if self.ties == "first" else x
 
     def run_input_gradient(self, dy, kept):
-        window = self.pool_size, self.stride, self.padding
         if self.ties == "first":
-            return self.ops.maxpool2d_backward(dy, kept, (len(dy), *self.input_shape), *window)
-        y, _ = self.ops.maxpool2d_forward(kept, *window)
-        return self.ops.maxpool2d_backward_ties(dy, kept, y, *window)
+            return self.ops.maxpool2d_backward(dy, kept, self._geometry)
+        y, _ = self.ops.maxpool2d_forward(kept, self._geometry)
+        return self.ops.maxpool2d_backward_ties(dy, kept, y, self._geometry)
 
 
 class Dense(_Weighted):
@@ -277,7 +275,7 @@ class Dense(_Weighted):
         return self.ops.dense_forward(x, self.weights, self.bias), x
 
     def run_weight_gradient(self, dy, kept):
-        self._set_gradients(*self.ops.dense_weight_gradient(dy, kept))
+        self.ops.dense_weight_gradient(dy, kept, self._gradients())
 
     def run_input_gradient(self, dy, kept):
         return self.ops.dense_input_gradient(dy, self.weights)

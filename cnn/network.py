@@ -13,6 +13,7 @@ from . import checks
 from .layers import Layer, operations
 from .optimizers import SGD
 from .progress import reporter
+from .threads import threads_for
 
 _PREDICTION_BATCH = 256  # images that predict and evaluate take at a time
 _NOT_COPIED = ("_ops", "_parameters", "_gradients")  # made anew when a net is copied or unpickled
@@ -228,7 +229,7 @@ class Sequential:
             if not math.isfinite(loss):
                 self._parameters[...] = good
                 raise _diverged(f"the loss became {loss}", epoch, step)
-            optimizer.step(self._parameters, self._gradients)
+            optimizer.step(self._parameters, self._gradients, threads_for(len(batch)))
             seen += len(batch)
             total += loss * len(batch)
             right += int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
@@ -272,7 +273,7 @@ class Sequential:
         loss, _ = self._forward_backward(x, self._labels("y", y, len(x)))
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}; the parameters are left as they were")
-        optimizer.step(self._parameters, self._gradients)
+        optimizer.step(self._parameters, self._gradients, threads_for(len(x)))
         return loss
 
     # ---- prediction ----

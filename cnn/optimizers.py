@@ -7,9 +7,6 @@ import numpy as np
 from cnn_c import KERNELS
 
 from . import checks
-from .threads import get_num_threads
-
-_WORTH_THREADS = 1 << 20  # parameters; fewer are updated before a second thread is awake
 
 
 class SGD:
@@ -54,8 +51,11 @@ class SGD:
             return self.learning_rate.at(self._done / max(self._steps, 1))
         return self.learning_rate
 
-    def step(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
-        """Update a net's flat buffer of `parameters` in place."""
+    def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
+        """Update a net's flat buffer of `parameters` in place, with as many threads as its gradients were made by.
+
+        Each core then finds its part of the gradients, and in the next step of the parameters, in its own cache.
+        """
         if self.momentum and self._parameters is not parameters:  # the velocity is that of one net
             self._parameters, self._velocity = parameters, np.zeros_like(parameters)
         KERNELS[parameters.dtype.char].sgd(
@@ -66,6 +66,6 @@ class SGD:
             self.momentum,
             self.nesterov,
             self.weight_decay,
-            get_num_threads() if parameters.size >= _WORTH_THREADS else 1,
+            threads,
         )
         self._done += 1

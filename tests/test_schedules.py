@@ -39,7 +39,7 @@ def test_a_schedule_spans_the_steps_of_the_fit_it_is_given_to():
 def test_fit_lets_the_rate_fall(monkeypatch):
     seen = []
     step = cnn.SGD.step
-    monkeypatch.setattr(cnn.SGD, "step", lambda self, p, g: (seen.append(self.rate()), step(self, p, g)))
+    monkeypatch.setattr(cnn.SGD, "step", lambda self, *args: (seen.append(self.rate()), step(self, *args)))
     net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], input_shape=(2, 2, 1), seed=0)
     images, labels = np.ones((10, 2, 2)), np.arange(10) % 3
     schedule = cnn.schedules.Cosine(0.1)

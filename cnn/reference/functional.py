@@ -1,19 +1,17 @@
-"""The operations in pure NumPy: the specification that the compiled kernels are tested against.
+"""The operations in pure NumPy: what the compiled kernels are tested against.
 
-Convolution and pooling loop over the few positions of the kernel, never over the many of the image: seen from
-one kernel position, a whole batch is a strided view of the padded input. Names, order and defaults of the
-arguments are those of `cnn.functional`.
+Here stands what each function does; arguments are checked, then `operations` computes. Names, order and defaults of
+the arguments are those of `cnn.functional`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import checks, geometry
-from ..geometry import ConvGeometry, PoolGeometry
+from ..geometry import ConvGeometry
+from . import operations
 
 Pair = int | tuple[int, int]
 Padding = str | Pair
@@ -54,12 +52,7 @@ def conv2d_forward(
         input.
     """
     x, w, g = _conv2d_arguments(x, w, stride, padding)
-    y = np.zeros((len(x), *g.output_shape), w.dtype)
-    if b is not None:
-        y += _bias(b, g.c_out, w.dtype)
-    for u, v, view in _views(_pad(x, g, 0), g):
-        y += np.tensordot(view, w[u, v], axes=1)
-    return y
+    return operations.conv2d_forward(x, w, _bias(b, g.c_out, w.dtype), g)
 
 
 def conv2d_backward(
@@ -101,10 +94,7 @@ def conv2d_input_gradient(
     dy = checks.real("dy", dy, w.dtype)
     g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c_out)")
-    d_padded = np.zeros(_padded_shape(len(dy), g.c_in, g), dy.dtype)
-    for u, v, d_view in _views(d_padded, g):
-        d_view += np.tensordot(dy, w[u, v].T, axes=1)
-    return _inside(d_padded, g).copy()
+    return operations.conv2d_input_gradient(dy, w, g)
 
 
 def conv2d_weight_gradient(
@@ -115,10 +105,7 @@ def conv2d_weight_gradient(
     x = checks.real("x", x, dy.dtype)
     g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
     checks.shape("dy", dy, (len(x), *g.output_shape), "(n, oh, ow, c_out)")
-    dw = np.empty(g.kernel_shape, dy.dtype)
-    for u, v, view in _views(_pad(x, g, 0), g):
-        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
-    return dw, dy.sum(axis=(0, 1, 2))
+    return operations.conv2d_weight_gradient(dy, x, g)
 
 
 def _conv2d_arguments(
@@ -129,7 +116,9 @@ def _conv2d_arguments(
     return x, w, geometry.conv2d_batch(x.shape, w.shape, stride, padding)
 
 
-def _bias(b: ArrayLike, size: int, dtype: np.dtype) -> np.ndarray:
+def _bias(b: ArrayLike | None, size: int, dtype: np.dtype) -> np.ndarray | None:
+    if b is None:
+        return None
     b = checks.real("b", b, dtype)
     checks.shape("b", b, (size,), "one for each output channel")
     return b
@@ -173,16 +162,7 @@ def maxpool2d_forward(
     """
     x = checks.real("x", x)
     g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
-    y = np.full((len(x), *g.output_shape), -np.inf, x.dtype)
-    switches = np.full(y.shape, -1, np.int32)
-    padded = _pad(x, g, -np.inf)
-    in_image = _pad(np.ones((1, g.h, g.w, 1), bool), g, False)
-    for (u, v, view), (_, _, candidates) in zip(_views(padded, g), _views(in_image, g), strict=True):
-        larger = (view > y) | (np.isnan(view) & ~np.isnan(y))
-        wins = candidates & (larger | (switches < 0))
-        np.copyto(y, view, where=wins)
-        switches[wins] = u * g.kw + v
-    return y, switches
+    return operations.maxpool2d_forward(x, g)
 
 
 def maxpool2d_backward(
@@ -224,10 +204,7 @@ def maxpool2d_backward(
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
     switches = checks.switches("switches", switches, g.kh * g.kw)
     checks.shape("switches", switches, dy.shape, "the shape of dy")
-    d_padded = np.zeros(_padded_shape(input_shape[0], g.c, g), dy.dtype)
-    for u, v, d_view in _views(d_padded, g):
-        d_view += np.where(switches == u * g.kw + v, dy, 0)
-    return _inside(d_padded, g).copy()
+    return operations.maxpool2d_backward(dy, switches, g)
 
 
 def maxpool2d_backward_ties(
@@ -262,11 +239,7 @@ def maxpool2d_backward_ties(
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "(n, oh, ow, c)")
-    padded = _pad(x, g, -np.inf)
-    d_padded = np.zeros_like(padded)
-    for (_, _, view), (_, _, d_view) in zip(_views(padded, g), _views(d_padded, g), strict=True):
-        d_view += np.where(view == y, dy, 0)
-    return _inside(d_padded, g).copy()
+    return operations.maxpool2d_backward_ties(dy, x, y, g)
 
 
 # ---- dense, activation, loss -------------------------------------------------------------------------------
@@ -295,10 +268,7 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None) -> np.ndarray
         Shapes that do not fit each other.
     """
     x, w = _dense_arguments(x, w)
-    y: np.ndarray = x @ w
-    if b is not None:
-        y += _bias(b, w.shape[1], w.dtype)
-    return y
+    return operations.dense_forward(x, w, _bias(b, w.shape[1], w.dtype))
 
 
 def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -337,8 +307,7 @@ def dense_input_gradient(dy: ArrayLike, w: ArrayLike) -> np.ndarray:
     dy = checks.real("dy", dy, w.dtype)
     checks.shape("w", w, (None, None), "(c_in, c_out)")
     checks.shape("dy", dy, (None, w.shape[1]), "(n, c_out)")
-    dx: np.ndarray = dy @ w.T
-    return dx
+    return operations.dense_input_gradient(dy, w)
 
 
 def dense_weight_gradient(dy: ArrayLike, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -347,7 +316,7 @@ def dense_weight_gradient(dy: ArrayLike, x: ArrayLike) -> tuple[np.ndarray, np.n
     x = checks.real("x", x, dy.dtype)
     checks.shape("x", x, (None, None), "(n, c_in)")
     checks.shape("dy", dy, (len(x), None), "(n, c_out)")
-    return x.T @ dy, dy.sum(axis=0)
+    return operations.dense_weight_gradient(dy, x)
 
 
 def _dense_arguments(x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -377,8 +346,7 @@ def relu_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    y: np.ndarray = np.maximum(checks.real("x", x), 0)
-    return y
+    return operations.relu_forward(checks.real("x", x))
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -405,7 +373,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     y = checks.real("y", y)
     dy = checks.real("dy", dy, y.dtype)
     checks.shape("dy", dy, y.shape, "the shape of y")
-    return np.where(y > 0, dy, y.dtype.type(0))
+    return operations.relu_backward(dy, y)
 
 
 def softmax(logits: ArrayLike) -> np.ndarray:
@@ -430,9 +398,7 @@ def softmax(logits: ArrayLike) -> np.ndarray:
     ValueError
         Another number of dimensions, or no class at all.
     """
-    exponentials = np.exp(_shifted(_logits(logits)))
-    probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return probabilities
+    return operations.softmax(_logits(logits))
 
 
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray, np.ndarray]:
@@ -466,17 +432,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     if n == 0:
         raise ValueError(f"logits must have at least one row to take the mean over, got shape {logits.shape}")
     labels = checks.labels("labels", labels, n, classes)
-    shifted = _shifted(logits)
-    exponentials = np.exp(shifted)
-    sums = exponentials.sum(axis=1, keepdims=True)
-    probabilities = exponentials / sums
-    rows = np.arange(n)
-    # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
-    losses = np.log(sums[:, 0]) - shifted[rows, labels]
-    dlogits = probabilities.copy()
-    dlogits[rows, labels] -= 1
-    dlogits /= n
-    return float(losses.mean(dtype=np.float64)), probabilities, dlogits
+    return operations.softmax_cross_entropy(logits, labels)
 
 
 def _logits(logits: ArrayLike) -> np.ndarray:
@@ -485,37 +441,3 @@ def _logits(logits: ArrayLike) -> np.ndarray:
     if logits.shape[1] == 0:
         raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
     return logits
-
-
-def _shifted(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # inf - inf: the documented NaN
-        shifted: np.ndarray = logits - logits.max(axis=1, keepdims=True)
-    return shifted
-
-
-# ---- padding and views, for convolution and pooling alike --------------------------------------------------
-
-
-def _views(padded: np.ndarray, g: ConvGeometry | PoolGeometry) -> Iterator[tuple[int, int, np.ndarray]]:
-    """For every kernel position (u, v) in row order: what all windows hold there, a view (n, oh, ow, c)."""
-    rows, columns = (g.oh - 1) * g.sh + 1, (g.ow - 1) * g.sw + 1
-    for u in range(g.kh):
-        for v in range(g.kw):
-            yield u, v, padded[:, u : u + rows : g.sh, v : v + columns : g.sw]
-
-
-def _padded_shape(n: int, c: int, g: ConvGeometry | PoolGeometry) -> tuple[int, int, int, int]:
-    """Room for the padded image and for all windows; a stride may leave rows that no window reaches."""
-    rows = max(g.ph + g.h, (g.oh - 1) * g.sh + g.kh)
-    columns = max(g.pw + g.w, (g.ow - 1) * g.sw + g.kw)
-    return n, rows, columns, c
-
-
-def _pad(x: np.ndarray, g: ConvGeometry | PoolGeometry, value: float) -> np.ndarray:
-    padded = np.full(_padded_shape(len(x), x.shape[3], g), value, x.dtype)
-    _inside(padded, g)[...] = x
-    return padded
-
-
-def _inside(padded: np.ndarray, g: ConvGeometry | PoolGeometry) -> np.ndarray:
-    return padded[:, g.ph : g.ph + g.h, g.pw : g.pw + g.w]

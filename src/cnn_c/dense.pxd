@@ -1,4 +1,4 @@
-# The dense layer, a few images or a few rows of weights at a time, by one thread.
+# The dense layer over a batch, a share of the units or of the rows of weights at a time, by one thread.
 #
 #   y[n, u]  = b[u] + sum over k of x[n, k] * w[k, u]
 #   dw[k, u] =        sum over n of x[n, k] * dy[n, u]
@@ -17,10 +17,10 @@ cdef enum:
     FEW = 4  # images: with fewer, tiles have too few sums to hide the latency of a multiply-add
 
 
-cdef inline void dense_forward(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* x,
-                               const real* w, const real* b, real* y) noexcept nogil:
-    # x: (n, inputs), w: (inputs, units), b: (units,) or NULL -> y: (n, units)
-    # few: the whole batch is below FEW; another order of summation, so a thread's share must not decide.
+cdef inline void dense_forward(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, Py_ssize_t first, Py_ssize_t stop,
+                               const real* x, const real* w, const real* b, real* y) noexcept nogil:
+    # Registers first .. stop of the units of y: (n, units), from x: (n, inputs), w: (inputs, units) and b: (units,)
+    # or NULL
     cdef:
         Tile tile
         vec zeros
@@ -36,11 +36,11 @@ cdef inline void dense_forward(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssi
     tile.v_row, tile.v_outer, tile.v_inner = 0, 0, units
     tile.start_row = tile.start_tile = 0
     tile.y_tile = units
-    for block in range(registers(units)):
+    for block in range(first, stop):
         u = block * LANES
         live = tile.live = tile.last = lanes_of(units - u)
         start = b + u if b != NULL else <const real*>&zeros
-        if few:
+        if n < FEW:
             for image in range(n):
                 row_times_matrix(inputs, units, x + image * inputs, w + u, start, y + image * units + u, live)
             continue
@@ -104,21 +104,22 @@ cdef inline void transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, P
             out[j * out_row + i] = a[i * a_row + j]
 
 
-cdef inline void dense_input_gradient(bint few, Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, const real* dy,
-                                      const real* w, real* dx, real* scratch) noexcept nogil:
-    # dy: (n, units), w: (inputs, units) -> dx: (n, inputs); few: as for dense_forward
+cdef inline void dense_input_gradient(Py_ssize_t n, Py_ssize_t inputs, Py_ssize_t units, Py_ssize_t first,
+                                      Py_ssize_t count, const real* dy, const real* w, real* dx,
+                                      real* scratch) noexcept nogil:
+    # Columns first .. first + count of dx: (n, inputs), from dy: (n, units) and those rows of w: (inputs, units).
     # scratch: LANES * (units + MAX_TILE) reals
     cdef:
         Tile tile
         vec zeros
-        Py_ssize_t block, piece, image, k, images
+        Py_ssize_t block, image, images, k, t, tiles = (count + MAX_TILE - 1) // MAX_TILE
         int size
         real* dy_t = scratch
         real* dx_t = scratch + LANES * units
     zeros = vload_lanes(dy, first_lanes(0))
-    if few:
+    if n < FEW:
         for image in range(n):
-            matrix_times_column(inputs, units, w, dy + image * units, dx + image * inputs)
+            matrix_times_column(count, units, w + first * units, dy + image * units, dx + image * inputs + first)
         return
     tile.x_down = tile.start_down = tile.y_down = 0
     tile.rows, tile.outer, tile.inner = 1, 1, units
@@ -131,11 +132,12 @@ cdef inline void dense_input_gradient(bint few, Py_ssize_t n, Py_ssize_t inputs,
         images = min(LANES, n - image)
         tile.live = tile.last = first_lanes(<int>images)
         transpose(images, units, dy + image * units, units, dy_t, LANES)
-        for piece in range((inputs + MAX_TILE - 1) // MAX_TILE):
-            k = piece * MAX_TILE
-            size = <int>min(MAX_TILE, inputs - k)
+        k = first
+        for t in range(tiles):
+            size = <int>((first + count - k) // (tiles - t))
             run_tile(size, &tile, w + k * units, dy_t, <const real*>&zeros, dx_t)
             transpose(size, images, dx_t, LANES, dx + image * inputs + k, inputs)
+            k += size
 
 
 cdef inline void matrix_times_column(Py_ssize_t inputs, Py_ssize_t units, const real* w, const real* dy,

@@ -20,7 +20,7 @@ from .conv cimport (
     output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
 from .dense cimport (
-    FEW, dense_forward as dense_forward_images, dense_input_gradient as dense_input_gradient_images,
+    dense_forward as dense_forward_units, dense_input_gradient as dense_input_gradient_rows,
     dense_weight_gradient as dense_weight_gradient_rows,
 )
 from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward
@@ -29,7 +29,7 @@ from .maxpool cimport (
     maxpool_forward as maxpool_forward_image,
 )
 from .optimizer cimport sgd_run
-from .simd cimport LANES, MAX_TILE, REAL_BITS, real, vec, vload, vstore
+from .simd cimport LANES, MAX_TILE, REAL_BITS, real, registers, vec, vload, vstore
 from .softmax_layer cimport (
     softmax_layer_backward, softmax_layer_forward as softmax_layer_forward_image, softmax_layer_update,
 )
@@ -361,12 +361,12 @@ def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np
     job.b = values(b, job.out_size) if b is not None else NULL
     job.out = results(y, job.n * job.out_size)
     with nogil:
-        share_out(&job, job.n, threads)
+        share_out(&job, registers(job.out_size), threads)
 
 
 cdef void dense_forward_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    dense_forward_images(job.n < FEW, stop - first, job.in_size, job.out_size, job.x + first * job.in_size, job.w,
-                         job.b, job.out + first * job.out_size)
+    # A thread reads its columns of w alone: w is larger than what all images bring, and just updated.
+    dense_forward_units(job.n, job.in_size, job.out_size, first, stop, job.x, job.w, job.b, job.out)
 
 
 def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, int threads):
@@ -380,12 +380,13 @@ def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarr
     scratch = zeros(threads * job.scratch_size)
     job.scratch = aligned(scratch)
     with nogil:
-        share_out(&job, job.n, threads)
+        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, threads)
 
 
 cdef void dense_input_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    dense_input_gradient_images(job.n < FEW, stop - first, job.in_size, job.out_size, job.dy + first * job.out_size,
-                                job.w, job.out + first * job.in_size, scratch)
+    cdef Py_ssize_t row = first * MAX_TILE
+    dense_input_gradient_rows(job.n, job.in_size, job.out_size, row, min(stop * MAX_TILE, job.in_size) - row, job.dy,
+                              job.w, job.out, scratch)
 
 
 def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
