@@ -18,12 +18,14 @@ def _default() -> int:
     return os.cpu_count() or 1
 
 
-_threads = _default()
-_forked = False
+_serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, whatever is set
+_threads = 1 if _serial else _default()
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads from now on; results do not depend on it. Without effect in a forked child.
+    """Use `n` threads from now on; results do not depend on it.
+
+    Without effect where the build has no OpenMP, and in a forked child.
 
     Raises
     ------
@@ -31,23 +33,24 @@ def set_num_threads(n: int) -> None:
         `n` below 1.
     """
     global _threads
-    _threads = checks.integer("n", n, minimum=1)
+    n = checks.integer("n", n, minimum=1)
+    _threads = 1 if _serial else n
 
 
 def get_num_threads() -> int:
     """The number of threads in use; 1 where the build has no OpenMP, and in a forked child."""
-    return _threads if cnn_c.KERNELS["f"].openmp and not _forked else 1
+    return _threads
 
 
 def threads_for(images: int) -> int:
     """Threads for a batch: no more than images, so that a single image opens no parallel region."""
-    return 1 if images < 2 else min(get_num_threads(), images)
+    return _threads if images >= _threads else images or 1
 
 
 def _after_fork_in_child() -> None:
     # GNU OpenMP's threads do not survive a fork, and waiting for them would hang: the child computes serially.
-    global _forked
-    _forked = True
+    global _serial, _threads
+    _serial, _threads = True, 1
 
 
 if hasattr(os, "register_at_fork"):

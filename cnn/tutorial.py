@@ -110,7 +110,9 @@ class Conv3x3:
         TypeError, ValueError
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
-        image = _last_input(self)
+        image = self.last_input
+        if image is None:
+            raise _too_early(self)
         _, output_shape, images, g = self._plan
         d_L_d_out = _gradient(d_L_d_out, output_shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
@@ -182,7 +184,9 @@ class MaxPool2:
         TypeError, ValueError
             A gradient of another shape than the last output.
         """
-        input = _last_input(self)
+        input = self.last_input
+        if input is None:
+            raise _too_early(self)
         _, output_shape, images, g = self._plan
         d_L_d_out = _gradient(d_L_d_out, output_shape, input.dtype)
         d_L_d_input = empty(input.shape, input.dtype)
@@ -302,7 +306,9 @@ class Softmax:
         TypeError, ValueError
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
-        input, output = _last_input(self), self._last_output
+        input, output = self.last_input, self._last_output
+        if input is None:
+            raise _too_early(self)
         d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
         d_L_d_input = empty(input.shape, self.dtype)
@@ -402,10 +408,8 @@ def _as_batch(x):
     return (x[None], True) if single else (x, False)
 
 
-def _last_input(layer):
-    if layer.last_input is None:
-        raise RuntimeError(f"{type(layer).__name__}.backprop needs a forward before it")
-    return layer.last_input
+def _too_early(layer):
+    return RuntimeError(f"{type(layer).__name__}.backprop needs a forward before it")
 
 
 def _gradient(d_L_d_out, shape, dtype):

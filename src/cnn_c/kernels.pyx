@@ -53,6 +53,7 @@ cdef enum:
     CACHE_LINE = 64   # bytes
     CHUNKS = 16       # of a batch, in a sum over its images
     RUN = 4096        # reals of an elementwise operation in one item
+    SMALL = 1 << 17   # multiply-adds, a few microseconds
 
 cdef int REAL = np.NPY_FLOAT64 if REAL_BITS == 64 else np.NPY_FLOAT32
 
@@ -353,6 +354,11 @@ cdef inline Job dense_job(Work work, np.ndarray w) except *:
     return job
 
 
+cdef inline int worth(const Job* job, int threads) noexcept nogil:
+    # A product of so few terms is done before a second thread has begun.
+    return threads if job.n * job.in_size * job.out_size >= SMALL else 1
+
+
 def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, int threads):
     """x (n, inputs), w (inputs, units), b (units,) or None -> y (n, units)."""
     cdef Job job = dense_job(dense_forward_share, w)
@@ -361,7 +367,7 @@ def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np
     job.b = values(b, job.out_size) if b is not None else NULL
     job.out = results(y, job.n * job.out_size)
     with nogil:
-        share_out(&job, registers(job.out_size), threads)
+        share_out(&job, registers(job.out_size), worth(&job, threads))
 
 
 cdef void dense_forward_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
@@ -380,7 +386,7 @@ def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarr
     scratch = zeros(threads * job.scratch_size)
     job.scratch = aligned(scratch)
     with nogil:
-        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, threads)
+        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, worth(&job, threads))
 
 
 cdef void dense_input_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
@@ -400,7 +406,7 @@ def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndar
     job.out = results(dw, job.in_size * job.out_size)
     dbp = results(db, job.out_size) if db is not None else NULL
     with nogil:
-        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, threads)  # tiles of weight rows
+        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, worth(&job, threads))  # tiles of weight rows
         if dbp != NULL:
             for u in range(job.out_size):
                 dbp[u] = 0
