@@ -81,6 +81,7 @@ class Sequential:
         self.input_shape = self.layers[0].input_shape
         self.output_shape = shape
         self._parameters, self._gradients = self._gather()
+        self._lowest = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
         for layer in self.layers:
             layer.in_net = True
 
@@ -253,10 +254,9 @@ class Sequential:
             x, state = layer.run(x)
             kept.append(state)
         loss, probabilities, d = self._ops.softmax_cross_entropy(x, labels)
-        lowest = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
-        for i in range(len(self.layers) - 1, lowest - 1, -1):
+        for i in range(len(self.layers) - 1, self._lowest - 1, -1):
             self.layers[i].run_weight_gradient(d, kept[i])
-            if i > lowest:  # below the first layer with parameters nobody needs a gradient
+            if i > self._lowest:  # below the first layer with parameters nobody needs a gradient
                 d = self.layers[i].run_input_gradient(d, kept[i])
         return loss, probabilities
 
