@@ -14,7 +14,6 @@ import numpy as np
 
 from . import checks
 
-_LARGEST = 2**59  # elements; eight bytes each still fit a signed 64-bit byte count
 _LARGEST_SWITCH = 2**31 - 1  # positions in a pool window, which are kept as 32-bit integers
 
 
@@ -115,7 +114,7 @@ def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
     geometry = ConvGeometry(h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow)
     # The padded input, the spread and padded output gradient, the kernel, the output: all that C will index.
     padded = ((oh - 1) * sh + 2 * kh + h) * ((ow - 1) * sw + 2 * kw + w) * max(c_in, c_out)
-    if max(padded, kh * kw * c_in * c_out, sh * w * c, sw * c) > _LARGEST:
+    if max(padded, kh * kw * c_in * c_out, sh * w * c, sw * c) > checks.LARGEST:
         raise ValueError(f"the sizes overflow: {geometry}")
     return geometry
 
@@ -154,7 +153,7 @@ def _maxpool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
     oh, _ = _output_size("height", h, kh, sh, ph, what="pool window")
     ow, _ = _output_size("width", w, kw, sw, pw, what="pool window")
     geometry = PoolGeometry(h, w, c, kh, kw, sh, sw, ph, pw, oh, ow)
-    if max((h + 2 * ph) * (w + 2 * pw) * c, sh * w * c, sw * c) > _LARGEST or kh * kw > _LARGEST_SWITCH:
+    if max((h + 2 * ph) * (w + 2 * pw) * c, sh * w * c, sw * c) > checks.LARGEST or kh * kw > _LARGEST_SWITCH:
         raise ValueError(f"the sizes overflow: {geometry}")
     return geometry
 

@@ -101,6 +101,15 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     cnn.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For layers and nets so small that they gain nothing from more, and wait for them where the cores are busy."""
+    before = cnn.get_num_threads()
+    cnn.set_num_threads(1)
+    yield
+    cnn.set_num_threads(before)
+
+
 @functools.cache
 def _mnist():
     return cnn.datasets.load_mnist()

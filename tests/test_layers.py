@@ -11,6 +11,8 @@ import pytest
 import cnn
 import cnn.reference
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # What to make from a namespace, and the shape of one input. Sizes are small, odd, and differ from each other.
 LAYERS = {
     "convolution": (lambda ns: ns.Conv2D(3, 3), (6, 7, 2)),
@@ -50,15 +52,6 @@ OUTPUT_SHAPES = {
 }
 EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)
 EVERY_WEIGHTED_LAYER = pytest.mark.parametrize("name", WEIGHTED)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Layers this small gain nothing from more, and wait for each other where the cores are busy."""
-    before = cnn.get_num_threads()
-    cnn.set_num_threads(1)
-    yield
-    cnn.set_num_threads(before)
 
 
 @pytest.fixture

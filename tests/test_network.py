@@ -17,6 +17,8 @@ import cnn
 import cnn.models
 import cnn.reference
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CLASSES = 5
 SHAPE = (8, 9, 1)
 
@@ -49,15 +51,6 @@ def values(net) -> np.ndarray:
 def fitted(net, x, y, **options):
     options = {"epochs": 2, "batch_size": 8, "seed": 3, "progress": False} | options
     return net.fit(x, y, **options)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Nets this small gain nothing from more, and wait for each other where the cores are busy."""
-    before = cnn.get_num_threads()
-    cnn.set_num_threads(1)
-    yield
-    cnn.set_num_threads(before)
 
 
 @pytest.fixture

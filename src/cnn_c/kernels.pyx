@@ -66,7 +66,7 @@ ctypedef void (*Work)(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* s
 
 cdef struct Job:
     Work work                      # does the items first .. stop
-    real* scratch                  # what all threads read, and scratch_size reals for each thread after it
+    real* scratch                  # scratch_size reals for each thread, one thread's after the other's
     Py_ssize_t scratch_size
     Conv conv
     Grouped grouped
