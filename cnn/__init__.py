@@ -9,7 +9,7 @@ import importlib
 from . import functional, models, schedules
 from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
 from .network import Sequential
-from .optimizers import SGD
+from .optimizers import SGD, Adam
 from .threads import get_num_threads, set_num_threads
 from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
 
@@ -40,6 +40,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "SGD",
+    "Adam",
     "Conv2D",
     "Conv3x3",
     "ConvolutionalNeuralNetwork",

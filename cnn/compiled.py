@@ -53,21 +53,24 @@ def maxpool2d_backward_ties(dy, x, y, g):
     return dx
 
 
+# Dense kernels take weights unit by unit: those of a layer lie so, and their transpose is no copy.
+
+
 def dense_forward(x, w, b):
     y = empty((len(x), w.shape[1]), w.dtype)
-    KERNELS[w.dtype.char].dense_forward(x, w, b, y, threads_for(len(x)))
+    KERNELS[w.dtype.char].dense_forward(x, np.ascontiguousarray(w.T), b, y, threads_for(len(x)))
     return y
 
 
 def dense_input_gradient(dy, w):
     dx = empty((len(dy), w.shape[0]), w.dtype)
-    KERNELS[w.dtype.char].dense_input_gradient(dy, w, dx, threads_for(len(dy)))
+    KERNELS[w.dtype.char].dense_input_gradient(dy, np.ascontiguousarray(w.T), dx, threads_for(len(dy)))
     return dx
 
 
 def dense_weight_gradient(dy, x, out=None):
-    dw, db = out or (empty((x.shape[1], dy.shape[1]), dy.dtype), empty(dy.shape[1:], dy.dtype))
-    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw, db, threads_for(len(x)))
+    dw, db = out or (empty((dy.shape[1], x.shape[1]), dy.dtype).T, empty(dy.shape[1:], dy.dtype))
+    KERNELS[dy.dtype.char].dense_weight_gradient(dy, x, dw.T, db, threads_for(len(x)))
     return dw, db
 
 

@@ -41,6 +41,8 @@ class Layer:
     input_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()
     macs: int = 0  # multiply-adds of the forward pass of one image
+    geometry: Any = ()  # of its operation, where that has one
+    memory_order: Any = "C"  # in which its parameters lie
     in_net: bool = False  # a net has its parameters in a buffer, from which building anew would part them
     _state: Any = None
 
@@ -71,7 +73,8 @@ class Layer:
         self.input_shape, self.output_shape = shape, self._plan(shape)
         self._state = None
         rng = np.random.default_rng(seed)
-        self.parameters = self._initial_parameters(rng)
+        initial = self._initial_parameters(rng)
+        self.parameters = {name: np.asarray(value, order=self.memory_order) for name, value in initial.items()}
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         return self
 
@@ -191,21 +194,21 @@ class Conv2D(_Weighted):
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of Conv2D must be (h, w, c), got {input_shape}")
         kernel_shape = (*self.kernel_size, input_shape[2], self.filters)
-        self._geometry = geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
-        self.macs = self._geometry.macs
-        return self._geometry.output_shape
+        self.geometry = geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
+        self.macs = self.geometry.macs
+        return self.geometry.output_shape
 
     def _initial_parameters(self, rng):
-        return self._he(rng, self._geometry.kernel_shape)
+        return self._he(rng, self.geometry.kernel_shape)
 
     def run(self, x):
-        return self.ops.conv2d_forward(x, self.weights, self.bias, self._geometry), x
+        return self.ops.conv2d_forward(x, self.weights, self.bias, self.geometry), x
 
     def run_weight_gradient(self, dy, kept):
-        self.ops.conv2d_weight_gradient(dy, kept, self._geometry, self._gradients())
+        self.ops.conv2d_weight_gradient(dy, kept, self.geometry, self._gradients())
 
     def run_input_gradient(self, dy, kept):
-        return self.ops.conv2d_input_gradient(dy, self.weights, self._geometry)
+        return self.ops.conv2d_input_gradient(dy, self.weights, self.geometry)
 
 
 class MaxPool2D(Layer):
@@ -240,22 +243,27 @@ class MaxPool2D(Layer):
     def _plan(self, input_shape):
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of MaxPool2D must be (h, w, c), got {input_shape}")
-        self._geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
-        return self._geometry.output_shape
+        self.geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
+        return self.geometry.output_shape
 
     def run(self, x):
-        y, switches = self.ops.maxpool2d_forward(x, self._geometry)
+        y, switches = self.ops.maxpool2d_forward(x, self.geometry)
         return y, switches if self.ties == "first" else x
 
     def run_input_gradient(self, dy, kept):
         if self.ties == "first":
-            return self.ops.maxpool2d_backward(dy, kept, self._geometry)
-        y, _ = self.ops.maxpool2d_forward(kept, self._geometry)
-        return self.ops.maxpool2d_backward_ties(dy, kept, y, self._geometry)
+            return self.ops.maxpool2d_backward(dy, kept, self.geometry)
+        y, _ = self.ops.maxpool2d_forward(kept, self.geometry)
+        return self.ops.maxpool2d_backward_ties(dy, kept, y, self.geometry)
 
 
 class Dense(_Weighted):
-    """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units)."""
+    """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units).
+
+    The weights (inputs, units) lie in memory unit by unit, as a transposed array does: the kernels run along inputs.
+    """
+
+    memory_order = "F"
 
     def __init__(self, units, *, bias=True) -> None:
         super().__init__(bias)

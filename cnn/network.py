@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
+from cnn_c import KERNELS
+
 from . import checks
 from .layers import Layer, operations
-from .optimizers import SGD
+from .optimizers import SGD, Optimizer
+from .plan import BLOCK, Plan, make_plan
 from .progress import reporter
-from .threads import threads_for
+from .threads import get_num_threads
 
-_PREDICTION_BATCH = 256  # images that predict and evaluate take at a time
-_NOT_COPIED = ("_ops", "_parameters", "_gradients")  # made anew when a net is copied or unpickled
+_SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
+_IMAGES_A_CALL = 4096  # of a prediction, for the same reason
+_READ_DIRECTLY = (np.dtype(np.uint8), checks.FLOAT32, checks.FLOAT64)  # dtypes of images
+_NOT_COPIED = ("_ops", "_parameters", "_gradients", "_trainer", "_predictors")  # made anew for a copied net
 
 
 class Evaluation(NamedTuple):
@@ -81,21 +85,24 @@ class Sequential:
         self.input_shape = self.layers[0].input_shape
         self.output_shape = shape
         self._parameters, self._gradients = self._gather()
-        self._lowest = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
+        self._trainer: tuple | None = None
+        self._predictors: list = []
         for layer in self.layers:
             layer.in_net = True
 
     def _gather(self) -> tuple[np.ndarray, np.ndarray]:
         """One flat buffer for all parameters, one for all gradients; the layers hold views of them."""
-        values = [value for layer in self.layers for value in layer.parameters.values()]
-        flat = np.concatenate([np.zeros(0, self.dtype), *(value.ravel() for value in values)])
+        values = [
+            value.ravel(order=layer.memory_order) for layer in self.layers for value in layer.parameters.values()
+        ]
+        flat = np.concatenate([np.zeros(0, self.dtype), *values])
         gradients = np.zeros_like(flat)
         start = 0
         for layer in self.layers:
             for name, value in layer.parameters.items():
                 place = slice(start, start + value.size)
-                layer.parameters[name] = flat[place].reshape(value.shape)
-                layer.gradients[name] = gradients[place].reshape(value.shape)
+                layer.parameters[name] = flat[place].reshape(value.shape, order=layer.memory_order)
+                layer.gradients[name] = gradients[place].reshape(value.shape, order=layer.memory_order)
                 start += value.size
         return flat, gradients
 
@@ -106,6 +113,7 @@ class Sequential:
         self.__dict__.update(state)
         self._ops = operations(self.backend)
         self._parameters, self._gradients = self._gather()  # or the copied layers would have left the buffer
+        self._trainer, self._predictors = None, []
 
     def _names(self) -> list[str]:
         """One a layer: "conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" and so on."""
@@ -124,6 +132,13 @@ class Sequential:
             for name, layer in zip(self._names(), self.layers, strict=True)
             for parameter, value in layer.parameters.items()
         }
+
+    def plan(self, batch_size=32) -> None:
+        """Print how `fit` and `predict` run the net: fused operations, with bytes and multiply-adds of an image."""
+        print(self._plan(checks.integer("batch_size", batch_size, minimum=1)).table(self.dtype.itemsize))
+
+    def _plan(self, batch_size: int) -> Plan:
+        return make_plan(self.layers, self._names(), batch_size)
 
     def summary(self) -> None:
         """Print a table: layer, output shape, parameters, and multiply-adds of one image's forward pass."""
@@ -192,13 +207,13 @@ class Sequential:
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        x = checks.images("x", x, self.input_shape)
+        x = self._images("x", x)
         y = self._labels("y", y, len(x))
         epochs = checks.integer("epochs", epochs, minimum=0)
-        batch_size = checks.integer("batch_size", batch_size, minimum=1)
+        batch_size = min(checks.integer("batch_size", batch_size, minimum=1), len(x))
         optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
         if validation_data is not None:
-            x_val = checks.images("validation_data[0]", validation_data[0], self.input_shape)
+            x_val = self._images("validation_data[0]", validation_data[0])
             y_val = self._labels("validation_data[1]", validation_data[1], len(x_val))
         rng = np.random.default_rng(seed)
         history = History([], [], [], [], [], [])
@@ -221,20 +236,21 @@ class Sequential:
     def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report) -> dict[str, float]:
         """All batches once; the epoch's figures."""
         good = self._parameters.copy()
-        total, right, seen = 0.0, 0, 0
+        total, right, seen, step, steps = 0.0, 0, 0, 0, 1
         start = time.perf_counter()
-        for step, first in enumerate(range(0, len(order), batch_size), start=1):
-            batch = order[first : first + batch_size]
-            labels = y[batch]
-            loss, probabilities = self._forward_backward(x[batch], labels)
-            if not math.isfinite(loss):
+        while seen < len(order):
+            begin = time.perf_counter()
+            part = order[seen : seen + steps * batch_size]
+            losses, were_right, done = self._train(x, y, part, batch_size, optimizer)
+            step += done
+            seen += len(losses)
+            total += float(losses.sum())
+            right += int(were_right.sum())
+            if len(losses) < len(part):
                 self._parameters[...] = good
-                raise _diverged(f"the loss became {loss}", epoch, step)
-            optimizer.step(self._parameters, self._gradients, threads_for(len(batch)))
-            seen += len(batch)
-            total += loss * len(batch)
-            right += int(np.count_nonzero(probabilities.argmax(axis=1) == labels))
+                raise _diverged("the loss became NaN or infinite", epoch, step + 1)
             report.step(seen, total / seen, right / seen)
+            steps = max(1, int(steps * _SECONDS_A_CALL / (time.perf_counter() - begin)))
         if not np.isfinite(self._parameters).all():  # the last step's doing, which no loss has seen
             self._parameters[...] = good
             raise _diverged("parameters became NaN or infinite", epoch, step)
@@ -246,19 +262,32 @@ class Sequential:
             "images_per_second": seen / seconds,
         }
 
-    def _forward_backward(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-        """Loss and probabilities of a batch; fills the gradients."""
-        kept = []
-        x = checks.real("x", x, self.dtype)
-        for layer in self.layers:
-            x, state = layer.run(x)
-            kept.append(state)
-        loss, probabilities, d = self._ops.softmax_cross_entropy(x, labels)
-        for i in range(len(self.layers) - 1, self._lowest - 1, -1):
-            self.layers[i].run_weight_gradient(d, kept[i])
-            if i > self._lowest:  # below the first layer with parameters nobody needs a gradient
-                d = self.layers[i].run_input_gradient(d, kept[i])
-        return loss, probabilities
+    def _train(self, x, y, order, batch_size, optimizer) -> tuple[np.ndarray, np.ndarray, int]:
+        """Steps on the images that `order` names: loss and rightness of each image, and how many steps were done.
+
+        All of them, unless a loss was not finite; the parameters are then as before that step.
+        """
+        threads = get_num_threads()
+        key = batch_size, threads, self._runner_type()
+        trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
+        if trainer is None or trainer[0] != key:
+            trainer = key, self._runner_type()(self._plan(batch_size), threads, True)
+        losses, right = np.empty(len(order)), np.empty(len(order), np.uint8)
+        states = optimizer.states(self._parameters)
+        factors = optimizer.factors(-(-len(order) // batch_size))
+        done = trainer[1].train(
+            self._parameters, *states, optimizer.rule, *factors, x, y, order, losses, right, threads
+        )
+        self._trainer = trainer
+        optimizer.done += done
+        return losses[: done * batch_size], right[: done * batch_size], done
+
+    def _runner_type(self) -> type:
+        if self.backend == "numpy":
+            from .reference.runner import Runner
+
+            return Runner
+        return KERNELS[self.dtype.char].Runner
 
     def train_on_batch(self, x, y, optimizer) -> float:
         """One step on one batch; returns the loss before the update.
@@ -269,28 +298,28 @@ class Sequential:
             The loss is NaN or infinite; the parameters are left as they were.
         """
         optimizer = _optimizer(optimizer)
-        x = checks.images("x", x, self.input_shape)
-        loss, _ = self._forward_backward(x, self._labels("y", y, len(x)))
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss}; the parameters are left as they were")
-        optimizer.step(self._parameters, self._gradients, threads_for(len(x)))
-        return loss
+        x = self._images("x", x)
+        y = self._labels("y", y, len(x))
+        losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer)
+        if not done:
+            raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
+        return float(losses.mean())
 
     # ---- prediction ----
 
     def predict_proba(self, x) -> np.ndarray:
         """Class probabilities (n, classes) of images (n, *input_shape)."""
-        return self._ops.softmax(self._logits(checks.images("x", x, self.input_shape)))
+        return self._predict(self._images("x", x), probabilities=True)
 
     def predict(self, x) -> np.ndarray:
         """Labels (n,), int64: the class of the highest probability."""
-        return self._logits(checks.images("x", x, self.input_shape)).argmax(axis=1)
+        return self._predict(self._images("x", x), probabilities=False).argmax(axis=1)
 
     def evaluate(self, x, y) -> Evaluation:
         """Mean loss and accuracy on images and labels; ValueError for none."""
-        x = checks.images("x", x, self.input_shape)
+        x = self._images("x", x)
         y = self._labels("y", y, len(x))
-        logits = self._logits(x)
+        logits = self._predict(x, probabilities=False)
         loss, probabilities, _ = self._ops.softmax_cross_entropy(logits, y)
         return Evaluation(loss, float(np.mean(probabilities.argmax(axis=1) == y)))
 
@@ -298,14 +327,33 @@ class Sequential:
         """Accuracy on images and labels, as scikit-learn's classifiers have it."""
         return self.evaluate(x, y).accuracy
 
-    def _logits(self, x: np.ndarray) -> np.ndarray:
-        logits = np.empty((len(x), *self.output_shape), self.dtype)
-        for first in range(0, len(x), _PREDICTION_BATCH):
-            batch = checks.real("x", x[first : first + _PREDICTION_BATCH], self.dtype)
-            for layer in self.layers:
-                batch, _ = layer.run(batch)
-            logits[first : first + _PREDICTION_BATCH] = batch
-        return logits
+    def _predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
+        out = np.empty((len(x), *self.output_shape), self.dtype)
+        threads, kind = get_num_threads(), self._runner_type()
+        try:
+            runner = self._predictors.pop()  # one for each thread of Python that predicts at the same time
+        except IndexError:
+            runner = None
+        if type(runner) is not kind or runner.threads < threads:
+            runner = kind(self._plan(BLOCK), threads, False)
+        if len(x) <= _IMAGES_A_CALL:
+            runner.predict(self._parameters, x, out, probabilities, threads)
+        else:
+            for i in range(0, len(x), _IMAGES_A_CALL):
+                part = slice(i, i + _IMAGES_A_CALL)
+                runner.predict(self._parameters, x[part], out[part], probabilities, threads)
+        self._predictors.append(runner)
+        return out
+
+    def _images(self, name: str, x) -> np.ndarray:
+        """Images as the runners read them: uint8 or float, in one piece."""
+        if type(x) is np.ndarray and x.shape[1:] == self.input_shape and x.dtype in _READ_DIRECTLY:
+            images = x
+        else:
+            images = checks.images(name, x, self.input_shape)
+        if images.dtype in _READ_DIRECTLY:
+            return np.require(images, None, ["C", "A"])
+        return checks.real(name, images, self.dtype)
 
     def _labels(self, name: str, y, n: int) -> np.ndarray:
         if n == 0:
@@ -314,7 +362,7 @@ class Sequential:
 
 
 def _optimizer(optimizer):
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+    if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
     return optimizer
 

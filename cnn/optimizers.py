@@ -1,6 +1,13 @@
-"""Optimisers: one pass over a net's flat buffers of parameters and gradients."""
+"""Optimisers: the rule by which parameters follow their gradients, and how far it has come in a fit.
+
+The arithmetic is that of `src/cnn_c/optimizer.pxd`, in the epilogue of the compiled step, and of
+`cnn/reference/optimizers.py`.
+"""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +16,67 @@ from cnn_c import KERNELS
 from . import checks
 
 
-class SGD:
+class Rule(NamedTuple):
+    """What the arithmetic of an optimiser takes, except for the learning rate."""
+
+    kind: str  # "sgd", "sgd_momentum" or "adam"
+    weight_decay: float = 0.0
+    momentum: float = 0.0  # of Adam, beta1
+    nesterov: bool = False
+    beta2: float = 0.0
+    epsilon: float = 0.0
+
+
+class Optimizer:
+    """What all optimisers share: a rate that may be a schedule, states as large as the parameters, steps counted."""
+
+    rule: Rule
+    _states = 0  # arrays that a step needs beside the parameters
+
+    def __init__(self, learning_rate) -> None:
+        is_schedule = hasattr(learning_rate, "at")
+        self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
+        self.start(0)
+
+    def start(self, steps: int) -> None:
+        """Begin a fit of so many steps: without velocity or moments, and with the schedule's first rate."""
+        self._steps = steps
+        self.done = 0
+        self._of: np.ndarray | None = None
+        self._arrays: list[np.ndarray | None] = [None, None]
+
+    def states(self, parameters: np.ndarray) -> list[np.ndarray | None]:
+        """Velocities or moments for these parameters, kept from step to step; None for what is not needed."""
+        if self._of is not parameters:  # those of another net
+            self._of, self.done = parameters, 0
+            self._arrays = [np.zeros_like(parameters) if i < self._states else None for i in range(2)]
+        return self._arrays
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.rates(1)[0])
+
+    def rates(self, steps: int) -> np.ndarray:
+        """The learning rates of the next so many steps, float64."""
+        if hasattr(self.learning_rate, "at"):
+            whole = max(self._steps, 1)
+            return np.array([self.learning_rate.at((self.done + i) / whole) for i in range(steps)])
+        return np.full(steps, self.learning_rate)
+
+    def factors(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """What changes from step to step, for the next so many: the rule's factor of the step, and of a moment."""
+        return self.rates(steps), np.ones(steps)
+
+    def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
+        """Update flat `parameters` in place from `gradients` of the same size."""
+        first, second = self.states(parameters)
+        rates, unbiases = self.factors(1)
+        kernels = KERNELS[parameters.dtype.char]
+        kernels.update(parameters, gradients, first, second, self.rule, rates[0], unbiases[0], threads)
+        self.done += 1
+
+
+class SGD(Optimizer):
     """Stochastic gradient descent, with PyTorch's momentum, Nesterov momentum and weight decay.
 
     Parameters
@@ -29,43 +96,47 @@ class SGD:
     """
 
     def __init__(self, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:
-        is_schedule = hasattr(learning_rate, "at")
-        self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
+        super().__init__(learning_rate)
         self.momentum = checks.number("momentum", momentum, maximum=1.0)
         self.nesterov = bool(nesterov)
         self.weight_decay = checks.number("weight_decay", weight_decay)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, got 0")
-        self._parameters: np.ndarray | None = None
-        self._velocity: np.ndarray | None = None
-        self._done = self._steps = 0
+        kind = "sgd_momentum" if self.momentum else "sgd"
+        self.rule = Rule(kind, self.weight_decay, self.momentum, self.nesterov)
+        self._states = 1 if self.momentum else 0
 
-    def start(self, steps: int) -> None:
-        """Begin a fit of so many steps: without velocity, and with the schedule's first rate."""
-        self._parameters = self._velocity = None
-        self._done, self._steps = 0, steps
 
-    def rate(self) -> float:
-        """The learning rate of the next step."""
-        if hasattr(self.learning_rate, "at"):
-            return self.learning_rate.at(self._done / max(self._steps, 1))
-        return self.learning_rate
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015), by PyTorch's rules: weight decay is added to the gradient.
 
-    def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
-        """Update a net's flat buffer of `parameters` in place, with as many threads as its gradients were made by.
+    Parameters
+    ----------
+    learning_rate : float, or a schedule from `cnn.schedules`
+    beta1, beta2 : float from 0 to below 1
+        How much of the first and second moment stays from one step to the next.
+    epsilon : float above 0
+        Added to the root of the second moment.
+    weight_decay : float
 
-        Each core then finds its part of the gradients, and in the next step of the parameters, in its own cache.
-        """
-        if self.momentum and self._parameters is not parameters:  # the velocity is that of one net
-            self._parameters, self._velocity = parameters, np.zeros_like(parameters)
-        KERNELS[parameters.dtype.char].sgd(
-            parameters,
-            gradients,
-            self._velocity,
-            self.rate(),
-            self.momentum,
-            self.nesterov,
-            self.weight_decay,
-            threads,
-        )
-        self._done += 1
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number, out of range, NaN or infinite.
+    """
+
+    _states = 2
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0) -> None:
+        super().__init__(learning_rate)
+        below_one = math.nextafter(1.0, 0.0)
+        self.beta1 = checks.number("beta1", beta1, maximum=below_one)
+        self.beta2 = checks.number("beta2", beta2, maximum=below_one)
+        self.epsilon = checks.number("epsilon", epsilon, minimum=math.ulp(0.0))
+        self.weight_decay = checks.number("weight_decay", weight_decay)
+        self.rule = Rule("adam", self.weight_decay, self.beta1, False, self.beta2, self.epsilon)
+
+    def factors(self, steps):
+        """The rates over the bias of the first moment, and one over the root of the second's."""
+        t = self.done + 1 + np.arange(steps)
+        return self.rates(steps) / (1 - self.beta1**t), 1 / np.sqrt(1 - self.beta2**t)

@@ -10,8 +10,11 @@ C. What is summed over images is summed in chunks whose number depends on the ba
 """
 
 cimport numpy as np
-from cython.parallel cimport prange
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint8_t
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 from .activation cimport relu_backward as relu_backward_run, relu_forward as relu_forward_run
 from .conv cimport (
@@ -19,32 +22,52 @@ from .conv cimport (
     conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, grouped, input_frame,
     output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
+from .conv_pool cimport sums_size
+from .conv_pool_image cimport image_sums_size, padded
 from .dense cimport (
-    dense_forward as dense_forward_units, dense_input_gradient as dense_input_gradient_rows,
-    dense_weight_gradient as dense_weight_gradient_rows,
+    Dense, column_blocks, dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_columns,
+    dense_update, dense_update_bias,
 )
 from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward
 from .maxpool cimport (
     Pool, maxpool_backward as maxpool_backward_image, maxpool_backward_ties as maxpool_backward_ties_image,
     maxpool_forward as maxpool_forward_image,
 )
-from .optimizer cimport sgd_run
-from .simd cimport LANES, MAX_TILE, REAL_BITS, real, registers, vec, vload, vstore
-from .softmax_layer cimport (
-    softmax_layer_backward, softmax_layer_forward as softmax_layer_forward_image, softmax_layer_update,
+from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_rate, update_run
+from .program cimport (
+    CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, FLOAT32, FLOAT64, LOAD, MAXPOOL, MAXPOOL_TIES, RELU, RESCALE, UINT8,
+    Batch, Operation, Program, Worker, backward_block, forward_block, losses_of_block, own_size, predict_block,
+    prepare, scratch_size, set_own, update as apply_update,
 )
+from .simd cimport LANES, REAL_BITS, flush_subnormals, real, restore_mode, vec, vload, vstore
 
 np.import_array()
 
 cdef extern from *:
     """
+    #include <time.h>
     #ifdef _OPENMP
+    #include <omp.h>
     #define OPENMP_VERSION _OPENMP
+    static int team_size(void) { return omp_get_num_threads(); }
+    /* Of the parallel region that the caller is in. */
+    static void barrier(int parts) { if (parts > 1) { _Pragma("omp barrier") } }
     #else
     #define OPENMP_VERSION 0
+    static int team_size(void) { return 1; }
+    static void barrier(int parts) { (void)parts; }
     #endif
+    static long long now(void) /* nanoseconds */
+    {
+        struct timespec t;
+        timespec_get(&t, TIME_UTC);
+        return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
     """
     int OPENMP_VERSION
+    int team_size() noexcept nogil
+    void barrier(int parts) noexcept nogil
+    long long now() noexcept nogil
 
 lanes = LANES
 openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this was built for, 0 without OpenMP
@@ -72,9 +95,11 @@ cdef struct Job:
     Grouped grouped
     Frame frame
     Pool pool
+    Dense dense
+    Optimizer optimizer
     Py_ssize_t n, chunks           # images; parts of the batch
     bint with_bias
-    Py_ssize_t in_size, out_size   # reals of an image; inputs and units of a dense layer
+    Py_ssize_t in_size, out_size   # reals of an image
     const real* x
     const real* w
     const real* b
@@ -82,9 +107,6 @@ cdef struct Job:
     const real* dy
     real* out
     real* packed
-    real* in_place                 # weights that are updated
-    real step, momentum, decay
-    bint nesterov
     int* switches
 
 
@@ -346,78 +368,75 @@ cdef void maxpool2d_backward_ties_images(const Job* job, Py_ssize_t first, Py_ss
 # ---- dense ----
 
 cdef inline Job dense_job(Work work, np.ndarray w) except *:
-    # w, or dw: (inputs, units)
+    # w, or dw: (units, inputs)
     cdef Job job
     job.work = work
-    job.in_size, job.out_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
+    job.dense.units, job.dense.inputs = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
+    job.dense.relu = False
     job.scratch, job.scratch_size = NULL, 0
     return job
 
 
 cdef inline int worth(const Job* job, int threads) noexcept nogil:
     # A product of so few terms is done before a second thread has begun.
-    return threads if job.n * job.in_size * job.out_size >= SMALL else 1
+    return threads if job.n * job.dense.inputs * job.dense.units >= SMALL else 1
 
 
 def dense_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, int threads):
-    """x (n, inputs), w (inputs, units), b (units,) or None -> y (n, units)."""
-    cdef Job job = dense_job(dense_forward_share, w)
-    job.n = count(x, job.in_size)
-    job.x, job.w = values(x, job.n * job.in_size), values(w, job.in_size * job.out_size)
-    job.b = values(b, job.out_size) if b is not None else NULL
-    job.out = results(y, job.n * job.out_size)
+    """x (n, inputs), w (units, inputs), b (units,) or None -> y (n, units)."""
+    cdef Job job = dense_job(dense_forward_images, w)
+    job.n = count(x, job.dense.inputs)
+    job.x, job.w = values(x, job.n * job.dense.inputs), values(w, job.dense.inputs * job.dense.units)
+    job.b = values(b, job.dense.units) if b is not None else NULL
+    job.out = results(y, job.n * job.dense.units)
     with nogil:
-        share_out(&job, registers(job.out_size), worth(&job, threads))
+        share_out(&job, job.n, worth(&job, threads))
 
 
-cdef void dense_forward_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    # A thread reads its columns of w alone: w is larger than what all images bring, and just updated.
-    dense_forward_units(job.n, job.in_size, job.out_size, first, stop, job.x, job.w, job.b, job.out)
+cdef void dense_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    dense_forward_block(&job.dense, stop - first, job.x + first * job.dense.inputs, job.dense.inputs, job.w, job.b,
+                        job.out + first * job.dense.units, job.dense.units)
 
 
 def dense_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, int threads):
-    """dy (n, units), w (inputs, units) -> dx (n, inputs)."""
-    cdef Job job = dense_job(dense_input_gradient_share, w)
-    cdef np.ndarray scratch
-    job.n = count(dy, job.out_size)
-    job.dy, job.w = values(dy, job.n * job.out_size), values(w, job.in_size * job.out_size)
-    job.out = results(dx, job.n * job.in_size)
-    job.scratch_size = LANES * (job.out_size + MAX_TILE)
-    scratch = zeros(threads * job.scratch_size)
-    job.scratch = aligned(scratch)
+    """dy (n, units), w (units, inputs) -> dx (n, inputs)."""
+    cdef Job job = dense_job(dense_input_gradient_blocks, w)
+    job.n = count(dy, job.dense.units)
+    job.dy, job.w = values(dy, job.n * job.dense.units), values(w, job.dense.inputs * job.dense.units)
+    job.out = results(dx, job.n * job.dense.inputs)
     with nogil:
-        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, worth(&job, threads))
+        share_out(&job, column_blocks(&job.dense), worth(&job, threads))
 
 
-cdef void dense_input_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    cdef Py_ssize_t row = first * MAX_TILE
-    dense_input_gradient_rows(job.n, job.in_size, job.out_size, row, min(stop * MAX_TILE, job.in_size) - row, job.dy,
-                              job.w, job.out, scratch)
+cdef void dense_input_gradient_blocks(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t block
+    for block in range(first, stop):
+        dense_input_gradient_columns(&job.dense, block, job.n, job.dy, job.dense.units, job.w, job.out,
+                                     job.dense.inputs)
 
 
 def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
                           int threads):
-    """dy (n, units), x (n, inputs) -> dw (inputs, units), db (units,) or None."""
-    cdef Job job = dense_job(dense_weight_gradient_share, dw)
-    cdef Py_ssize_t u
-    cdef real* dbp
-    job.n = count(dy, job.out_size)
-    job.dy, job.x = values(dy, job.n * job.out_size), values(x, job.n * job.in_size)
-    job.out = results(dw, job.in_size * job.out_size)
-    dbp = results(db, job.out_size) if db is not None else NULL
+    """dy (n, units), x (n, inputs) -> dw (units, inputs), db (units,) or None."""
+    cdef:
+        Job job = dense_job(dense_update_blocks, dw)
+        Optimizer keep_db
+    job.n = count(dy, job.dense.units)
+    job.dy, job.x = values(dy, job.n * job.dense.units), values(x, job.n * job.dense.inputs)
+    job.optimizer.kind = keep_db.kind = KEEP_GRADIENT
+    job.optimizer.first = results(dw, job.dense.inputs * job.dense.units)
+    keep_db.first = results(db, job.dense.units) if db is not None else NULL
     with nogil:
-        share_out(&job, (job.in_size + MAX_TILE - 1) // MAX_TILE, worth(&job, threads))  # tiles of weight rows
-        if dbp != NULL:
-            for u in range(job.out_size):
-                dbp[u] = 0
-            bias_gradient(job.n, job.out_size, job.dy, dbp)
+        share_out(&job, column_blocks(&job.dense), worth(&job, threads))
+        if keep_db.first != NULL:
+            dense_update_bias(&job.dense, job.n, job.dy, job.dense.units, &keep_db, 0)
 
 
-cdef void dense_weight_gradient_share(const Job* job, Py_ssize_t first, Py_ssize_t stop,
-                                      real* scratch) noexcept nogil:
-    cdef Py_ssize_t row = first * MAX_TILE
-    dense_weight_gradient_rows(job.n, job.in_size, job.out_size, row, min(stop * MAX_TILE, job.in_size) - row, job.x,
-                               job.dy, job.out)
+cdef void dense_update_blocks(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t block
+    for block in range(first, stop):
+        dense_update(&job.dense, block, 0, job.dense.units, job.n, job.dy, job.dense.units, job.x, job.dense.inputs,
+                     &job.optimizer, 0)
 
 
 # ---- elementwise ----
@@ -455,24 +474,38 @@ cdef void relu_backward_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, 
 
 # ---- optimiser ----
 
-def sgd(np.ndarray parameters not None, np.ndarray gradients not None, np.ndarray velocities, double learning_rate,
-        double momentum, bint nesterov, double weight_decay, int threads):
-    """One step of gradient descent on the parameters, in place; without momentum, velocities may be None."""
+_OPTIMIZERS = {"sgd": SGD, "sgd_momentum": SGD_MOMENTUM, "adam": ADAM}
+
+
+cdef Optimizer optimizer_from(rule) except *:
+    # A cnn.optimizers.Rule
+    cdef Optimizer o
+    cdef double decay = rule.weight_decay, momentum = rule.momentum, beta2 = rule.beta2, epsilon = rule.epsilon
+    o.kind, o.nesterov = _OPTIMIZERS[rule.kind], rule.nesterov
+    o.decay, o.momentum, o.beta2, o.epsilon = <real>decay, <real>momentum, <real>beta2, <real>epsilon
+    o.fresh, o.fresh2 = <real>(1 - momentum), <real>(1 - beta2)
+    return o
+
+
+def update(np.ndarray parameters not None, np.ndarray gradients not None, np.ndarray first, np.ndarray second, rule,
+           double rate, double unbias, int threads):
+    """One step of an optimiser on the parameters, in place; first and second are its states, or None."""
     cdef Job job
-    job.work = sgd_runs
+    job.work = update_runs
     job.n = np.PyArray_SIZE(parameters)
-    job.x, job.in_place = values(gradients, job.n), results(parameters, job.n)
-    job.out = results(velocities, job.n) if velocities is not None else NULL
-    job.step, job.momentum, job.decay = <real>learning_rate, <real>momentum, <real>weight_decay
-    job.nesterov = nesterov
+    job.x = values(gradients, job.n)
+    job.optimizer = optimizer_from(rule)
+    job.optimizer.parameters = results(parameters, job.n)
+    job.optimizer.first = results(first, job.n) if first is not None else NULL
+    job.optimizer.second = results(second, job.n) if second is not None else NULL
+    set_rate(&job.optimizer, rate, unbias)
     job.scratch, job.scratch_size = NULL, 0
     with nogil:
         share_out(&job, (job.n + RUN - 1) // RUN, threads)
 
 
-cdef void sgd_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    sgd_run(min(stop * RUN, job.n) - first * RUN, job.step, job.momentum, job.nesterov, job.decay,
-            job.x + first * RUN, job.out + first * RUN if job.out != NULL else NULL, job.in_place + first * RUN)
+cdef void update_runs(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    update_run(&job.optimizer, min(stop * RUN, job.n) - first * RUN, job.x + first * RUN, first * RUN)
 
 
 # ---- softmax and loss ----
@@ -512,23 +545,13 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
 def softmax_layer_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b not None, np.ndarray p not None,
                           int threads):
     """x (n, inputs), w (units, inputs), b (units,) -> p = softmax(x @ w.T + b), (n, units)."""
-    cdef Job job
-    job.work = softmax_layer_forward_images
-    job.out_size, job.in_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
-    job.n = count(x, job.in_size)
-    job.x, job.w, job.b = values(x, job.n * job.in_size), values(w, job.in_size * job.out_size), values(b, job.out_size)
-    job.out = results(p, job.n * job.out_size)
-    job.scratch, job.scratch_size = NULL, 0
+    cdef Py_ssize_t i, units = np.PyArray_DIM(w, 0), n
+    cdef real* pp
+    dense_forward(x, w, b, p, threads)
+    n, pp = count(p, units), results(p, np.PyArray_SIZE(p))
     with nogil:
-        share_out(&job, job.n, threads)
-
-
-cdef void softmax_layer_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
-                                       real* scratch) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(first, stop):
-        softmax_layer_forward_image(job.in_size, job.out_size, job.x + i * job.in_size, job.w, job.b,
-                                    job.out + i * job.out_size)
+        for i in range(n):
+            softmax_row(units, pp + i * units, pp + i * units)
 
 
 def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.ndarray x not None,
@@ -536,51 +559,298 @@ def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.nda
                            int threads):
     """dp, p (n, units), x (n, inputs) -> dx (n, inputs); then one step of gradient descent on w and b, in place."""
     cdef:
-        Job job
-        Py_ssize_t i, u
+        Job job = dense_job(softmax_layer_blocks, w)
+        Py_ssize_t i, units = job.dense.units
         const real* dpp
         const real* pp
-        real* bp
-        real* wp
         np.ndarray scratch
-    job.out_size, job.in_size = np.PyArray_DIM(w, 0), np.PyArray_DIM(w, 1)
-    job.n = count(x, job.in_size)
-    dpp, pp = values(dp, job.n * job.out_size), values(p, job.n * job.out_size)
-    wp, bp = results(w, job.in_size * job.out_size), results(b, job.out_size)
-    scratch = zeros(job.n * job.out_size)
-    job.packed = aligned(scratch)  # gradients for the logits
-    job.x, job.out = values(x, job.n * job.in_size), results(dx, job.n * job.in_size)
-    job.in_place = wp
-    job.step = <real>-learning_rate
-    job.scratch, job.scratch_size = NULL, 0
+        real* dz
+    job.n = count(x, job.dense.inputs)
+    dpp, pp = values(dp, job.n * units), values(p, job.n * units)
+    job.optimizer.kind, job.optimizer.rate, job.optimizer.decay = SGD, <real>learning_rate, 0
+    job.optimizer.parameters = results(w, job.dense.inputs * units)
+    job.w = job.optimizer.parameters
+    job.x, job.out = values(x, job.n * job.dense.inputs), results(dx, job.n * job.dense.inputs)
+    scratch = zeros(job.n * units)
+    job.dy = dz = aligned(scratch)  # gradients for the logits
     with nogil:
         for i in range(job.n):
-            softmax_backward(job.out_size, dpp + i * job.out_size, pp + i * job.out_size,
-                             job.packed + i * job.out_size)
-        job.work = softmax_layer_backward_images
-        share_out(&job, job.n, threads)
-        for i in range(job.n):
-            for u in range(job.out_size):
-                bp[u] += job.step * job.packed[i * job.out_size + u]
-        if job.n > 1:  # one image's update rode along
-            job.work = softmax_layer_update_units
-            share_out(&job, job.out_size, threads)
+            softmax_backward(units, dpp + i * units, pp + i * units, dz + i * units)
+        share_out(&job, column_blocks(&job.dense), worth(&job, threads))
+    job.optimizer.parameters = results(b, units)
+    with nogil:
+        dense_update_bias(&job.dense, job.n, dz, units, &job.optimizer, 0)
 
 
-cdef void softmax_layer_backward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
-                                        real* scratch) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(first, stop):
-        softmax_layer_backward(job.n == 1, job.in_size, job.out_size, job.packed + i * job.out_size, job.step,
-                               job.x + i * job.in_size, job.in_place, job.out + i * job.in_size)
+cdef void softmax_layer_blocks(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    # A block of columns of w serves dx and is updated at once, while it is in the first cache.
+    cdef Py_ssize_t block
+    for block in range(first, stop):
+        dense_input_gradient_blocks(job, block, block + 1, scratch)
+        dense_update_blocks(job, block, block + 1, scratch)
 
 
-cdef void softmax_layer_update_units(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
-    cdef Py_ssize_t i, u
-    for u in range(first, stop):
-        for i in range(job.n):
-            softmax_layer_update(job.in_size, job.step * job.packed[i * job.out_size + u], job.x + i * job.in_size,
-                                 job.in_place + u * job.in_size)
+# ---- the whole step ----
+
+_KINDS = {"load": LOAD, "conv": CONV, "conv+pool": CONV_POOL, "image conv+pool": CONV_POOL_IMAGE, "maxpool": MAXPOOL,
+          "maxpool, ties": MAXPOOL_TIES, "relu": RELU, "rescale": RESCALE, "copy": COPY, "dense": DENSE}
+
+cdef enum:
+    CHECKED_AFTER = 50_000_000  # nanoseconds in which a step may go on without a look at signals
+
+
+cdef struct Steps:
+    # Some steps of training, as all threads see them.
+    const Program* program
+    Worker* workers
+    Optimizer optimizer
+    Batch batch
+    Py_ssize_t batch_size, images, steps
+    const double* rates              # of each step
+    const double* unbiases
+    double* losses                   # of each image
+    uint8_t* right
+    int not_finite, interrupted      # 1 + the step in which it happened; written before a barrier, read after it
+    Py_ssize_t done
+
+
+cdef class Runner:
+    """A plan and the memory that it wants: trains and predicts in one call, on a net's flat parameters.
+
+    Not for two threads of Python at a time.
+    """
+
+    cdef:
+        Program program
+        Worker* workers
+        list memory
+        readonly int threads       # that it has memory for
+        readonly Py_ssize_t bytes  # that it holds
+        Py_ssize_t image_size, batch_size
+
+    def __cinit__(self):
+        self.program.operations = NULL
+        self.workers = NULL
+
+    def __init__(self, plan, int threads, bint training):
+        cdef:
+            Py_ssize_t i, own = 0, scratch = 0, channels = 0
+            Program* p = &self.program
+            Operation* o
+        self.threads = threads
+        self.memory, self.bytes = [], 0
+        p.count, p.lowest = len(plan.operations), plan.lowest
+        p.cell, p.row, p.block, p.chunks, p.classes = plan.cell, plan.row, plan.block, plan.chunks, plan.classes
+        self.batch_size, self.image_size = plan.batch_size, plan.image_size
+        p.operations = <Operation*>calloc(p.count, sizeof(Operation))
+        self.workers = <Worker*>calloc(threads, sizeof(Worker))
+        if p.operations == NULL or self.workers == NULL:
+            raise MemoryError
+        p.sums = 0
+        for i in range(p.count):
+            o = p.operations + i
+            set_operation(o, plan.operations[i])
+            o.own, o.sums = own, p.sums
+            own += own_size(o, training)
+            if training:
+                p.sums += o.sums_size
+            scratch = max(scratch, scratch_size(o))
+            channels = max(channels, o.channels)
+        scratch = padded(max(scratch, p.classes))
+        p.no_bias = self.allocate(padded(channels))
+        p.all_sums = self.allocate(p.chunks * p.sums)
+        p.rows = self.allocate(plan.batch_size * p.row if training else 0)
+        for i in range(threads):
+            self.workers[i].cells = self.allocate(p.block * p.cell)
+            self.workers[i].rows = self.allocate(0 if training else p.block * p.row)
+            self.workers[i].own = self.allocate(own)
+            self.workers[i].scratch = self.allocate(scratch)
+            set_own(p, self.workers + i)
+
+    def __dealloc__(self):
+        free(self.program.operations)
+        free(self.workers)
+
+    cdef real* allocate(self, Py_ssize_t size) except NULL:
+        cdef np.ndarray array = zeros(size + CACHE_LINE // sizeof(real))
+        self.memory.append(array)
+        self.bytes += size * sizeof(real)
+        return aligned(array)
+
+    def train(self, np.ndarray parameters not None, np.ndarray first, np.ndarray second, rule,
+              np.ndarray rates not None, np.ndarray unbiases not None, np.ndarray x not None,
+              np.ndarray labels not None, np.ndarray order not None, np.ndarray losses not None,
+              np.ndarray right not None, int threads):
+        """As many steps as there are rates, on the images of x and labels that the int64 `order` names.
+
+        Fills the loss and whether it was right (uint8) of every image. Returns the number of steps done; it is less
+        than all where a loss was not finite, and the parameters are then as before that step.
+        """
+        cdef:
+            Steps s
+            Py_ssize_t size = np.PyArray_SIZE(parameters)
+            int team
+        s.program, s.workers = &self.program, self.workers
+        s.optimizer = optimizer_from(rule)
+        s.optimizer.parameters = self.program.parameters = results(parameters, size)
+        s.optimizer.first = results(first, size) if first is not None else NULL
+        s.optimizer.second = results(second, size) if second is not None else NULL
+        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(rates), self.batch_size
+        if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
+            raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
+        s.rates = <double*>checked(rates, np.NPY_FLOAT64, s.steps, False)
+        s.unbiases = <double*>checked(unbiases, np.NPY_FLOAT64, s.steps, False)
+        set_data(&s.batch, x)
+        s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
+        s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, count(x, self.image_size), False)
+        s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
+        s.right = <uint8_t*>checked(right, np.NPY_UINT8, s.images, True)
+        s.not_finite = s.interrupted = 0
+        s.done = 0
+        team = <int>min(threads, self.threads, self.program.chunks)
+        with nogil:
+            if team == 1:
+                run_steps(&s, 0, 1)
+            else:
+                with parallel(num_threads=team):
+                    run_steps(&s, threadid(), team_size())
+        if s.interrupted:
+            raise_pending()
+        return s.done
+
+    def predict(self, np.ndarray parameters not None, np.ndarray x not None, np.ndarray out not None,
+                bint probabilities, int threads):
+        """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
+        cdef:
+            Batch batch
+            Py_ssize_t n = count(x, self.image_size), part, parts
+            real* to = results(out, n * self.program.classes)
+        self.program.parameters = results(parameters, np.PyArray_SIZE(parameters))
+        set_data(&batch, x)
+        batch.n, batch.order = n, NULL
+        parts = min(threads, self.threads, n)
+        with nogil:
+            if parts <= 1:
+                predict_images(&self.program, self.workers, &batch, probabilities, 0, n, to)
+            else:
+                for part in prange(parts, num_threads=<int>parts, schedule="static"):
+                    predict_images(&self.program, self.workers + part, &batch, probabilities, n * part // parts,
+                                   n * (part + 1) // parts, to)
+
+
+cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
+    # One thread's share of all steps.
+    cdef:
+        Py_ssize_t step, chunks
+        Worker* me = s.workers + part
+        Batch batch
+        Optimizer optimizer = s.optimizer
+        unsigned long long mode = flush_subnormals()
+        long long checked_at = now()
+    for step in range(s.steps):
+        batch = s.batch
+        batch.order += step * s.batch_size
+        batch.losses = s.losses + step * s.batch_size
+        batch.right = s.right + step * s.batch_size
+        batch.n = min(s.batch_size, s.images - step * s.batch_size)
+        chunks = min(batch.n, s.program.chunks)
+        if not train_images(s, me, &batch, chunks, part, parts, &checked_at):
+            s.not_finite = 1
+        barrier(parts)
+        if s.not_finite or s.interrupted:
+            break
+        set_rate(&optimizer, s.rates[step], s.unbiases[step])
+        apply_update(s.program, me, &optimizer, batch.n, chunks, part, parts)
+        if part == 0:
+            s.done += 1
+        barrier(parts)
+    restore_mode(mode)
+
+
+cdef bint train_images(Steps* s, Worker* me, const Batch* batch, Py_ssize_t chunks, int part, int parts,
+                       long long* checked_at) noexcept nogil:
+    # Forward and back for this thread's chunks of images; False where a loss is not finite.
+    cdef:
+        const Program* p = s.program
+        Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
+        Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
+        real* rows
+        bint finite = True
+    memset(p.all_sums + low * p.sums, 0, (high - low) * p.sums * sizeof(real))
+    prepare(p, me, True)
+    while first < stop and not s.interrupted:
+        n = min(p.block, stop - first)
+        rows = p.rows + first * p.row
+        forward_block(p, me, batch, first, n, True, rows)
+        finite = losses_of_block(p, me, batch, first, n, rows) and finite
+        backward_block(p, me, batch.n, chunks, first, n, rows)
+        first += n
+        if part == 0 and now() - checked_at[0] > CHECKED_AFTER:
+            with gil:
+                if PyErr_CheckSignals() != 0:
+                    s.interrupted = 1
+            checked_at[0] = now()
+    return finite
+
+
+cdef void predict_images(const Program* p, const Worker* me, const Batch* batch, bint probabilities, Py_ssize_t first,
+                         Py_ssize_t stop, real* out) noexcept nogil:
+    cdef unsigned long long mode = flush_subnormals()
+    prepare(p, me, False)
+    while first < stop:
+        predict_block(p, me, batch, probabilities, first, min(p.block, stop - first), out)
+        first += p.block
+    restore_mode(mode)
+
+
+cdef int raise_pending() except -1:
+    return -1 if PyErr_Occurred() != NULL else 0
+
+
+cdef void set_data(Batch* batch, np.ndarray x) except *:
+    cdef int typenum = x.descr.type_num
+    batch.data = checked(x, typenum, np.PyArray_SIZE(x), False)
+    if typenum == np.NPY_UINT8:
+        batch.data_kind = UINT8
+    elif typenum == np.NPY_FLOAT32:
+        batch.data_kind = FLOAT32
+    elif typenum == np.NPY_FLOAT64:
+        batch.data_kind = FLOAT64
+    else:
+        raise SystemError(f"a kernel was given images of {x.dtype}")
+
+
+cdef void set_operation(Operation* o, given) except *:
+    # A cnn.plan.Operation, with the sizes that depend on the level.
+    cdef double scale = given.scale, offset = given.offset
+    o.kind = _KINDS[given.kind]
+    o.with_dx = given.with_dx
+    o.x.in_row, o.x.at = given.x
+    o.y.in_row, o.y.at = given.y
+    o.dx.in_row, o.dx.at = given.dx
+    o.dy.in_row, o.dy.at = given.dy
+    o.out_size, o.frame_size = given.out_size, given.frame_size
+    o.kept, o.codes = given.kept, given.codes
+    o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
+    o.scale, o.offset = <real>scale, <real>offset
+    if o.kind == CONV:
+        o.conv = conv_from(given.geometry)
+        o.grouped, o.frame = grouped(&o.conv), input_frame(&o.conv)
+        o.turned_conv = turned(&o.conv)
+        o.turned, o.turned_frame = grouped(&o.turned_conv), output_gradient_frame(&o.conv)
+        o.sums_size = weight_sums_size(&o.grouped) + o.channels
+    elif o.kind == CONV_POOL or o.kind == CONV_POOL_IMAGE:
+        o.conv_pool.h, o.conv_pool.w, o.conv_pool.c_in, o.conv_pool.c_out, o.conv_pool.kh, o.conv_pool.kw, \
+            o.conv_pool.ph, o.conv_pool.pw, o.conv_pool.oh, o.conv_pool.ow, o.conv_pool.x_pitch, \
+            o.conv_pool.y_pitch, o.conv_pool.relu = as_tuple(given.geometry)
+        o.sums_size = image_sums_size(&o.conv_pool) if o.kind == CONV_POOL_IMAGE else sums_size(&o.conv_pool)
+    elif o.kind == MAXPOOL or o.kind == MAXPOOL_TIES:
+        o.pool = pool_from(given.geometry)
+    elif o.kind == DENSE:
+        o.dense.inputs, o.dense.units, o.dense.relu = as_tuple(given.geometry)
+    elif o.kind == COPY:
+        o.rows, o.width, o.x_pitch, o.y_pitch = as_tuple(given.geometry)
+    o.sums_size = padded(o.sums_size)
 
 
 # ---- the yardstick ----

@@ -1,22 +1,72 @@
-# Stochastic gradient descent over a run of parameters, by one thread; PyTorch's rules.
+# One step of an optimiser for a register of parameters, by one thread; PyTorch's rules.
 #
-#   g += decay * p;   v = momentum * v + g;   p -= rate * (g + momentum * v  if nesterov else  v)
+#   SGD    g += decay * p;   v = momentum * v + g;   p -= rate * (g + momentum * v  if nesterov else  v)
+#   Adam   g += decay * p;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g * g;
+#          p -= rate * m / (sqrt(v) * unbias + epsilon)
+#   none   the gradient is kept, where `first` says
+#
+# Called with gradients that are still in registers. What changes from step to step (a schedule's rate, Adam's
+# corrections for its start from zero) comes from Python with every step.
 
-from .simd cimport real
+from .simd cimport LANES, lanes, lanes_of, real, registers, vdivide, vec, vload_lanes, vsqrt, vstore_lanes
 
 
-cdef inline void sgd_run(Py_ssize_t size, real rate, real momentum, bint nesterov, real decay, const real* g, real* v,
-                         real* p) noexcept nogil:
-    # v: the velocities, NULL without momentum
-    cdef Py_ssize_t i
-    cdef real gradient, own, carried  # how much of the step is the gradient's own, and the velocity's
-    if v == NULL:
-        for i in range(size):
-            p[i] = p[i] - rate * (g[i] + decay * p[i])
+cdef enum OptimizerKind:
+    KEEP_GRADIENT
+    SGD
+    SGD_MOMENTUM
+    ADAM
+
+
+cdef struct Optimizer:
+    int kind
+    bint nesterov
+    real rate, decay
+    real momentum, own, carried      # momentum, or Adam's beta1; how much of a step is the gradient's, the velocity's
+    real beta2, epsilon, unbias
+    real fresh, fresh2               # 1 - momentum, 1 - beta2
+    real* parameters
+    real* first                      # velocities or first moments, as many as parameters
+    real* second                     # second moments
+
+
+cdef inline void set_rate(Optimizer* o, double rate, double unbias) noexcept nogil:
+    # What changes from step to step.
+    o.rate, o.unbias = <real>rate, <real>unbias
+    if o.nesterov:
+        o.own, o.carried = o.rate, o.rate * o.momentum
+    else:
+        o.own, o.carried = 0, o.rate
+
+
+cdef inline void update_lanes(const Optimizer* o, vec g, Py_ssize_t at, lanes live) noexcept nogil:
+    cdef:
+        real* to = o.parameters + at
+        vec p, first, second
+    if o.kind == KEEP_GRADIENT:
+        vstore_lanes(o.first + at, g, live)
         return
-    own = rate if nesterov else 0
-    carried = rate * momentum if nesterov else rate
-    for i in range(size):
-        gradient = g[i] + decay * p[i]
-        v[i] = momentum * v[i] + gradient
-        p[i] = p[i] - (own * gradient + carried * v[i])
+    p = vload_lanes(to, live)
+    g = g + o.decay * p
+    if o.kind == SGD:
+        vstore_lanes(to, p - o.rate * g, live)
+        return
+    first = vload_lanes(o.first + at, live)
+    if o.kind == SGD_MOMENTUM:
+        first = o.momentum * first + g
+        vstore_lanes(to, p - (o.own * g + o.carried * first), live)
+    else:
+        second = vload_lanes(o.second + at, live)
+        first = o.momentum * first + o.fresh * g
+        second = o.beta2 * second + o.fresh2 * g * g
+        vstore_lanes(to, p - vdivide(o.rate * first, vsqrt(second) * o.unbias + o.epsilon), live)
+        vstore_lanes(o.second + at, second, live)
+    vstore_lanes(o.first + at, first, live)
+
+
+cdef inline void update_run(const Optimizer* o, Py_ssize_t size, const real* g, Py_ssize_t at) noexcept nogil:
+    # g: (size,), for the parameters from `at` on
+    cdef Py_ssize_t block, i
+    for block in range(registers(size)):
+        i = block * LANES
+        update_lanes(o, vload_lanes(g + i, lanes_of(size - i)), at + i, lanes_of(size - i))

@@ -5,6 +5,7 @@
 #ifndef CNN_C_SIMD_H
 #define CNN_C_SIMD_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,8 +34,10 @@ typedef int32_t integer;
    registers with AVX-512 and on 64-bit ARM, 16 elsewhere. */
 #if VEC_BYTES == 64 || defined(__aarch64__)
 #define MAX_TILE 14
+#define MATRIX_SIDE 4 /* of tiles four deep, in matrix products */
 #else
 #define MAX_TILE 12
+#define MATRIX_SIDE 2
 #endif
 
 #if LANES > 1
@@ -194,6 +197,11 @@ static inline ivec iselect(choice m, ivec a, ivec b) { return (ivec)_mm512_mask_
 static inline choice iequals(ivec a, int b) { return _mm512_cmpeq_epi64_mask((__m512i)a, _mm512_set1_epi64(b)); }
 #endif
 static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
+#if REAL_BITS == 32
+static inline choice ihas_bit(ivec a, int bit) { return _mm512_test_epi32_mask((__m512i)a, _mm512_set1_epi32(bit)); }
+#else
+static inline choice ihas_bit(ivec a, int bit) { return _mm512_test_epi64_mask((__m512i)a, _mm512_set1_epi64(bit)); }
+#endif
 #elif LANES > 1
 typedef ivec choice;
 static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
@@ -202,6 +210,7 @@ static inline choice vtakes(vec value, vec best) { return ~(value <= best) & (be
 static inline vec vselect(choice m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 static inline ivec iselect(choice m, ivec a, ivec b) { return (m & a) | (~m & b); }
 static inline choice iequals(ivec a, int b) { return a == isplat(b); }
+static inline choice ihas_bit(ivec a, int bit) { return (a & isplat(bit)) != 0; }
 #else
 typedef int choice;
 static inline ivec isplat(int value) { return value; }
@@ -210,6 +219,117 @@ static inline choice vtakes(vec value, vec best) { return !(value <= best) && be
 static inline vec vselect(choice m, vec a, vec b) { return m ? a : b; }
 static inline ivec iselect(choice m, ivec a, ivec b) { return m ? a : b; }
 static inline choice iequals(ivec a, int b) { return a == b; }
+static inline choice ihas_bit(ivec a, int bit) { return (a & bit) != 0; }
+#endif
+
+/* Where v is not above zero (NaN is not). */
+#if VEC_BYTES == 64 && REAL_BITS == 32
+static inline choice vnot_positive(vec v) { return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NGT_UQ); }
+#elif VEC_BYTES == 64
+static inline choice vnot_positive(vec v) { return _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_NGT_UQ); }
+#elif LANES > 1
+static inline choice vnot_positive(vec v) { return ~(v > 0); }
+#else
+static inline choice vnot_positive(vec v) { return !(v > 0); }
+#endif
+
+/* Two registers woven into each other: a0 b0 a1 b1 ..., the lower half of it or the upper. */
+#if LANES == 1
+static inline vec vzip_low(vec a, vec b) { (void)b; return a; }
+static inline vec vzip_high(vec a, vec b) { (void)a; return b; }
+#else
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#if LANES == 16
+static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+static inline vec vzip_high(vec a, vec b)
+{
+    return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#elif LANES == 8
+static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#elif LANES == 4
+static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 4, 1, 5); }
+static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 2, 6, 3, 7); }
+#else
+static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 2); }
+static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 1, 3); }
+#endif
+#endif
+
+/* Eight registers as a matrix of 8 x LANES, transposed in memory's order, and back. Weaving the first half into the
+   second moves every element's address by one bit around; LANES * 8 addresses have come around after
+   log2(8) + log2(LANES) rounds. */
+#define LOG2_LANES (LANES == 16 ? 4 : LANES == 8 ? 3 : LANES == 4 ? 2 : LANES == 2 ? 1 : 0)
+static inline __attribute__((always_inline)) void vweave8(vec *v, const int rounds)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < rounds; r++) {
+        vec a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6], h = v[7];
+        v[0] = vzip_low(a, e), v[1] = vzip_high(a, e), v[2] = vzip_low(b, f), v[3] = vzip_high(b, f);
+        v[4] = vzip_low(c, g), v[5] = vzip_high(c, g), v[6] = vzip_low(d, h), v[7] = vzip_high(d, h);
+    }
+}
+static inline __attribute__((always_inline)) void vinterleave8(vec *v) { vweave8(v, 3); }
+static inline __attribute__((always_inline)) void vdeinterleave8(vec *v) { vweave8(v, LOG2_LANES); }
+
+/* The sums of the lanes of LANES registers, one a lane, each added up in the same order. */
+static inline __attribute__((always_inline)) vec vsums(vec *v)
+{
+#pragma GCC unroll 4
+    for (int half = LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++)
+            v[i] = vzip_low(v[i], v[i + half]) + vzip_high(v[i], v[i + half]);
+    return v[0];
+}
+
+#if VEC_BYTES == 64 && REAL_BITS == 32
+static inline vec vsqrt(vec v) { return (vec)_mm512_sqrt_ps((__m512)v); }
+#elif VEC_BYTES == 64
+static inline vec vsqrt(vec v) { return (vec)_mm512_sqrt_pd((__m512d)v); }
+#elif VEC_BYTES == 32 && REAL_BITS == 32
+static inline vec vsqrt(vec v) { return (vec)_mm256_sqrt_ps((__m256)v); }
+#elif VEC_BYTES == 32
+static inline vec vsqrt(vec v) { return (vec)_mm256_sqrt_pd((__m256d)v); }
+#else
+static inline vec vsqrt(vec v)
+{
+    for (int i = 0; i < LANES; i++)
+        ((real *)&v)[i] = (real)(REAL_BITS == 32 ? sqrtf((float)((real *)&v)[i]) : sqrt((double)((real *)&v)[i]));
+    return v;
+}
+#endif
+
+static inline vec vdivide(vec a, vec b) { return a / b; }
+
+/* This thread's floating-point mode: subnormal numbers, a hundred times slower, are taken for zero. Returns the mode
+   that was, for restore_mode. */
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+static inline uint64_t flush_subnormals(void)
+{
+    uint64_t mode = _mm_getcsr();
+    _mm_setcsr((unsigned)mode | 0x8040); /* flush to zero, denormals are zero */
+    return mode;
+}
+static inline void restore_mode(uint64_t mode) { _mm_setcsr((unsigned)mode); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+static inline uint64_t flush_subnormals(void)
+{
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (1u << 24)));
+    return mode;
+}
+static inline void restore_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+static inline uint64_t flush_subnormals(void) { return 0; }
+static inline void restore_mode(uint64_t mode) { (void)mode; }
 #endif
 
 /* The sum of the lanes, always in the same order. */

@@ -7,6 +7,7 @@ cdef extern from "simd.h" nogil:
     ctypedef int lanes
     enum: LANES
     enum: MAX_TILE
+    enum: MATRIX_SIDE
     enum: REAL_BITS
     enum: LANE_MASKS
 
@@ -31,5 +32,14 @@ cdef extern from "simd.h" nogil:
     ivec iselect(choice m, ivec a, ivec b)
     ivec isplat(int value)
     choice iequals(ivec a, int b)
+    choice ihas_bit(ivec a, int bit)
+    choice vnot_positive(vec v)
+    vec vsqrt(vec v)
+    vec vdivide(vec a, vec b)
+    void vinterleave8(vec* v)
+    void vdeinterleave8(vec* v)
+    vec vsums(vec* v)
+    unsigned long long flush_subnormals()
+    void restore_mode(unsigned long long mode)
     ivec iload(const int *p, lanes m)
     void istore(int *p, ivec v, lanes m)

@@ -1,0 +1,371 @@
+"""Plans: a net and a batch size as the flat list of operations, and the layout of memory, that the kernels run.
+
+Python plans, C runs. A plan is plain data: `Sequential.plan(batch_size)` prints it, the compiled `Runner` executes it,
+and so does the reference. Layers are fused here: an image is rescaled as it is read; a convolution, its ReLU and its
+2x2 max pooling are one operation; so are a dense layer and its ReLU.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .geometry import ConvGeometry, PoolGeometry
+from .layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescaling
+
+_WIDEST = 16  # reals to which sizes are rounded: the widest register, or cache line, of the smaller dtype
+BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
+_CHUNKS = 16  # parts of a batch whose convolution gradients are summed apart, and the most threads of use
+
+
+class Place(NamedTuple):
+    """Where a tensor of one image begins: in the image's row or in its cell, and at which real."""
+
+    in_row: bool = False
+    at: int = 0
+
+
+class ConvPoolGeometry(NamedTuple):
+    """A convolution of stride 1, a ReLU and a 2x2 max pooling in one.
+
+    Pitches are pixels from one row to the next, of the padded input and of the output.
+    """
+
+    h: int
+    w: int
+    c_in: int
+    c_out: int
+    kh: int
+    kw: int
+    ph: int
+    pw: int
+    oh: int
+    ow: int
+    x_pitch: int
+    y_pitch: int
+    relu: bool
+
+    @property
+    def conv(self) -> ConvGeometry:
+        """The convolution of the pixels that are pooled."""
+        return ConvGeometry(*self[:6], 1, 1, self.ph, self.pw, 2 * self.oh, 2 * self.ow)
+
+    @property
+    def pool(self) -> PoolGeometry:
+        return PoolGeometry(2 * self.oh, 2 * self.ow, self.c_out, 2, 2, 2, 2, 0, 0, self.oh, self.ow)
+
+
+class DenseGeometry(NamedTuple):
+    inputs: int
+    units: int
+    relu: bool
+
+
+class CopyGeometry(NamedTuple):
+    """Rows of `width` reals, from one pitch in reals to another."""
+
+    rows: int
+    width: int
+    x_pitch: int
+    y_pitch: int
+
+
+class Operation(NamedTuple):
+    """One step of the plan. Sizes and places are in reals, of one image."""
+
+    kind: str
+    layers: str
+    geometry: tuple = ()
+    x: Place = Place()
+    y: Place = Place()
+    dx: Place = Place()
+    dy: Place = Place()
+    out_size: int = 0
+    frame_size: int = 0  # of dx, which is added up and therefore zeroed
+    kept: int = 0  # in the cell, from the forward to the backward pass: the image's planes
+    codes: int = 0  # and who won every pooling window
+    w: int = -1  # where the weights begin among the net's parameters; the bias follows
+    b: int = -1
+    w_size: int = 0
+    channels: int = 0
+    scale: float = 1.0
+    offset: float = 0.0
+    with_dx: bool = False  # whether any parameter lies below
+    macs: int = 0
+
+
+class Plan(NamedTuple):
+    operations: tuple[Operation, ...]
+    batch_size: int
+    image_size: int
+    classes: int
+    cell: int  # reals of an image's memory in a block, reused from block to block
+    row: int  # reals of an image that last until the update: inputs of dense layers, gradients of their outputs
+    block: int
+    chunks: int
+    lowest: int  # the first operation with parameters
+
+    def table(self, itemsize: int) -> str:
+        """The plan as text, a line an operation: what it fuses, shapes, bytes written, multiply-adds of an image."""
+        rows = [("operation", "layers", "output", "bytes", "MACs")]
+        for o in self.operations:
+            rows.append((o.kind, o.layers, _output(o), f"{o.out_size * itemsize:,}", f"{o.macs:,}"))
+        total = sum(o.macs for o in self.operations)
+        rows.append(("total", "", "", f"{(self.cell + self.row) * itemsize:,}", f"{total:,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = [
+            f"{kind:<{widths[0]}}  {layers:<{widths[1]}}  {out:<{widths[2]}}  {size:>{widths[3]}}  {macs:>{widths[4]}}"
+            for kind, layers, out, size, macs in rows
+        ]
+        rule = "-" * len(lines[0])
+        chunk = -(-self.batch_size // self.chunks)
+        foot = (
+            f"{self.batch_size} images: {self.chunks} chunks of at most {chunk}, blocks of {self.block}; "
+            f"{self.row * itemsize:,} bytes an image until the update, {self.cell * itemsize:,} within a block"
+        )
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], "", foot])
+
+
+def _output(o: Operation) -> str:
+    g = o.geometry
+    if isinstance(g, ConvGeometry | PoolGeometry):
+        return " x ".join(map(str, g.output_shape))
+    if isinstance(g, ConvPoolGeometry):
+        return f"{g.oh} x {g.ow} x {g.c_out}"
+    return f"{o.out_size}"
+
+
+# ---- layers to steps, some of several layers ---------------------------------------------------------------
+
+
+class _Step(NamedTuple):
+    kind: str
+    names: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+
+    @property
+    def relu(self) -> bool:
+        return any(isinstance(layer, ReLU) for layer in self.layers[1:])
+
+
+def _steps(layers: list[Layer], names: list[str]) -> list[_Step]:
+    steps = []
+    k = 0
+    while k < len(layers):
+        kind, count = _next(layers, k)
+        if k == 0 and kind != "load":
+            steps.append(_Step("load", (), (), layers[0].input_shape, layers[0].input_shape))
+        taken = tuple(layers[k : k + count])
+        if kind != "flatten":
+            shapes = taken[0].input_shape, taken[-1].output_shape
+            steps.append(_Step(kind, tuple(names[k : k + count]), taken, *shapes))
+        k += count
+    return steps
+
+
+def _next(layers: list[Layer], k: int) -> tuple[str, int]:
+    """The operation that begins with layer k, and how many layers it takes."""
+    layer, rest = layers[k], layers[k + 1 :]
+    has_relu = bool(rest) and isinstance(rest[0], ReLU)
+    if isinstance(layer, Rescaling):
+        return ("rescale" if k else "load"), 1
+    if isinstance(layer, Conv2D):
+        if layer.stride == (1, 1) and _pools_2x2(rest[has_relu:]):
+            takes_gradient = any(below.parameters for below in layers[:k])
+            one_channel = layer.input_shape[2] == 1 and layer.kernel_size in ((3, 3), (5, 5)) and not takes_gradient
+            return ("image conv+pool" if one_channel else "conv+pool"), 2 + has_relu
+        return "conv", 1
+    if isinstance(layer, Dense):
+        return "dense", 1 + has_relu
+    for kind, type_ in (("relu", ReLU), ("flatten", Flatten)):
+        if isinstance(layer, type_):
+            return kind, 1
+    if isinstance(layer, MaxPool2D):
+        return ("maxpool" if layer.ties == "first" else "maxpool, ties"), 1
+    raise TypeError(f"{type(layer).__name__} has no operation in a plan")
+
+
+def _pools_2x2(layers: list[Layer]) -> bool:
+    pool = layers[0] if layers else None
+    return (
+        isinstance(pool, MaxPool2D)
+        and pool.pool_size == pool.stride == (2, 2)
+        and pool.padding == (0, 0)
+        and pool.ties == "first"
+    )
+
+
+# ---- tensors in memory -------------------------------------------------------------------------------------
+
+
+class _Layout(NamedTuple):
+    """How a tensor lies: rows of pixels `pitch` apart, the first one after `lead` reals, in `size` reals."""
+
+    pitch: int
+    lead: int
+    size: int
+
+
+def _layout(shape: tuple[int, ...], frame: tuple[int, int, int, int] = (0, 0, 0, 0), pitch: int = 0) -> _Layout:
+    """A map inside a frame of zeros (top, left, bottom, right); a row's right border is the next one's left border."""
+    if len(shape) != 3:
+        return _Layout(0, 0, math.prod(shape))
+    (h, w, c), (top, left, bottom, right) = shape, frame
+    pitch = pitch or w + max(left, right)
+    lead = (top * pitch + left) * c
+    framed = ((top + h + bottom) * pitch + left + right) * c + _WIDEST  # registers read, and write, past the end
+    return _Layout(pitch, lead, max(framed, lead + _rounded((h - 1) * pitch + w) * c))
+
+
+def _wanted(step: _Step, following: _Step | None) -> _Layout:
+    """The layout in which the next step takes what `step` gives."""
+    if following is None or following.kind != "conv+pool":
+        return _layout(step.out_shape)
+    g = following.layers[0].geometry
+    rows, columns = (2 * size for size in following.out_shape[:2])  # of the convolution, as far as they are pooled
+    bottom, right = max(rows + g.kh - 1 - g.ph - g.h, 0), max(columns + g.kw - 1 - g.pw - g.w, 0)
+    pitch = max(g.w + max(g.pw, right), _least_pitch(step))
+    return _layout(step.out_shape, (g.ph, g.pw, bottom, right), pitch)
+
+
+def _given(step: _Step, wanted: _Layout) -> _Layout:
+    """The layout in which `step` gives it: the wanted one, if it can."""
+    if step.kind == "conv+pool" or wanted.pitch >= _least_pitch(step) > 0:
+        return wanted
+    return _layout(step.out_shape, pitch=_least_pitch(step))
+
+
+def _least_pitch(step: _Step) -> int:
+    # Lanes run over the end of a row into the next: the planes' rows, which are wider, set the pitch.
+    return step.out_shape[1] + step.layers[0].kernel_size[1] // 2 if step.kind == "image conv+pool" else 0
+
+
+def _rounded(size: int) -> int:
+    return -(-size // _WIDEST) * _WIDEST
+
+
+class _Memory:
+    """Hands out places one after the other."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, size: int) -> int:
+        at = self.size
+        self.size += _rounded(size)
+        return at
+
+
+# ---- the plan ----------------------------------------------------------------------------------------------
+
+
+def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
+    """The plan of a net's layers for batches of at most `batch_size` images."""
+    steps = _with_copies(_steps(layers, names))
+    cell, row = _Memory(), _Memory()
+    parameters = _parameter_places(layers)
+    operations: list[Operation] = []
+    lowest = None
+    layout_in, value_in, gradient_in = _Layout(0, 0, 0), Place(), Place()
+    for (step, layout), (following, _) in zip(steps, [*steps[1:], (None, None)], strict=True):
+        dense = step.kind == "dense"
+        in_row = dense or (following is not None and following.kind == "dense")
+        value = Place(in_row, (row if in_row else cell).take(layout.size))
+        gradient = Place(dense, (row if dense else cell).take(layout.size))
+        geometry = _geometry(step, layout_in, layout)
+        kept, codes = (cell.take(size) for size in _kept_sizes(step, geometry))
+        w, w_size, b = parameters.get(id(step.layers[0]), (-1, 0, -1)) if step.layers else (-1, 0, -1)
+        with_dx = lowest is not None
+        if w >= 0 and lowest is None:
+            lowest = len(operations)
+        rescaling = step.layers[0] if step.kind in ("load", "rescale") and step.layers else Rescaling(1.0)
+        framed = step.kind == "conv+pool"  # it takes the frame, all others the map inside
+        operations.append(
+            Operation(
+                kind=step.kind,
+                layers=", ".join(step.names),
+                geometry=geometry,
+                x=value_in if framed else _inside(value_in, layout_in),
+                dx=gradient_in if framed else _inside(gradient_in, layout_in),
+                y=_inside(value, layout),
+                dy=_inside(gradient, layout),
+                out_size=math.prod(step.out_shape),
+                frame_size=layout_in.size,
+                kept=kept,
+                codes=codes,
+                w=w,
+                b=b,
+                w_size=w_size,
+                channels=step.out_shape[-1],
+                scale=rescaling.scale,
+                offset=rescaling.offset,
+                with_dx=with_dx,
+                macs=sum(layer.macs for layer in step.layers),
+            )
+        )
+        layout_in, value_in, gradient_in = layout, value, gradient
+    return Plan(
+        tuple(operations),
+        batch_size,
+        image_size=math.prod(layers[0].input_shape),
+        classes=math.prod(layers[-1].output_shape),
+        cell=cell.size,
+        row=row.size,
+        block=min(BLOCK, batch_size),
+        chunks=min(_CHUNKS, batch_size),
+        lowest=len(operations) if lowest is None else lowest,
+    )
+
+
+def _with_copies(steps: list[_Step]) -> list[tuple[_Step, _Layout]]:
+    """The steps with the layouts that they give, and copies where the next one wants another."""
+    result = []
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        wanted = _wanted(step, following)
+        given = _given(step, wanted)
+        result.append((step, given))
+        if given != wanted:
+            result.append((_Step("copy", (), (), step.out_shape, step.out_shape), wanted))
+    return result
+
+
+def _inside(place: Place, layout: _Layout) -> Place:
+    return Place(place.in_row, place.at + layout.lead)
+
+
+def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> tuple:
+    if step.kind in ("conv+pool", "image conv+pool"):
+        g = step.layers[0].geometry
+        pitch = layout.pitch if step.kind == "image conv+pool" else layout_in.pitch
+        sizes = g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, *step.out_shape[:2]
+        return ConvPoolGeometry(*sizes, pitch, layout.pitch, step.relu)
+    if step.kind == "dense":
+        return DenseGeometry(step.in_shape[0], step.out_shape[0], step.relu)
+    if step.kind == "copy":
+        h, w, c = step.in_shape
+        return CopyGeometry(h, w * c, layout_in.pitch * c, layout.pitch * c)
+    return getattr(step.layers[0], "geometry", ()) if step.layers else ()
+
+
+def _kept_sizes(step: _Step, geometry: tuple) -> tuple[int, int]:
+    """Reals of what the backward pass of one image needs beside the tensors: its planes, the windows' winners."""
+    g = geometry
+    if isinstance(g, ConvPoolGeometry):
+        pixels = _rounded((g.oh - 1) * g.y_pitch + g.ow)
+        if step.kind == "conv+pool":
+            return 0, g.oh * g.ow * g.c_out
+        return 4 * _rounded((g.oh + g.kh // 2) * g.x_pitch + g.kw // 2 + _WIDEST), pixels * g.c_out
+    return 0, math.prod(step.out_shape) if step.kind == "maxpool" else 0
+
+
+def _parameter_places(layers: list[Layer]) -> dict[int, tuple[int, int, int]]:
+    """For each layer with parameters: where its weights begin, their number, and where its bias begins or -1."""
+    places, start = {}, 0
+    for layer in layers:
+        if layer.parameters:
+            size = layer.parameters["weights"].size
+            places[id(layer)] = start, size, start + size if "bias" in layer.parameters else -1
+            start += sum(value.size for value in layer.parameters.values())
+    return places

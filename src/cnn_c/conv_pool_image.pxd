@@ -1,0 +1,218 @@
+# Convolution, ReLU and 2x2 max pooling in one, of an image with one channel, by one thread.
+#
+# The lanes of a register are pooled pixels. The padded image lies as four planes, x[si, sj][r, c] = image[2r + si,
+# 2c + sj], so that the four convolution outputs under a pooling window, whose maximum is asked for, are four sums in
+# one lane. All planes and the output have the same pitch: pixel (i, j) is p = i * pitch + j, lanes run from one row
+# into the next, and what is computed for the few p between two rows is put to zero (`valid`).
+#
+#   y[p, o]    = max over si, sj of relu(b[o] + sum over k, l of x[(si+k) % 2, (sj+l) % 2][p + ...] * w[k, l, o])
+#   codes[o,p] = 2 * si + sj of the first maximum, IDLE where ReLU (or `valid`) lets no gradient pass
+#   dw[k,l,o]  = sum over p of dy[p, o] * x[(si+k) % 2, (sj+l) % 2][p + ...], with the winner's si, sj
+#
+# Only the winner's gradient is used: one multiply-add where the unpooled convolution has four.
+
+from .conv_pool cimport IDLE, ConvPool
+from .simd cimport (
+    LANES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real, registers, vdeinterleave8,
+    vec, vequals, vinterleave8, vload, vload_lanes, vnot_positive, vselect, vstore, vstore_lanes, vsum, vtakes,
+)
+
+
+cdef enum:
+    GROUP = 8    # channels that are woven into pixels together
+    WIDEST = 16  # lanes of the widest register, to which sizes in memory are rounded
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
+    return (n + WIDEST - 1) // WIDEST * WIDEST
+
+
+cdef inline Py_ssize_t pixels(const ConvPool* g) noexcept nogil:
+    # p of the last pooled pixel, plus one
+    return (g.oh - 1) * g.y_pitch + g.ow
+
+
+cdef inline Py_ssize_t plane_size(const ConvPool* g) noexcept nogil:
+    return padded((g.oh + g.kh // 2) * g.x_pitch + g.kw // 2 + WIDEST)
+
+
+cdef inline void split_planes(const ConvPool* g, const real* image, real* planes) noexcept nogil:
+    # image: (h, w) -> planes: four of plane_size, zeroed once; every image overwrites the same places
+    cdef:
+        Py_ssize_t i, j, first, size = plane_size(g)
+        Py_ssize_t rows = min(g.h, 2 * (g.oh + g.kh // 2) - g.ph), columns = min(g.w, 2 * (g.ow + g.kw // 2) - g.pw)
+        const real* row
+        real* to
+    for i in range(rows):
+        for first in range(2):  # the even columns of the image, then the odd ones
+            row = image + i * g.w + first
+            to = (planes + ((i + g.ph) % 2 * 2 + (first + g.pw) % 2) * size
+                  + (i + g.ph) // 2 * g.x_pitch + (first + g.pw) // 2)
+            for j in range((columns - first + 1) // 2):
+                to[j] = row[2 * j]
+
+
+cdef inline void load_window(const int k, const ConvPool* g, const real* planes, vec* x) noexcept nogil:
+    # x[r, c] for r, c = 0 .. k: what lies under the windows of LANES pooled pixels
+    cdef Py_ssize_t size = plane_size(g)
+    cdef int r, c
+    for r in range(k + 1):
+        for c in range(k + 1):
+            x[r * (k + 1) + c] = vload(planes + (r % 2 * 2 + c % 2) * size + r // 2 * g.x_pitch + c // 2)
+
+
+cdef inline void window_sums(const int k, const vec* x, const real* w, Py_ssize_t w_step, vec bias,
+                             vec* sums) noexcept nogil:
+    cdef int r, c, s
+    for s in range(4):
+        sums[s] = bias
+    for r in range(k):
+        for c in range(k):
+            for s in range(4):
+                sums[s] = sums[s] + x[(r + s // 2) * (k + 1) + c + s % 2] * w[(r * k + c) * w_step]
+
+
+cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g, const real* planes, const real* w,
+                                 const real* b, const real* valid, real* y, int* codes) noexcept nogil:
+    cdef:
+        vec x[36]
+        vec sums[4]
+        vec group[8]
+        vec best, zero
+        ivec code
+        choice takes, gap
+        Py_ssize_t block, g8, p, o, first, channels, plane = padded(pixels(g))
+        int s
+    zero = vload_lanes(valid, first_lanes(0))
+    for block in range(registers(pixels(g))):
+        p = block * LANES
+        load_window(k, g, planes + p, x)
+        gap = vequals(vload(valid + p), zero)
+        for g8 in range((g.c_out + GROUP - 1) // GROUP):
+            first = g8 * GROUP
+            channels = min(<Py_ssize_t>GROUP, g.c_out - first)
+            for o in range(channels):
+                window_sums(k, x, w + first + o, g.c_out, zero + b[first + o], sums)
+                best = sums[0]
+                code = isplat(0)
+                for s in range(1, 4):
+                    takes = vtakes(sums[s], best)
+                    best = vselect(takes, sums[s], best)
+                    code = iselect(takes, isplat(s), code)
+                if g.relu:
+                    takes = vnot_positive(best)
+                    code = iselect(takes, isplat(IDLE), code)
+                    best = vselect(takes, vselect(vequals(best, best), zero, best), best)  # ReLU keeps a NaN
+                group[o] = vselect(gap, zero, best)
+                if keep:
+                    istore(codes + (first + o) * plane + p, iselect(gap, isplat(IDLE), code), first_lanes(LANES))
+            for o in range(channels, GROUP):
+                group[o] = zero
+            vinterleave8(group)
+            store_pixels(g.c_out, channels, group, y + p * g.c_out + first)
+
+
+cdef inline void store_pixels(Py_ssize_t c_out, Py_ssize_t channels, const vec* group, real* y) noexcept nogil:
+    # LANES pixels of 8 channels, of which the first ones are wanted
+    cdef:
+        Py_ssize_t lane, part, i
+        lanes live
+        real* from_
+    if c_out == GROUP:
+        for i in range(GROUP):
+            vstore(y + i * LANES, group[i])
+        return
+    from_ = <real*>group
+    for lane in range(LANES):
+        for part in range(registers(channels)):
+            i = part * LANES
+            live = lanes_of(channels - i)
+            vstore_lanes(y + lane * c_out + i, vload_lanes(from_ + lane * GROUP + i, live), live)
+
+
+cdef inline void load_pixels(Py_ssize_t c_out, Py_ssize_t channels, const real* dy, vec* group) noexcept nogil:
+    cdef:
+        Py_ssize_t lane, part, i
+        lanes live
+        real* to = <real*>group
+    if c_out == GROUP:
+        for i in range(GROUP):
+            group[i] = vload(dy + i * LANES)
+        return
+    for lane in range(LANES):
+        for part in range(registers(channels)):
+            i = part * LANES
+            live = lanes_of(channels - i)
+            vstore_lanes(to + lane * GROUP + i, vload_lanes(dy + lane * c_out + i, live), live)
+
+
+cdef inline flattened conv_pool_image_forward(const ConvPool* g, const real* planes, const real* w, const real* b,
+                                              const real* valid, real* y, int* codes) noexcept nogil:
+    # planes: from split_planes; w: (k, k, c_out); b: (c_out,); valid: (p,) of ones and zeros
+    # -> y: (p, c_out), codes: (c_out, padded p), or NULL
+    if g.kh == 3:
+        if codes != NULL: forward_windows(3, True, g, planes, w, b, valid, y, codes)
+        else: forward_windows(3, False, g, planes, w, b, valid, y, codes)
+    else:
+        if codes != NULL: forward_windows(5, True, g, planes, w, b, valid, y, codes)
+        else: forward_windows(5, False, g, planes, w, b, valid, y, codes)
+
+
+cdef inline Py_ssize_t image_sums_size(const ConvPool* g) noexcept nogil:
+    # Reals of the sums: a register for every weight, and one for the bias, of every channel.
+    return (g.kh * g.kw + 1) * g.c_out * WIDEST
+
+
+cdef inline void weight_gradient_windows(const int k, const ConvPool* g, const real* dy, const int* codes,
+                                         const real* planes, real* sums) noexcept nogil:
+    cdef:
+        vec x[36]
+        vec row[6]
+        vec group[8]
+        vec gradient, zero
+        ivec code
+        choice down, right
+        Py_ssize_t block, g8, p, o, first, channels, plane = padded(pixels(g))
+        real* total
+        int r, c
+    zero = vload_lanes(planes, first_lanes(0))
+    for block in range(registers(pixels(g))):
+        p = block * LANES
+        load_window(k, g, planes + p, x)
+        for g8 in range((g.c_out + GROUP - 1) // GROUP):
+            first = g8 * GROUP
+            channels = min(<Py_ssize_t>GROUP, g.c_out - first)
+            load_pixels(g.c_out, channels, dy + p * g.c_out + first, group)
+            vdeinterleave8(group)
+            for o in range(channels):
+                code = iload(codes + (first + o) * plane + p, first_lanes(LANES))
+                gradient = vselect(ihas_bit(code, IDLE), zero, group[o])
+                down = ihas_bit(code, 2)
+                right = ihas_bit(code, 1)
+                total = sums + (first + o) * (k * k + 1) * LANES
+                for r in range(k):
+                    for c in range(k + 1):
+                        row[c] = vselect(down, x[(r + 1) * (k + 1) + c], x[r * (k + 1) + c])
+                    for c in range(k):
+                        vstore(total, vload(total) + gradient * vselect(right, row[c + 1], row[c]))
+                        total += LANES
+                vstore(total, vload(total) + gradient)
+
+
+cdef inline flattened conv_pool_image_weight_gradient(const ConvPool* g, const real* dy, const int* codes,
+                                                      const real* planes, real* sums) noexcept nogil:
+    # dy: (p, c_out), codes and planes as in forward -> sums, to which this image's are added
+    if g.kh == 3:
+        weight_gradient_windows(3, g, dy, codes, planes, sums)
+    else:
+        weight_gradient_windows(5, g, dy, codes, planes, sums)
+
+
+cdef inline void conv_pool_image_gradient(const ConvPool* g, const real* sums, real* dw, real* db) noexcept nogil:
+    # sums of the batch -> dw: (k, k, c_out), db: (c_out,) or NULL
+    cdef Py_ssize_t o, t, taps = g.kh * g.kw
+    for o in range(g.c_out):
+        for t in range(taps):
+            dw[t * g.c_out + o] = vsum(vload(sums + (o * (taps + 1) + t) * LANES))
+        if db != NULL:
+            db[o] = vsum(vload(sums + (o * (taps + 1) + taps) * LANES))

@@ -1,0 +1,431 @@
+# The training step as one thread runs it: a list of operations, made by cnn/plan.py, over blocks of images.
+#
+# A. An image has a cell, memory for what lies between the operations on it, which each thread reuses from block to
+#    block, and a row, in which the inputs of dense layers and the gradients for their outputs wait for the update.
+# B. Forward and back, a run of operations on single images is done depth first: one image passes all of them while it
+#    is in the first cache. A dense layer takes the block as a matrix.
+# C. Gradients of convolutions are summed up a chunk of images at a time, by whichever thread has the chunk; those of
+#    dense layers in the update, by whichever thread has the weights. Neither sum knows how many threads there are.
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+from .activation cimport relu_backward, relu_forward
+from .conv cimport (
+    Conv, Frame, Grouped, bias_gradient, conv2d_forward, conv2d_weight_gradient, frame_size, framed, grouped,
+    input_frame, output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient,
+    weight_sums_size,
+)
+from .conv_pool cimport (
+    ConvPool, conv_pool_backward, conv_pool_forward, conv_pool_gradient, lists_size, rows_size, spread_size,
+    spread_weights, sums_size,
+)
+from .conv_pool_image cimport (
+    conv_pool_image_forward, conv_pool_image_gradient, conv_pool_image_weight_gradient, image_sums_size, padded,
+    pixels, split_planes,
+)
+from .dense cimport (
+    Dense, column_blocks, dense_forward, dense_input_gradient, dense_update, dense_update_bias,
+)
+from .loss cimport cross_entropy, softmax
+from .maxpool cimport Pool, maxpool_backward, maxpool_backward_ties, maxpool_forward
+from .optimizer cimport Optimizer, update_run
+from .simd cimport real
+
+
+cdef enum Kind:
+    LOAD            # an image of the data set, rescaled
+    CONV
+    CONV_POOL       # convolution, ReLU, 2x2 max pooling
+    CONV_POOL_IMAGE # the same, of an image with one channel
+    MAXPOOL
+    MAXPOOL_TIES
+    RELU
+    RESCALE
+    COPY            # rows of pixels, from one pitch to another
+    DENSE
+
+
+cdef enum DataKind:
+    UINT8
+    FLOAT32
+    FLOAT64
+
+
+cdef struct Place:
+    bint in_row
+    Py_ssize_t at
+
+
+cdef struct Operation:
+    Kind kind
+    bint with_dx                    # whether anything below has parameters
+    Place x, y, dx, dy
+    Py_ssize_t out_size
+    Py_ssize_t kept, codes          # in the cell: what only the backward pass needs
+    Py_ssize_t w, b                 # among the parameters: -1 for none; b follows w
+    Py_ssize_t w_size, channels     # of w; of the output
+    Py_ssize_t sums, sums_size      # in a chunk's sums
+    Py_ssize_t own, own_size        # in a thread's memory, for this operation alone
+    real scale, offset
+    Conv conv, turned_conv
+    Grouped grouped, turned
+    Frame frame, turned_frame
+    Pool pool
+    ConvPool conv_pool
+    Dense dense
+    Py_ssize_t rows, width, x_pitch, y_pitch  # COPY, in reals
+    Py_ssize_t frame_size
+
+
+cdef struct Program:
+    Operation* operations
+    Py_ssize_t count, lowest        # operations; the first of those that have parameters
+    Py_ssize_t cell, row, sums      # sizes in reals
+    Py_ssize_t block                # images that a thread takes at a time
+    Py_ssize_t chunks               # at most so many parts of a batch
+    Py_ssize_t classes
+    real* parameters
+    real* no_bias                   # zeros
+    real* rows                      # of a batch, in training
+    real* all_sums                  # a chunk's after the other's
+
+
+cdef struct Worker:                 # a thread's memory
+    real* cells
+    real* rows                      # of a block, in prediction
+    real* own
+    real* scratch
+
+
+cdef struct Batch:
+    DataKind data_kind
+    const void* data
+    const int64_t* order            # of the images, or NULL
+    const int64_t* labels           # of all images of the data set
+    Py_ssize_t n
+    double* losses
+    uint8_t* right
+
+
+cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
+    return batch.order[i] if batch.order != NULL else i
+
+
+cdef inline real* place(Place p, real* cell, real* row) noexcept nogil:
+    return (row if p.in_row else cell) + p.at
+
+
+# ---- weights in the form that the kernels take, once a step ----
+
+cdef inline void prepare(const Program* p, const Worker* me, bint training) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const Operation* o
+    cdef real* own
+    for i in range(p.count):
+        o = p.operations + i
+        own = me.own + o.own
+        if o.kind == CONV_POOL and training and o.with_dx:
+            spread_weights(&o.conv_pool, p.parameters + o.w, own)
+        elif o.kind == CONV:
+            own += frame_size(&o.frame)
+            pack_weights(&o.grouped, p.parameters + o.w, bias(p, o), own)
+            if training and o.with_dx:
+                own += packed_size(&o.grouped) + frame_size(&o.turned_frame)
+                turn_weights(&o.conv, p.parameters + o.w, own + packed_size(&o.turned))
+                pack_weights(&o.turned, own + packed_size(&o.turned), NULL, own)
+
+
+cdef inline const real* bias(const Program* p, const Operation* o) noexcept nogil:
+    return p.parameters + o.b if o.b >= 0 else p.no_bias
+
+
+cdef inline Py_ssize_t own_size(const Operation* o, bint training) noexcept nogil:
+    # Reals of a thread's memory for one operation: frames, which are zeroed once, and prepared weights.
+    cdef Py_ssize_t size = 0
+    if o.kind == CONV_POOL and training and o.with_dx:
+        size = spread_size(&o.conv_pool) * o.conv_pool.c_out
+    elif o.kind == CONV_POOL_IMAGE:
+        size = padded(pixels(&o.conv_pool))
+    elif o.kind == CONV:
+        size = frame_size(&o.frame) + packed_size(&o.grouped)
+        if training and o.with_dx:
+            size += frame_size(&o.turned_frame) + packed_size(&o.turned) + o.w_size
+    return padded(size)
+
+
+cdef inline void set_own(const Program* p, const Worker* me) noexcept nogil:
+    # What stays in that memory for good: which pixels between two rows do not count.
+    cdef Py_ssize_t k, i, j
+    cdef const Operation* o
+    for k in range(p.count):
+        o = p.operations + k
+        if o.kind == CONV_POOL_IMAGE:
+            for i in range(o.conv_pool.oh):
+                for j in range(o.conv_pool.ow):
+                    me.own[o.own + i * o.conv_pool.y_pitch + j] = 1
+
+
+cdef inline Py_ssize_t scratch_size(const Operation* o) noexcept nogil:
+    # Reals of memory that operations share one after the other.
+    cdef Py_ssize_t size = 0
+    if o.kind != DENSE and o.w >= 0:
+        size = o.w_size + o.channels
+    if o.kind == CONV_POOL:
+        size = max(size, max(rows_size(&o.conv_pool), lists_size(&o.conv_pool)))
+    return padded(size)
+
+
+# ---- forward ----
+
+cdef inline void load_image(const Operation* o, const Batch* batch, Py_ssize_t i, real* y) noexcept nogil:
+    cdef:
+        Py_ssize_t k, size = o.out_size, first = image_at(batch, i) * size
+        real scale = o.scale, offset = o.offset
+        const uint8_t* bytes_ = <const uint8_t*>batch.data + first
+        const float* singles = <const float*>batch.data + first
+        const double* doubles = <const double*>batch.data + first
+    if batch.data_kind == UINT8:
+        for k in range(size):
+            y[k] = bytes_[k] * scale + offset
+    elif batch.data_kind == FLOAT32:
+        for k in range(size):
+            y[k] = <real>singles[k] * scale + offset
+    else:
+        for k in range(size):
+            y[k] = <real>doubles[k] * scale + offset
+
+
+cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, const real* x, Py_ssize_t x_pitch, real* y,
+                           Py_ssize_t y_pitch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(rows):
+        memcpy(y + i * y_pitch, x + i * x_pitch, width * sizeof(real))
+
+
+cdef inline void forward_image(const Program* p, const Operation* o, const Worker* me, const Batch* batch,
+                               Py_ssize_t i, bint training, real* cell, real* row) noexcept nogil:
+    cdef:
+        real* x = place(o.x, cell, row)
+        real* y = place(o.y, cell, row)
+        real* own = me.own + o.own
+        int* codes = <int*>(cell + o.codes) if training else NULL
+        Py_ssize_t k
+    if o.kind == LOAD:
+        load_image(o, batch, i, y)
+    elif o.kind == CONV_POOL_IMAGE:
+        split_planes(&o.conv_pool, x, cell + o.kept)
+        conv_pool_image_forward(&o.conv_pool, cell + o.kept, p.parameters + o.w, bias(p, o), own, y, codes)
+    elif o.kind == CONV_POOL:
+        conv_pool_forward(&o.conv_pool, x, p.parameters + o.w, bias(p, o), y, codes, me.scratch)
+    elif o.kind == CONV:
+        conv2d_forward(&o.grouped, &o.frame, framed(&o.frame, x, own), own + frame_size(&o.frame), y)
+    elif o.kind == MAXPOOL:
+        maxpool_forward(&o.pool, x, y, codes)
+    elif o.kind == MAXPOOL_TIES:
+        maxpool_forward(&o.pool, x, y, NULL)
+    elif o.kind == RELU:
+        relu_forward(o.out_size, x, y)
+    elif o.kind == RESCALE:
+        for k in range(o.out_size):
+            y[k] = x[k] * o.scale + o.offset
+    elif o.kind == COPY:
+        copy_rows(o.rows, o.width, x, o.x_pitch, y, o.y_pitch)
+
+
+cdef inline Py_ssize_t end_of_run(const Program* p, Py_ssize_t k) noexcept nogil:
+    # The operations k .. are on single images, up to here.
+    while k < p.count and p.operations[k].kind != DENSE:
+        k += 1
+    return k
+
+
+cdef inline void forward_block(const Program* p, const Worker* me, const Batch* batch, Py_ssize_t first,
+                               Py_ssize_t count, bint training, real* rows) noexcept nogil:
+    # Images first .. first + count of the batch, whose rows begin at `rows`.
+    cdef Py_ssize_t k = 0, stop, i, q
+    cdef const Operation* o
+    while k < p.count:
+        o = p.operations + k
+        if o.kind == DENSE:
+            dense_forward(&o.dense, count, place(o.x, me.cells, rows), p.row, p.parameters + o.w, bias(p, o),
+                          place(o.y, me.cells, rows), p.row)
+            k += 1
+            continue
+        stop = end_of_run(p, k)
+        for i in range(count):
+            for q in range(k, stop):
+                forward_image(p, p.operations + q, me, batch, first + i, training, me.cells + i * p.cell,
+                              rows + i * p.row)
+        k = stop
+
+
+# ---- loss ----
+
+cdef inline bint losses_of_block(const Program* p, const Worker* me, const Batch* batch, Py_ssize_t first,
+                                 Py_ssize_t count, real* rows) noexcept nogil:
+    # Loss and gradient for the logits, both of the mean over the batch; False where a loss is not finite.
+    cdef:
+        const Operation* o = p.operations + p.count - 1
+        Py_ssize_t i, j, label, best
+        const real* z
+        real* dz
+        double loss, scale = 1.0 / batch.n
+        bint finite = True
+    for i in range(count):
+        label = batch.labels[image_at(batch, first + i)]
+        z = place(o.y, me.cells + i * p.cell, rows + i * p.row)
+        dz = place(o.dy, me.cells + i * p.cell, rows + i * p.row)
+        best = 0
+        for j in range(1, p.classes):
+            if z[j] > z[best]:
+                best = j
+        loss = softmax(p.classes, z, me.scratch)
+        loss = cross_entropy(p.classes, z, label, loss, scale, me.scratch, dz)
+        batch.losses[first + i] = loss
+        batch.right[first + i] = best == label
+        finite = finite and loss - loss == 0
+    return finite
+
+
+# ---- backward ----
+
+cdef inline void backward_image(const Program* p, const Operation* o, const Worker* me, bint training, real* cell,
+                                real* row, real* sums) noexcept nogil:
+    cdef:
+        real* x = place(o.x, cell, row)
+        real* y = place(o.y, cell, row)
+        real* dy = place(o.dy, cell, row)
+        real* dx = place(o.dx, cell, row) if o.with_dx else NULL
+        real* own = me.own + o.own
+        int* codes = <int*>(cell + o.codes)
+        Py_ssize_t k
+    if o.kind == CONV_POOL_IMAGE:
+        conv_pool_image_weight_gradient(&o.conv_pool, dy, codes, cell + o.kept, sums)
+    elif o.kind == CONV_POOL:
+        conv_pool_backward(&o.conv_pool, dy, codes, x, own, sums, dx, o.frame_size, me.scratch)
+    elif o.kind == CONV:
+        conv2d_weight_gradient(&o.grouped, &o.frame, framed(&o.frame, x, own), dy, sums)
+        bias_gradient(o.conv.oh * o.conv.ow, o.conv.c_out, dy, sums + weight_sums_size(&o.grouped))
+        if dx != NULL:
+            own += frame_size(&o.frame) + packed_size(&o.grouped)
+            conv2d_forward(&o.turned, &o.turned_frame, framed(&o.turned_frame, dy, own),
+                           own + frame_size(&o.turned_frame), dx)
+    elif dx == NULL:
+        return
+    elif o.kind == MAXPOOL:
+        maxpool_backward(&o.pool, dy, codes, dx)
+    elif o.kind == MAXPOOL_TIES:
+        maxpool_backward_ties(&o.pool, dy, x, y, dx)
+    elif o.kind == RELU:
+        relu_backward(o.out_size, dy, y, dx)
+    elif o.kind == RESCALE:
+        for k in range(o.out_size):
+            dx[k] = dy[k] * o.scale
+    elif o.kind == COPY:
+        copy_rows(o.rows, o.width, dy, o.y_pitch, dx, o.x_pitch)
+
+
+cdef inline void backward_block(const Program* p, const Worker* me, Py_ssize_t n, Py_ssize_t chunks,
+                                Py_ssize_t first, Py_ssize_t count, real* rows) noexcept nogil:
+    cdef:
+        Py_ssize_t k = p.count, start, i, q, block
+        real* cell
+        real* row
+        real* sums
+        const Operation* o
+    while k > p.lowest:
+        o = p.operations + k - 1
+        if o.kind == DENSE:
+            k -= 1
+            if o.dense.relu:
+                for i in range(count):
+                    relu_backward(o.out_size, place(o.dy, me.cells, rows + i * p.row),
+                                  place(o.y, me.cells, rows + i * p.row), place(o.dy, me.cells, rows + i * p.row))
+            if o.with_dx:
+                for block in range(column_blocks(&o.dense)):
+                    dense_input_gradient(&o.dense, block, count, place(o.dy, me.cells, rows), p.row,
+                                         p.parameters + o.w, place(o.dx, me.cells, rows),
+                                         p.row if o.dx.in_row else p.cell)
+            continue
+        start = k - 1
+        while start > p.lowest and p.operations[start - 1].kind != DENSE:
+            start -= 1
+        for i in range(count):
+            cell = me.cells + i * p.cell
+            row = rows + i * p.row
+            sums = p.all_sums + ((first + i + 1) * chunks - 1) // n * p.sums
+            for q in range(k - 1, start - 1, -1):
+                backward_image(p, p.operations + q, me, True, cell, row, sums + p.operations[q].sums)
+        k = start
+
+
+# ---- update ----
+
+cdef inline void update(const Program* p, const Worker* me, const Optimizer* optimizer, Py_ssize_t n,
+                        Py_ssize_t chunks, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
+    # This thread's share of all weights.
+    cdef Py_ssize_t k
+    cdef const Operation* o
+    for k in range(p.count):
+        o = p.operations + k
+        if o.kind == DENSE:
+            update_dense(p, o, optimizer, n, part, parts)
+        elif o.w >= 0 and k % parts == part:
+            update_conv(p, o, optimizer, chunks, me.scratch)
+
+
+cdef inline void update_dense(const Program* p, const Operation* o, const Optimizer* optimizer, Py_ssize_t n,
+                              Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
+    # Tiles of four units in one block of columns, shared out evenly.
+    cdef:
+        Py_ssize_t groups = (o.dense.units + 3) // 4, items = groups * column_blocks(&o.dense)
+        Py_ssize_t item = items * part // parts, stop = items * (part + 1) // parts, block, last
+        const real* dy = place(o.dy, NULL, p.rows)
+        const real* x = place(o.x, NULL, p.rows)
+    while item < stop:
+        block = item // groups
+        last = min(stop, (block + 1) * groups)
+        dense_update(&o.dense, block, (item - block * groups) * 4, min((last - block * groups) * 4, o.dense.units), n,
+                     dy, p.row, x, p.row, optimizer, o.w)
+        item = last
+    if o.b >= 0 and part == parts - 1:
+        dense_update_bias(&o.dense, n, dy, p.row, optimizer, o.b)
+
+
+cdef inline void update_conv(const Program* p, const Operation* o, const Optimizer* optimizer, Py_ssize_t chunks,
+                             real* scratch) noexcept nogil:
+    cdef:
+        Py_ssize_t chunk, i
+        real* sums = p.all_sums + o.sums
+        real* db = scratch + o.w_size if o.b >= 0 else NULL
+    for chunk in range(1, chunks):
+        for i in range(o.sums_size):
+            sums[i] += sums[chunk * p.sums + i]
+    if o.kind == CONV_POOL_IMAGE:
+        conv_pool_image_gradient(&o.conv_pool, sums, scratch, db)
+    elif o.kind == CONV_POOL:
+        conv_pool_gradient(&o.conv_pool, sums, scratch, db)
+    else:
+        unpack_weight_gradient(&o.grouped, sums, 1, False, scratch)
+        if db != NULL:
+            memcpy(db, sums + weight_sums_size(&o.grouped), o.channels * sizeof(real))
+    update_run(optimizer, o.w_size + (o.channels if db != NULL else 0), scratch, o.w)
+
+
+# ---- prediction ----
+
+cdef inline void predict_block(const Program* p, const Worker* me, const Batch* batch, bint probabilities,
+                               Py_ssize_t first, Py_ssize_t count, real* out) noexcept nogil:
+    # Logits, or probabilities, of images first .. first + count -> out: (n, classes)
+    cdef:
+        const Operation* o = p.operations + p.count - 1
+        const real* z
+        Py_ssize_t i
+    forward_block(p, me, batch, first, count, False, me.rows)
+    for i in range(count):
+        z = place(o.y, me.cells + i * p.cell, me.rows + i * p.row)
+        if probabilities:
+            softmax(p.classes, z, out + (first + i) * p.classes)
+        else:
+            memcpy(out + (first + i) * p.classes, z, p.classes * sizeof(real))
