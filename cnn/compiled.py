@@ -14,6 +14,15 @@ from cnn_c import KERNELS, empty
 from .threads import threads_for
 
 _INT32 = np.dtype(np.int32)
+CACHE_LINE = 64  # bytes
+
+
+def aligned_zeros(size, dtype, at):
+    """Zeros (size,) of which element `at` begins a cache line: a register never lies across two of them then."""
+    shift = -at * dtype.itemsize % CACHE_LINE // dtype.itemsize
+    zeros = empty((shift + size,), dtype)[shift:]
+    zeros[...] = 0
+    return zeros
 
 
 def conv2d_forward(x, w, b, g):

@@ -11,6 +11,7 @@ import numpy as np
 from cnn_c import KERNELS
 
 from . import checks
+from .compiled import aligned_zeros
 from .layers import Layer, operations
 from .optimizers import SGD, Optimizer
 from .plan import BLOCK, Plan, make_plan
@@ -92,15 +93,16 @@ class Sequential:
 
     def _gather(self) -> tuple[np.ndarray, np.ndarray]:
         """One flat buffer for all parameters, one for all gradients; the layers hold views of them."""
-        values = [
-            value.ravel(order=layer.memory_order) for layer in self.layers for value in layer.parameters.values()
-        ]
-        flat = np.concatenate([np.zeros(0, self.dtype), *values])
-        gradients = np.zeros_like(flat)
+        values = [value for layer in self.layers for value in layer.parameters.values()]
+        ends = np.cumsum([0, *(value.size for value in values)])
+        largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
+        flat = aligned_zeros(int(ends[-1]), self.dtype, int(ends[largest]))
+        gradients = aligned_zeros(int(ends[-1]), self.dtype, int(ends[largest]))
         start = 0
         for layer in self.layers:
             for name, value in layer.parameters.items():
                 place = slice(start, start + value.size)
+                flat[place] = value.ravel(order=layer.memory_order)
                 layer.parameters[name] = flat[place].reshape(value.shape, order=layer.memory_order)
                 layer.gradients[name] = gradients[place].reshape(value.shape, order=layer.memory_order)
                 start += value.size

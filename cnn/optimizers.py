@@ -14,6 +14,7 @@ import numpy as np
 from cnn_c import KERNELS
 
 from . import checks
+from .compiled import CACHE_LINE, aligned_zeros
 
 
 class Rule(NamedTuple):
@@ -49,7 +50,11 @@ class Optimizer:
         """Velocities or moments for these parameters, kept from step to step; None for what is not needed."""
         if self._of is not parameters:  # those of another net
             self._of, self.done = parameters, 0
-            self._arrays = [np.zeros_like(parameters) if i < self._states else None for i in range(2)]
+            aligned = (-parameters.ctypes.data) % CACHE_LINE // parameters.itemsize  # as the parameters are
+            self._arrays = [
+                aligned_zeros(parameters.size, parameters.dtype, aligned) if i < self._states else None
+                for i in range(2)
+            ]
         return self._arrays
 
     def rate(self) -> float:

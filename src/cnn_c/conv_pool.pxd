@@ -12,8 +12,9 @@
 from libc.string cimport memcpy, memset
 
 from .simd cimport (
-    LANES, MAX_TILE, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of,
-    real, registers, vec, vequals, vload, vload_lanes, vnot_positive, vselect, vstore, vstore_lanes, vtakes,
+    LANES, MAX_TILE, choice, first_lanes, flattened, ihas_bit, iload, iramp, iselect, isplat, istore, ivec, lanes, lanes_of,
+    real, registers, vec, vgreater, vkeep_nonzero, vload, vload_lanes, vmax, vselect, vsplat, vstore, vstore_lanes,
+    vtranspose, vunordered, as_ivec, as_vec,
 )
 from .tile cimport Tile, run_tile
 
@@ -74,37 +75,37 @@ cdef inline void convolve_row(const ConvPool* g, Py_ssize_t i, const real* x, co
             j += size
 
 
+cdef inline vec window_maximum(const bint relu, vec s0, vec s1, vec s2, vec s3, ivec* code) noexcept nogil:
+    # The first maximum of a window in row order, rectified. NaN stays; its code is of no use, for the loss is NaN then.
+    cdef:
+        vec zero = vsplat(0)
+        vec upper = vmax(s0, s1), lower = vmax(s2, s3)
+        vec best = vmax(upper, lower)
+        choice down = vgreater(lower, upper)
+        choice right = vgreater(vselect(down, s3, s1), vselect(down, s2, s0))
+    code[0] = iselect(down, isplat(2), isplat(0))
+    code[0] = iselect(right, code[0] + isplat(1), code[0])
+    best = vselect(vunordered(s0, s1), s0 + s1, best)
+    best = vselect(vunordered(s2, s3), s2 + s3, best)
+    if relu:
+        best = vmax(zero, best)
+        code[0] = iselect(vgreater(best, zero), code[0], isplat(IDLE))
+    return best
+
+
 cdef inline void pool_rows(const bint keep, const ConvPool* g, const real* upper, const real* lower, real* y,
                            int* codes) noexcept nogil:
     cdef:
         Py_ssize_t j, block, o, c = g.c_out
-        vec best, value, zero
         ivec code
-        choice takes
         lanes live
-    zero = vload_lanes(upper, first_lanes(0))
     for j in range(g.ow):
         for block in range(registers(c)):
             o = block * LANES
             live = lanes_of(c - o)
-            best = vload_lanes(upper + o, live)
-            value = vload_lanes(upper + c + o, live)
-            takes = vtakes(value, best)
-            best = vselect(takes, value, best)
-            code = iselect(takes, isplat(1), isplat(0))
-            value = vload_lanes(lower + o, live)
-            takes = vtakes(value, best)
-            best = vselect(takes, value, best)
-            code = iselect(takes, isplat(2), code)
-            value = vload_lanes(lower + c + o, live)
-            takes = vtakes(value, best)
-            best = vselect(takes, value, best)
-            code = iselect(takes, isplat(3), code)
-            if g.relu:
-                takes = vnot_positive(best)
-                code = iselect(takes, isplat(IDLE), code)
-                best = vselect(takes, vselect(vequals(best, best), zero, best), best)  # ReLU keeps a NaN
-            vstore_lanes(y + o, best, live)
+            vstore_lanes(y + o, window_maximum(g.relu, vload_lanes(upper + o, live), vload_lanes(upper + c + o, live),
+                                               vload_lanes(lower + o, live), vload_lanes(lower + c + o, live), &code),
+                         live)
             if keep:
                 istore(codes + o, code, live)
         upper += 2 * c
@@ -117,53 +118,51 @@ cdef inline void pool_rows(const bint keep, const ConvPool* g, const real* upper
 # ---- backward ----
 
 cdef inline void gather_tile(const int down, const int across, Py_ssize_t count, const real* g, const int* places,
-                             Py_ssize_t step, const real* v, Py_ssize_t v_down, real* sums,
-                             Py_ssize_t sums_down) noexcept nogil:
-    # sums[d, a, :] += sum over j of g[j] * v[places[j] + d * v_down + a * LANES + :]
+                             const real* v, Py_ssize_t v_down, real* sums, Py_ssize_t sums_down) noexcept nogil:
+    # sums[d, a, :] += sum over j of g[j] * v[places[j] + d * v_down + a * LANES + :]. What was there is added last:
+    # the pixel before has just written it, and the sum need not wait.
     cdef:
         vec totals[24]
-        const real* vj
-        vec scalar, zero
-        Py_ssize_t _
+        const real* rows[6]
+        vec scalar
+        Py_ssize_t j, place
         int d, a
-    zero = vload_lanes(v, first_lanes(0))
     for d in range(down):
+        rows[d] = v + d * v_down
         for a in range(across):
-            totals[d * across + a] = vload(sums + d * sums_down + a * LANES)
-    for _ in range(count):
-        vj = v + places[0]
-        scalar = zero + g[0]
+            totals[d * across + a] = vsplat(0)
+    for j in range(count):
+        place = places[j]
+        scalar = vsplat(g[j])
         for d in range(down):
             for a in range(across):
-                totals[d * across + a] = totals[d * across + a] + scalar * vload(vj + d * v_down + a * LANES)
-        g += step
-        places += step
+                totals[d * across + a] = totals[d * across + a] + scalar * vload(rows[d] + place + a * LANES)
     for d in range(down):
         for a in range(across):
-            vstore(sums + d * sums_down + a * LANES, totals[d * across + a])
+            vstore(sums + d * sums_down + a * LANES, vload(sums + d * sums_down + a * LANES) + totals[d * across + a])
 
 
 cdef inline Py_ssize_t rows_at_once(Py_ssize_t rows, Py_ssize_t across) noexcept nogil:
-    # As many rows as there are registers for sums, in passes of nearly the same number.
-    cdef Py_ssize_t most = max(1, min(6, (24 if MAX_TILE == 14 else 12) // across))
-    cdef Py_ssize_t passes = (rows + most - 1) // most
-    return (rows + passes - 1) // passes
+    # As many rows as there are registers for sums, up to four side by side; in two passes of nearly the same number
+    # rather than in one and a rest. No division: this is asked for every pixel.
+    cdef Py_ssize_t most = 6 if MAX_TILE == 14 or across < 3 else 7 - across
+    if rows <= most:
+        return rows
+    return min(most, (rows + 1) >> 1)
 
 
 cdef inline void gather_rows(const int across, Py_ssize_t down, Py_ssize_t count, const real* g, const int* places,
-                             Py_ssize_t step, const real* v, Py_ssize_t v_down, real* sums,
-                             Py_ssize_t sums_down) noexcept nogil:
-    if down == 1: gather_tile(1, across, count, g, places, step, v, v_down, sums, sums_down)
-    elif down == 2: gather_tile(2, across, count, g, places, step, v, v_down, sums, sums_down)
-    elif down == 3: gather_tile(3, across, count, g, places, step, v, v_down, sums, sums_down)
-    elif down == 4: gather_tile(4, across, count, g, places, step, v, v_down, sums, sums_down)
-    elif down == 5: gather_tile(5, across, count, g, places, step, v, v_down, sums, sums_down)
-    elif down == 6: gather_tile(6, across, count, g, places, step, v, v_down, sums, sums_down)
+                             const real* v, Py_ssize_t v_down, real* sums, Py_ssize_t sums_down) noexcept nogil:
+    if down == 1: gather_tile(1, across, count, g, places, v, v_down, sums, sums_down)
+    elif down == 2: gather_tile(2, across, count, g, places, v, v_down, sums, sums_down)
+    elif down == 3: gather_tile(3, across, count, g, places, v, v_down, sums, sums_down)
+    elif down == 4: gather_tile(4, across, count, g, places, v, v_down, sums, sums_down)
+    elif down == 5: gather_tile(5, across, count, g, places, v, v_down, sums, sums_down)
+    elif down == 6: gather_tile(6, across, count, g, places, v, v_down, sums, sums_down)
 
 
 cdef inline void gather(Py_ssize_t rows, Py_ssize_t width, Py_ssize_t count, const real* g, const int* places,
-                        Py_ssize_t step, const real* v, Py_ssize_t v_down, real* sums,
-                        Py_ssize_t sums_down) noexcept nogil:
+                        const real* v, Py_ssize_t v_down, real* sums, Py_ssize_t sums_down) noexcept nogil:
     # sums: rows of width reals, rounded up to whole registers
     cdef Py_ssize_t a = 0, r, across, at_once, left = registers(width)
     while left > 0:
@@ -172,16 +171,16 @@ cdef inline void gather(Py_ssize_t rows, Py_ssize_t width, Py_ssize_t count, con
         r = 0
         while r < rows:
             if across == 1:
-                gather_rows(1, min(at_once, rows - r), count, g, places, step, v + r * v_down + a, v_down,
+                gather_rows(1, min(at_once, rows - r), count, g, places, v + r * v_down + a, v_down,
                             sums + r * sums_down + a, sums_down)
             elif across == 2:
-                gather_rows(2, min(at_once, rows - r), count, g, places, step, v + r * v_down + a, v_down,
+                gather_rows(2, min(at_once, rows - r), count, g, places, v + r * v_down + a, v_down,
                             sums + r * sums_down + a, sums_down)
             elif across == 3:
-                gather_rows(3, min(at_once, rows - r), count, g, places, step, v + r * v_down + a, v_down,
+                gather_rows(3, min(at_once, rows - r), count, g, places, v + r * v_down + a, v_down,
                             sums + r * sums_down + a, sums_down)
             else:
-                gather_rows(4, min(at_once, rows - r), count, g, places, step, v + r * v_down + a, v_down,
+                gather_rows(4, min(at_once, rows - r), count, g, places, v + r * v_down + a, v_down,
                             sums + r * sums_down + a, sums_down)
             r += at_once
         left -= across
@@ -200,66 +199,122 @@ cdef inline Py_ssize_t spread_row(const ConvPool* g) noexcept nogil:
 
 cdef inline Py_ssize_t spread_size(const ConvPool* g) noexcept nogil:
     # Of one output channel: a zero row, those of the kernel, a zero row; in the left place, then in the right one.
+    # (One copy, read from a pixel further on, would be half as large, but its registers lay across cache lines.)
     return 2 * (g.kh + 2) * spread_row(g)
 
 
 cdef inline void spread_weights(const ConvPool* g, const real* w, real* spread) noexcept nogil:
     # w: (kh, kw, c_in, c_out) -> spread: (c_out, 2, kh + 2, spread_row), zeroed once
-    cdef Py_ssize_t k, i, o, row = spread_row(g), width = g.kw * g.c_in, right = (g.kh + 2) * row + g.c_in
-    cdef real* to
-    for o in range(g.c_out):
-        for k in range(g.kh):
-            to = spread + o * spread_size(g) + (k + 1) * row
-            for i in range(width):
-                to[i] = to[right + i] = w[(k * width + i) * g.c_out + o]
+    cdef Py_ssize_t k, row = spread_row(g), width = g.kw * g.c_in
+    for k in range(g.kh):
+        transpose(width, g.c_out, w, g.c_out, spread + (k + 1) * row, spread_size(g))
+        transpose(width, g.c_out, w, g.c_out, spread + (g.kh + 3 + k) * row + g.c_in, spread_size(g))
+        w += width * g.c_out
+
+
+cdef inline void transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, Py_ssize_t a_step, real* out,
+                           Py_ssize_t out_step) noexcept nogil:
+    # out[j, i] = a[i, j], tile by tile
+    cdef:
+        Py_ssize_t down, across, i, j, t
+        vec tile[16]
+        lanes wide, high
+    for down in range(registers(rows)):
+        i = down * LANES
+        high = lanes_of(rows - i)
+        for across in range(registers(columns)):
+            j = across * LANES
+            wide = lanes_of(columns - j)
+            for t in range(LANES):
+                tile[t] = vload_lanes(a + min(i + t, rows - 1) * a_step + j, wide)
+            vtranspose(tile)
+            for t in range(min(<Py_ssize_t>LANES, columns - j)):
+                vstore_lanes(out + (j + t) * out_step + i, tile[t], high)
 
 
 cdef inline Py_ssize_t lists_size(const ConvPool* g) noexcept nogil:
-    # Reals of scratch memory for the gradients and the two lists of places; an int is no larger than a real.
-    return 3 * (g.oh * g.ow * g.c_out + LANES)
+    # Reals of scratch memory for gradients and the two kinds of places, and for one channel's list; an int is no
+    # larger than a real.
+    return 3 * padded_pixels(g) * padded_channels(g) + 2 * LANES * (padded_pixels(g) + LANES)
+
+
+cdef inline Py_ssize_t padded_channels(const ConvPool* g) noexcept nogil:
+    return registers(g.c_out) * LANES
+
+
+cdef inline Py_ssize_t padded_pixels(const ConvPool* g) noexcept nogil:
+    return registers(g.oh * g.ow) * LANES
 
 
 cdef inline void list_winners(const ConvPool* g, const real* dy, const int* codes, real* gradients, int* in_x,
                               int* in_w, real* db) noexcept nogil:
-    # dy: (oh, ow, c_out) with y_pitch, codes: (oh, ow, c_out) -> gradients that pass, where in x's frame the
-    # winner's window begins, and where in `spread` the weights begin that lie as the winner's window does; db += dy
+    # dy: (oh, ow, c_out) with y_pitch, codes: (oh, ow, c_out) -> all (padded pixels, padded channels): gradients that
+    # pass, where in x's frame the winner's window begins, and where in `spread` the weights begin that lie as the
+    # winner's window does; db += dy
     cdef:
         Py_ssize_t i, j, block, o, at = 0, row = spread_row(g)
         const real* from_
         vec gradient, zero
         ivec code, x_place, w_place
         choice down, right
-        lanes live
-        int t
-        int first_weights[16]
-    zero = vload_lanes(dy, first_lanes(0))
+        lanes live, all_ = first_lanes(LANES)
+        ivec channels = iramp() * isplat(<int>spread_size(g))
+    zero = vsplat(0)
     for i in range(g.oh):
         for j in range(g.ow):
             from_ = dy + (i * g.y_pitch + j) * g.c_out
             for block in range(registers(g.c_out)):
                 o = block * LANES
                 live = lanes_of(g.c_out - o)
-                code = iload(codes + at + o, live)
+                code = iload(codes + (i * g.ow + j) * g.c_out + o, live)
                 down = ihas_bit(code, 2)
                 right = ihas_bit(code, 1)
                 gradient = vselect(ihas_bit(code, IDLE), zero, vload_lanes(from_ + o, live))
                 x_place = (isplat(<int>((2 * i * g.x_pitch + 2 * j) * g.c_in))
                            + iselect(down, isplat(<int>(g.x_pitch * g.c_in)), isplat(0))
                            + iselect(right, isplat(<int>g.c_in), isplat(0)))
-                for t in range(LANES):
-                    first_weights[t] = <int>((o + t) * spread_size(g))
-                w_place = (iload(first_weights, first_lanes(LANES)) + iselect(down, isplat(0), isplat(<int>row))
+                w_place = (channels + isplat(<int>(o * spread_size(g))) + iselect(down, isplat(0), isplat(<int>row))
                            + iselect(right, isplat(<int>((g.kh + 2) * row)), isplat(0)))
-                vstore_lanes(gradients + at + o, gradient, live)
-                istore(in_x + at + o, x_place, live)
-                istore(in_w + at + o, w_place, live)
+                vstore(gradients + at, gradient)
+                istore(in_x + at, x_place, all_)
+                istore(in_w + at, w_place, all_)
                 vstore_lanes(db + o, vload_lanes(db + o, live) + gradient, live)
-            at += g.c_out
+                at += LANES
+    for at in range(at, padded_pixels(g) * padded_channels(g)):
+        gradients[at] = 0
 
 
 cdef inline Py_ssize_t sums_size(const ConvPool* g) noexcept nogil:
     # Reals of the sums of the weight gradient, (c_out, kh, kernel_row), and of the bias gradient.
     return g.c_out * g.kh * kernel_row(g) + g.c_out
+
+
+cdef inline void gather_channels(const ConvPool* g, Py_ssize_t first, const real* gradients, const int* in_x,
+                                 const real* x, real* sums, real* scratch) noexcept nogil:
+    # The weight gradient of LANES channels: their columns of both arrays become rows, and the rows lists without
+    # zeros, of which ReLU has left many.
+    cdef:
+        Py_ssize_t block, o, p, row = kernel_row(g), width = padded_channels(g), size = padded_pixels(g) + LANES
+        Py_ssize_t counts[16]
+        real* list_ = scratch
+        int* places = <int*>(scratch + LANES * size)
+        vec columns[16]
+        vec place_columns[16]
+        lanes all_ = first_lanes(LANES)
+    for o in range(LANES):
+        counts[o] = 0
+    for block in range(registers(g.oh * g.ow)):
+        for p in range(LANES):
+            columns[p] = vload(gradients + (block * LANES + p) * width + first)
+            place_columns[p] = as_vec(iload(in_x + (block * LANES + p) * width + first, all_))
+        vtranspose(columns)
+        vtranspose(place_columns)
+        for o in range(LANES):
+            counts[o] += vkeep_nonzero(list_ + o * size + counts[o], places + o * size + counts[o], columns[o],
+                                       as_ivec(place_columns[o]))
+    for o in range(min(<Py_ssize_t>LANES, g.c_out - first)):
+        gather(g.kh, g.kw * g.c_in, counts[o], list_ + o * size, places + o * size, x, g.x_pitch * g.c_in,
+               sums + (first + o) * g.kh * row, row)
 
 
 cdef inline flattened conv_pool_backward(const ConvPool* g, const real* dy, const int* codes, const real* x,
@@ -268,31 +323,28 @@ cdef inline flattened conv_pool_backward(const ConvPool* g, const real* dy, cons
     # dy and codes as in list_winners, x: the framed image -> sums, to which this image's are added, and, unless NULL,
     # dx: the gradient for the framed image. scratch: lists_size
     cdef:
-        Py_ssize_t i, j, o, n = g.oh * g.ow, row = kernel_row(g), wide = spread_row(g)
+        Py_ssize_t i, j, block, size = padded_pixels(g) * padded_channels(g)
         real* gradients = scratch
-        int* in_x = <int*>(scratch + n * g.c_out + LANES)
-        int* in_w = <int*>(scratch + 2 * (n * g.c_out + LANES))
-    list_winners(g, dy, codes, gradients, in_x, in_w, sums + g.c_out * g.kh * row)
-    for o in range(g.c_out):
-        gather(g.kh, g.kw * g.c_in, n, gradients + o, in_x + o, g.c_out, x, g.x_pitch * g.c_in,
-               sums + o * g.kh * row, row)
+        int* in_x = <int*>(scratch + size)
+        int* in_w = <int*>(scratch + 2 * size)
+    list_winners(g, dy, codes, gradients, in_x, in_w, sums + g.c_out * g.kh * kernel_row(g))
+    for block in range(registers(g.c_out)):
+        gather_channels(g, block * LANES, gradients, in_x, x, sums, scratch + 3 * size)
     if dx == NULL:
         return
     memset(dx, 0, frame_size * sizeof(real))
     for i in range(g.oh):
         for j in range(g.ow):
-            gather(g.kh + 1, (g.kw + 1) * g.c_in, g.c_out, gradients, in_w, 1, spread, wide,
+            gather(g.kh + 1, (g.kw + 1) * g.c_in, g.c_out, gradients, in_w, spread, spread_row(g),
                    dx + (2 * i * g.x_pitch + 2 * j) * g.c_in, g.x_pitch * g.c_in)
-            gradients += g.c_out
-            in_w += g.c_out
+            gradients += padded_channels(g)
+            in_w += padded_channels(g)
 
 
 cdef inline void conv_pool_gradient(const ConvPool* g, const real* sums, real* dw, real* db) noexcept nogil:
     # sums of the batch -> dw: (kh, kw, c_in, c_out), db: (c_out,) or NULL
-    cdef Py_ssize_t o, k, i, row = kernel_row(g), width = g.kw * g.c_in
-    for o in range(g.c_out):
-        for k in range(g.kh):
-            for i in range(width):
-                dw[(k * width + i) * g.c_out + o] = sums[(o * g.kh + k) * row + i]
+    cdef Py_ssize_t k, row = kernel_row(g), width = g.kw * g.c_in
+    for k in range(g.kh):
+        transpose(g.c_out, width, sums + k * row, g.kh * row, dw + k * width * g.c_out, g.c_out)
     if db != NULL:
         memcpy(db, sums + g.c_out * g.kh * row, g.c_out * sizeof(real))

@@ -11,10 +11,11 @@
 #
 # Only the winner's gradient is used: one multiply-add where the unpooled convolution has four.
 
-from .conv_pool cimport IDLE, ConvPool
+from .conv_pool cimport IDLE, ConvPool, window_maximum
 from .simd cimport (
     LANES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real, registers, vdeinterleave8,
-    vec, vequals, vinterleave8, vload, vload_lanes, vnot_positive, vselect, vstore, vstore_lanes, vsum, vtakes,
+    vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore, vstore_lanes, vsum, vunzip_even,
+    vunzip_odd,
 )
 
 
@@ -39,17 +40,24 @@ cdef inline Py_ssize_t plane_size(const ConvPool* g) noexcept nogil:
 cdef inline void split_planes(const ConvPool* g, const real* image, real* planes) noexcept nogil:
     # image: (h, w) -> planes: four of plane_size, zeroed once; every image overwrites the same places
     cdef:
-        Py_ssize_t i, j, first, size = plane_size(g)
+        Py_ssize_t i, j, left, pair, size = plane_size(g)
         Py_ssize_t rows = min(g.h, 2 * (g.oh + g.kh // 2) - g.ph), columns = min(g.w, 2 * (g.ow + g.kw // 2) - g.pw)
         const real* row
-        real* to
+        real* even          # where the image's even columns go
+        real* odd
+        vec a, b
     for i in range(rows):
-        for first in range(2):  # the even columns of the image, then the odd ones
-            row = image + i * g.w + first
-            to = (planes + ((i + g.ph) % 2 * 2 + (first + g.pw) % 2) * size
-                  + (i + g.ph) // 2 * g.x_pitch + (first + g.pw) // 2)
-            for j in range((columns - first + 1) // 2):
-                to[j] = row[2 * j]
+        row = image + i * g.w
+        even = planes + (((i + g.ph) & 1) * 2 + (g.pw & 1)) * size + ((i + g.ph) >> 1) * g.x_pitch + (g.pw >> 1)
+        odd = (planes + (((i + g.ph) & 1) * 2 + ((g.pw + 1) & 1)) * size + ((i + g.ph) >> 1) * g.x_pitch
+               + ((g.pw + 1) >> 1))
+        for pair in range((registers(columns) + 1) >> 1):
+            j = pair * LANES
+            left = columns - 2 * j
+            a = vload_lanes(row + 2 * j, lanes_of(left))
+            b = vload_lanes(row + 2 * j + LANES, lanes_of(max(left - LANES, 0)))
+            vstore_lanes(even + j, vunzip_even(a, b), lanes_of((left + 1) >> 1))
+            vstore_lanes(odd + j, vunzip_odd(a, b), lanes_of(left >> 1))
 
 
 cdef inline void load_window(const int k, const ConvPool* g, const real* planes, vec* x) noexcept nogil:
@@ -80,9 +88,8 @@ cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g
         vec group[8]
         vec best, zero
         ivec code
-        choice takes, gap
+        choice gap
         Py_ssize_t block, g8, p, o, first, channels, plane = padded(pixels(g))
-        int s
     zero = vload_lanes(valid, first_lanes(0))
     for block in range(registers(pixels(g))):
         p = block * LANES
@@ -92,17 +99,8 @@ cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g
             first = g8 * GROUP
             channels = min(<Py_ssize_t>GROUP, g.c_out - first)
             for o in range(channels):
-                window_sums(k, x, w + first + o, g.c_out, zero + b[first + o], sums)
-                best = sums[0]
-                code = isplat(0)
-                for s in range(1, 4):
-                    takes = vtakes(sums[s], best)
-                    best = vselect(takes, sums[s], best)
-                    code = iselect(takes, isplat(s), code)
-                if g.relu:
-                    takes = vnot_positive(best)
-                    code = iselect(takes, isplat(IDLE), code)
-                    best = vselect(takes, vselect(vequals(best, best), zero, best), best)  # ReLU keeps a NaN
+                window_sums(k, x, w + first + o, g.c_out, vsplat(b[first + o]), sums)
+                best = window_maximum(g.relu, sums[0], sums[1], sums[2], sums[3], &code)
                 group[o] = vselect(gap, zero, best)
                 if keep:
                     istore(codes + (first + o) * plane + p, iselect(gap, isplat(IDLE), code), first_lanes(LANES))

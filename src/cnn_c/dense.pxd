@@ -9,9 +9,12 @@
 # that sticks out repeats the last image or unit and drops the result. Every sum is added up in one order, whatever
 # the tile and the number of images.
 
-from .optimizer cimport Optimizer, update_lanes
+from libc.string cimport memcpy
+
+from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run
 from .simd cimport (
-    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, real, registers, vec, vload, vload_lanes, vstore_lanes, vsums,
+    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch, real, registers, vec, vload, vload_lanes, vmax, vsplat, vstore,
+    vstore_lanes, vsums,
 )
 
 
@@ -27,12 +30,13 @@ cdef struct Dense:
 # ---- forward: inner products along the inputs ----
 
 cdef inline void inner_products(const int images, const int units, const Dense* g, const real** x, const real** w,
-                                real* y) noexcept nogil:
-    # y[i * units + u] = x[i] @ w[u]; images * units is at most 16. sums has room for a last vsums.
+                                const real* ahead, const real* start, real* y) noexcept nogil:
+    # y[i * units + u] = start[i * units + u] + x[i] @ w[u], rectified; images * units is at most 16, y and start have
+    # room for 16. Meanwhile two registers' worth of memory from `ahead` on come nearer in every round.
     cdef:
         vec sums[32]
         vec row[4]
-        vec value
+        vec value, zero = vsplat(0)
         Py_ssize_t block, k, whole = g.inputs - g.inputs % LANES
         lanes tail = first_lanes(<int>(g.inputs % LANES))
         int i, u, t
@@ -46,15 +50,18 @@ cdef inline void inner_products(const int images, const int units, const Dense* 
         k = block * LANES
         for i in range(images):
             row[i] = vload(x[i] + k)
+        prefetch(ahead + 2 * k)
+        prefetch(ahead + 2 * k + LANES)
         for u in range(units):
             value = vload(w[u] + k)
             for i in range(images):
                 sums[i * units + u] = sums[i * units + u] + row[i] * value
     for t in range(images * units, 32):
-        sums[t] = vload_lanes(x[0], first_lanes(0))
+        sums[t] = zero
     t = 0
     while t < images * units:
-        vstore_lanes(y + t, vsums(sums + t), first_lanes(LANES if LANES < images * units - t else images * units - t))
+        value = vsums(sums + t) + vload(start + t)
+        vstore(y + t, vmax(zero, value) if g.relu else value)  # of the two, vmax keeps a NaN in the second
         t += LANES
 
 
@@ -62,9 +69,10 @@ cdef inline flattened dense_forward(const Dense* g, Py_ssize_t n, const real* x,
                                     const real* b, real* y, Py_ssize_t y_step) noexcept nogil:
     # x: n rows of inputs, x_step apart; b: (units,) or NULL -> y: n rows of units, y_step apart
     cdef:
-        Py_ssize_t near, first, image, tile, unit
+        Py_ssize_t near, first, image, tile, unit, units
         const real* xs[4]
-        const real* ws[8]
+        const real* ws[4]
+        real start[16]
         real products[16]
         int i, u
     if n == 1:
@@ -74,15 +82,23 @@ cdef inline flattened dense_forward(const Dense* g, Py_ssize_t n, const real* x,
         first = near * NEAR
         for tile in range((g.units + MATRIX_SIDE - 1) // MATRIX_SIDE):
             unit = tile * MATRIX_SIDE
+            units = min(<Py_ssize_t>MATRIX_SIDE, g.units - unit)
             for u in range(MATRIX_SIDE):
                 ws[u] = w + min(unit + u, g.units - 1) * g.inputs
+                for i in range(4):
+                    start[i * MATRIX_SIDE + u] = 0
+                    if b != NULL:
+                        start[i * MATRIX_SIDE + u] = b[min(unit + u, g.units - 1)]
             for image in range(first, min(first + NEAR, n), 4):
                 for i in range(4):
                     xs[i] = x + min(image + i, n - 1) * x_step
-                inner_products(4, MATRIX_SIDE, g, xs, ws, products)
+                inner_products(4, MATRIX_SIDE, g, xs, ws, ws[0] + MATRIX_SIDE * g.inputs
+                               + (image - first) // 4 * 2 * g.inputs, start, products)
                 for i in range(<int>min(<Py_ssize_t>4, n - image)):
-                    finish_units(g, min(<Py_ssize_t>MATRIX_SIDE, g.units - unit), products + MATRIX_SIDE * i, b, unit,
-                                 y + (image + i) * y_step)
+                    if units == MATRIX_SIDE:
+                        memcpy(y + (image + i) * y_step + unit, products + i * MATRIX_SIDE, MATRIX_SIDE * sizeof(real))
+                    else:
+                        memcpy(y + (image + i) * y_step + unit, products + i * MATRIX_SIDE, units * sizeof(real))
 
 
 cdef inline void dense_forward_image(const Dense* g, const real* x, const real* w, const real* b,
@@ -92,6 +108,7 @@ cdef inline void dense_forward_image(const Dense* g, const real* x, const real* 
         Py_ssize_t unit = 0, t, tiles = (g.units + 7) // 8
         const real* xs[4]
         const real* ws[8]
+        real start[16]
         real products[16]
         int u, size
     xs[0] = x
@@ -99,36 +116,27 @@ cdef inline void dense_forward_image(const Dense* g, const real* x, const real* 
         size = <int>((g.units - unit) // (tiles - t))
         for u in range(size):
             ws[u] = w + (unit + u) * g.inputs
-        if size == 8: inner_products(1, 8, g, xs, ws, products)
-        elif size == 7: inner_products(1, 7, g, xs, ws, products)
-        elif size == 6: inner_products(1, 6, g, xs, ws, products)
-        elif size == 5: inner_products(1, 5, g, xs, ws, products)
-        elif size == 4: inner_products(1, 4, g, xs, ws, products)
-        elif size == 3: inner_products(1, 3, g, xs, ws, products)
-        elif size == 2: inner_products(1, 2, g, xs, ws, products)
-        else: inner_products(1, 1, g, xs, ws, products)
-        finish_units(g, size, products, b, unit, y)
+            start[u] = 0
+            if b != NULL:
+                start[u] = b[unit + u]
+        if size == 8: inner_products(1, 8, g, xs, ws, ws[0] + 8 * g.inputs, start, products)
+        elif size == 7: inner_products(1, 7, g, xs, ws, ws[0] + 7 * g.inputs, start, products)
+        elif size == 6: inner_products(1, 6, g, xs, ws, ws[0] + 6 * g.inputs, start, products)
+        elif size == 5: inner_products(1, 5, g, xs, ws, ws[0] + 5 * g.inputs, start, products)
+        elif size == 4: inner_products(1, 4, g, xs, ws, ws[0] + 4 * g.inputs, start, products)
+        elif size == 3: inner_products(1, 3, g, xs, ws, ws[0] + 3 * g.inputs, start, products)
+        elif size == 2: inner_products(1, 2, g, xs, ws, ws[0] + 2 * g.inputs, start, products)
+        else: inner_products(1, 1, g, xs, ws, ws[0] + g.inputs, start, products)
+        memcpy(y + unit, products, size * sizeof(real))
         unit += size
-
-
-cdef inline void finish_units(const Dense* g, Py_ssize_t count, const real* products, const real* b, Py_ssize_t unit,
-                              real* y) noexcept nogil:
-    cdef Py_ssize_t u
-    cdef real value
-    for u in range(count):
-        value = products[u]
-        if b != NULL:
-            value = value + b[unit + u]
-        if g.relu and value <= 0:
-            value = 0
-        y[unit + u] = value
 
 
 # ---- both gradients: scalars times vectors of inputs ----
 
 cdef inline void outer_products(const int down, const int across, Py_ssize_t count, const real** s, Py_ssize_t s_step,
-                                const real* v, Py_ssize_t v_step, lanes live, vec* sums) noexcept nogil:
-    # sums[d, a, :] = sum over j of s[d][j * s_step] * v[j * v_step + a * LANES + :]
+                                const real* v, Py_ssize_t v_step, lanes live, Py_ssize_t ahead,
+                                vec* sums) noexcept nogil:
+    # sums[d, a, :] = sum over j of s[d][j * s_step] * v[j * v_step + a * LANES + :]; what lies `ahead` comes nearer
     cdef:
         vec row[4]
         Py_ssize_t j
@@ -137,6 +145,7 @@ cdef inline void outer_products(const int down, const int across, Py_ssize_t cou
         for a in range(across):
             sums[d * across + a] = vload_lanes(v, first_lanes(0))
     for j in range(count):
+        prefetch(v + ahead)
         for a in range(across):
             row[a] = vload(v + a * LANES) if across > 1 else vload_lanes(v, live)
         for d in range(down):
@@ -157,11 +166,11 @@ cdef inline Py_ssize_t column(const Dense* g, Py_ssize_t block) noexcept nogil:
 
 
 cdef inline void input_gradient_tile(const int down, const int across, const Dense* g, Py_ssize_t left,
-                                     const real** s, const real* w, lanes live, real* dx,
+                                     const real** s, const real* w, lanes live, Py_ssize_t ahead, real* dx,
                                      Py_ssize_t dx_step) noexcept nogil:
     cdef vec sums[16]
     cdef int d, a
-    outer_products(down, across, g.units, s, 1, w, g.inputs, live, sums)
+    outer_products(down, across, g.units, s, 1, w, g.inputs, live, ahead, sums)
     for d in range(down):
         if d < left:
             for a in range(across):
@@ -173,38 +182,43 @@ cdef inline flattened dense_input_gradient(const Dense* g, Py_ssize_t block, Py_
                                            Py_ssize_t dx_step) noexcept nogil:
     # One block of columns of dx: n rows of inputs, dx_step apart; dy: n rows of units, dy_step apart
     cdef:
-        Py_ssize_t image, k = column(g, block)
+        Py_ssize_t image, ahead, k = column(g, block)
         bint wide = block < g.inputs // (MATRIX_SIDE * LANES)
         lanes live = lanes_of(g.inputs - k)
         const real* s[4]
         int i
     for image in range(0, n, 4):
+        ahead = (MATRIX_SIDE + image // 4 % MATRIX_SIDE) * LANES  # the next block of columns, a register a tile
         for i in range(4):
             s[i] = dy + min(image + i, n - 1) * dy_step
         if n - image == 1:
-            if wide: input_gradient_tile(1, MATRIX_SIDE, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
-            else: input_gradient_tile(1, 1, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
+            if wide: input_gradient_tile(1, MATRIX_SIDE, g, 1, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
+            else: input_gradient_tile(1, 1, g, 1, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
         else:
-            if wide: input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
-            else: input_gradient_tile(4, 1, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
+            if wide: input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
+            else: input_gradient_tile(4, 1, g, n - image, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
 
 
-cdef inline void update_tile(const int down, const int across, const Dense* g, Py_ssize_t left, Py_ssize_t n,
-                             const real** s, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step, lanes live,
-                             const Optimizer* optimizer, Py_ssize_t at) noexcept nogil:
+cdef inline void update_tile(const int kind, const int down, const int across, const Dense* g, Py_ssize_t left,
+                             Py_ssize_t n, const real** s, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
+                             lanes live, Optimizer optimizer, Py_ssize_t at) noexcept nogil:
     cdef vec sums[16]
     cdef int d, a
-    outer_products(down, across, n, s, dy_step, x, x_step, live, sums)
+    for d in range(down):
+        for a in range(across):
+            prefetch(optimizer.parameters + at + d * g.inputs + a * LANES)
+            if kind != SGD:
+                prefetch(optimizer.first + at + d * g.inputs + a * LANES)
+    outer_products(down, across, n, s, dy_step, x, x_step, live, 0, sums)
     for d in range(down):
         if d < left:
             for a in range(across):
-                update_lanes(optimizer, sums[d * across + a], at + d * g.inputs + a * LANES, live)
+                update_lanes(kind, optimizer, sums[d * across + a], at + d * g.inputs + a * LANES, live)
 
 
-cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n,
-                                   const real* dy, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
-                                   const Optimizer* optimizer, Py_ssize_t w) noexcept nogil:
-    # The weights of units first .. stop in one block of columns; w: where they begin among the parameters
+cdef inline void update_columns(const int kind, const Dense* g, Py_ssize_t block, Py_ssize_t first, Py_ssize_t stop,
+                                Py_ssize_t n, const real* dy, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
+                                Optimizer optimizer, Py_ssize_t w) noexcept nogil:
     cdef:
         Py_ssize_t unit, k = column(g, block)
         bint wide = block < g.inputs // (MATRIX_SIDE * LANES)
@@ -214,10 +228,75 @@ cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t 
     for unit in range(first, stop, 4):
         for u in range(4):
             s[u] = dy + min(unit + u, stop - 1)
-        if wide: update_tile(4, MATRIX_SIDE, g, stop - unit, n, s, dy_step, x + k, x_step, live, optimizer,
-                             w + unit * g.inputs + k)
-        else: update_tile(4, 1, g, stop - unit, n, s, dy_step, x + k, x_step, live, optimizer,
-                          w + unit * g.inputs + k)
+        if wide:
+            update_tile(kind, 4, MATRIX_SIDE, g, stop - unit, n, s, dy_step, x + k, x_step, first_lanes(LANES),
+                        optimizer, w + unit * g.inputs + k)
+        else:
+            update_tile(kind, 4, 1, g, stop - unit, n, s, dy_step, x + k, x_step, live, optimizer,
+                        w + unit * g.inputs + k)
+
+
+cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n,
+                                   const real* dy, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
+                                   const Optimizer* o, Py_ssize_t w) noexcept nogil:
+    # The weights of units first .. stop in one block of columns; w: where they begin among the parameters
+    if o.kind == SGD: update_columns(SGD, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == SGD_MOMENTUM: update_columns(SGD_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == ADAM: update_columns(ADAM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    else: update_columns(KEEP_GRADIENT, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+
+
+# ---- both at once, for a batch of one image ----
+
+cdef inline void backward_registers(const int kind, const int count, const Dense* g, const real* gradients,
+                                    const real* x, Optimizer optimizer, Py_ssize_t w, lanes live, bint first,
+                                    real* dx) noexcept nogil:
+    cdef:
+        vec sum, value = vload_lanes(x, live)
+        int u
+    if dx != NULL:
+        sum = vload_lanes(dx, first_lanes(0) if first else live)
+        for u in range(count):
+            sum = sum + gradients[u] * vload_lanes(optimizer.parameters + w + u * g.inputs, live)
+        vstore_lanes(dx, sum, live)
+    for u in range(count):
+        update_lanes(kind, optimizer, gradients[u] * value, w + u * g.inputs, live)
+
+
+cdef inline void backward_units(const int kind, const int count, const Dense* g, const real* dy, const real* x,
+                                Optimizer optimizer, Py_ssize_t w, bint first, real* dx) noexcept nogil:
+    # dx (+)= dy @ w over `count` units, whose weights are updated as soon as they were used: they pass by once.
+    cdef:
+        Py_ssize_t block, k = 0
+        real gradients[4]  # copies: the compiler cannot know that w and dy do not overlap
+        int u
+    for u in range(count):
+        gradients[u] = dy[u]
+    for block in range(g.inputs // LANES):
+        backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, first_lanes(LANES), first,
+                           dx + k if dx != NULL else NULL)
+        k += LANES
+    if k < g.inputs:
+        backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, lanes_of(g.inputs - k), first,
+                           dx + k if dx != NULL else NULL)
+
+
+cdef inline void backward_image(const int kind, const Dense* g, const real* dy, const real* x, Optimizer optimizer,
+                                Py_ssize_t w, real* dx) noexcept nogil:
+    cdef Py_ssize_t unit
+    for unit in range(0, g.units - 3, 4):
+        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == 0, dx)
+    for unit in range(g.units & ~3, g.units):
+        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == 0, dx)
+
+
+cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const real* x, const Optimizer* o,
+                                           Py_ssize_t w, real* dx) noexcept nogil:
+    # dy: (units,), x: (inputs,); w: where the weights begin among the parameters -> dx: (inputs,), or NULL
+    if o.kind == SGD: backward_image(SGD, g, dy, x, o[0], w, dx)
+    elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, g, dy, x, o[0], w, dx)
+    elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, dx)
+    else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, dx)
 
 
 cdef inline void dense_update_bias(const Dense* g, Py_ssize_t n, const real* dy, Py_ssize_t dy_step,
@@ -225,10 +304,12 @@ cdef inline void dense_update_bias(const Dense* g, Py_ssize_t n, const real* dy,
     cdef Py_ssize_t block, unit, image
     cdef vec total
     cdef lanes live
+    cdef real sums[LANES]
     for block in range(registers(g.units)):
         unit = block * LANES
         live = lanes_of(g.units - unit)
-        total = vload_lanes(dy, first_lanes(0))
+        total = vsplat(0)
         for image in range(n):
             total = total + vload_lanes(dy + image * dy_step + unit, live)
-        update_lanes(optimizer, total, b + unit, live)
+        vstore(sums, total)
+        update_run(optimizer, min(<Py_ssize_t>LANES, g.units - unit), sums, b + unit)

@@ -754,12 +754,12 @@ cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
         batch.right = s.right + step * s.batch_size
         batch.n = min(s.batch_size, s.images - step * s.batch_size)
         chunks = min(batch.n, s.program.chunks)
-        if not train_images(s, me, &batch, chunks, part, parts, &checked_at):
+        set_rate(&optimizer, s.rates[step], s.unbiases[step])
+        if not train_images(s, me, &batch, &optimizer, chunks, part, parts, &checked_at):
             s.not_finite = 1
         barrier(parts)
         if s.not_finite or s.interrupted:
             break
-        set_rate(&optimizer, s.rates[step], s.unbiases[step])
         apply_update(s.program, me, &optimizer, batch.n, chunks, part, parts)
         if part == 0:
             s.done += 1
@@ -767,30 +767,30 @@ cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
     restore_mode(mode)
 
 
-cdef bint train_images(Steps* s, Worker* me, const Batch* batch, Py_ssize_t chunks, int part, int parts,
-                       long long* checked_at) noexcept nogil:
+cdef bint train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
+                       int part, int parts, long long* checked_at) noexcept nogil:
     # Forward and back for this thread's chunks of images; False where a loss is not finite.
     cdef:
         const Program* p = s.program
         Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
         Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
         real* rows
-        bint finite = True
     memset(p.all_sums + low * p.sums, 0, (high - low) * p.sums * sizeof(real))
     prepare(p, me, True)
     while first < stop and not s.interrupted:
         n = min(p.block, stop - first)
         rows = p.rows + first * p.row
         forward_block(p, me, batch, first, n, True, rows)
-        finite = losses_of_block(p, me, batch, first, n, rows) and finite
-        backward_block(p, me, batch.n, chunks, first, n, rows)
+        if not losses_of_block(p, me, batch, first, n, rows):
+            return False
+        backward_block(p, me, optimizer, batch.n, chunks, first, n, rows)
         first += n
         if part == 0 and now() - checked_at[0] > CHECKED_AFTER:
             with gil:
                 if PyErr_CheckSignals() != 0:
                     s.interrupted = 1
             checked_at[0] = now()
-    return finite
+    return True
 
 
 cdef void predict_images(const Program* p, const Worker* me, const Batch* batch, bint probabilities, Py_ssize_t first,

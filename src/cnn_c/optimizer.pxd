@@ -8,7 +8,7 @@
 # Called with gradients that are still in registers. What changes from step to step (a schedule's rate, Adam's
 # corrections for its start from zero) comes from Python with every step.
 
-from .simd cimport LANES, lanes, lanes_of, real, registers, vdivide, vec, vload_lanes, vsqrt, vstore_lanes
+from .simd cimport LANES, flattened, lanes, lanes_of, real, registers, vdivide, vec, vload_lanes, vsqrt, vstore_lanes
 
 
 cdef enum OptimizerKind:
@@ -39,20 +39,21 @@ cdef inline void set_rate(Optimizer* o, double rate, double unbias) noexcept nog
         o.own, o.carried = 0, o.rate
 
 
-cdef inline void update_lanes(const Optimizer* o, vec g, Py_ssize_t at, lanes live) noexcept nogil:
+cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at, lanes live) noexcept nogil:
+    # The kind is a constant where this is inlined, and the optimiser a copy, which no store can change.
     cdef:
         real* to = o.parameters + at
         vec p, first, second
-    if o.kind == KEEP_GRADIENT:
+    if kind == KEEP_GRADIENT:
         vstore_lanes(o.first + at, g, live)
         return
     p = vload_lanes(to, live)
     g = g + o.decay * p
-    if o.kind == SGD:
+    if kind == SGD:
         vstore_lanes(to, p - o.rate * g, live)
         return
     first = vload_lanes(o.first + at, live)
-    if o.kind == SGD_MOMENTUM:
+    if kind == SGD_MOMENTUM:
         first = o.momentum * first + g
         vstore_lanes(to, p - (o.own * g + o.carried * first), live)
     else:
@@ -64,9 +65,17 @@ cdef inline void update_lanes(const Optimizer* o, vec g, Py_ssize_t at, lanes li
     vstore_lanes(o.first + at, first, live)
 
 
-cdef inline void update_run(const Optimizer* o, Py_ssize_t size, const real* g, Py_ssize_t at) noexcept nogil:
-    # g: (size,), for the parameters from `at` on
+cdef inline void update_registers(const int kind, Optimizer o, Py_ssize_t size, const real* g,
+                                  Py_ssize_t at) noexcept nogil:
     cdef Py_ssize_t block, i
     for block in range(registers(size)):
         i = block * LANES
-        update_lanes(o, vload_lanes(g + i, lanes_of(size - i)), at + i, lanes_of(size - i))
+        update_lanes(kind, o, vload_lanes(g + i, lanes_of(size - i)), at + i, lanes_of(size - i))
+
+
+cdef inline flattened update_run(const Optimizer* o, Py_ssize_t size, const real* g, Py_ssize_t at) noexcept nogil:
+    # g: (size,), for the parameters from `at` on
+    if o.kind == SGD: update_registers(SGD, o[0], size, g, at)
+    elif o.kind == SGD_MOMENTUM: update_registers(SGD_MOMENTUM, o[0], size, g, at)
+    elif o.kind == ADAM: update_registers(ADAM, o[0], size, g, at)
+    else: update_registers(KEEP_GRADIENT, o[0], size, g, at)

@@ -25,7 +25,7 @@ from .conv_pool_image cimport (
     pixels, split_planes,
 )
 from .dense cimport (
-    Dense, column_blocks, dense_forward, dense_input_gradient, dense_update, dense_update_bias,
+    Dense, column_blocks, dense_backward_image, dense_forward, dense_input_gradient, dense_update, dense_update_bias,
 )
 from .loss cimport cross_entropy, softmax
 from .maxpool cimport Pool, maxpool_backward, maxpool_backward_ties, maxpool_forward
@@ -326,8 +326,9 @@ cdef inline void backward_image(const Program* p, const Operation* o, const Work
         copy_rows(o.rows, o.width, dy, o.y_pitch, dx, o.x_pitch)
 
 
-cdef inline void backward_block(const Program* p, const Worker* me, Py_ssize_t n, Py_ssize_t chunks,
-                                Py_ssize_t first, Py_ssize_t count, real* rows) noexcept nogil:
+cdef inline void backward_block(const Program* p, const Worker* me, const Optimizer* optimizer, Py_ssize_t n,
+                                Py_ssize_t chunks, Py_ssize_t first, Py_ssize_t count, real* rows) noexcept nogil:
+    # With a single image the weights of dense layers are updated on the way.
     cdef:
         Py_ssize_t k = p.count, start, i, q, block
         real* cell
@@ -342,7 +343,10 @@ cdef inline void backward_block(const Program* p, const Worker* me, Py_ssize_t n
                 for i in range(count):
                     relu_backward(o.out_size, place(o.dy, me.cells, rows + i * p.row),
                                   place(o.y, me.cells, rows + i * p.row), place(o.dy, me.cells, rows + i * p.row))
-            if o.with_dx:
+            if n == 1:
+                dense_backward_image(&o.dense, place(o.dy, me.cells, rows), place(o.x, me.cells, rows), optimizer, o.w,
+                                     place(o.dx, me.cells, rows) if o.with_dx else NULL)
+            elif o.with_dx:
                 for block in range(column_blocks(&o.dense)):
                     dense_input_gradient(&o.dense, block, count, place(o.dy, me.cells, rows), p.row,
                                          p.parameters + o.w, place(o.dx, me.cells, rows),
@@ -383,7 +387,7 @@ cdef inline void update_dense(const Program* p, const Operation* o, const Optimi
         Py_ssize_t item = items * part // parts, stop = items * (part + 1) // parts, block, last
         const real* dy = place(o.dy, NULL, p.rows)
         const real* x = place(o.x, NULL, p.rows)
-    while item < stop:
+    while item < stop and n > 1:
         block = item // groups
         last = min(stop, (block + 1) * groups)
         dense_update(&o.dense, block, (item - block * groups) * 4, min((last - block * groups) * 4, o.dense.units), n,

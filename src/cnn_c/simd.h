@@ -222,21 +222,40 @@ static inline choice iequals(ivec a, int b) { return a == b; }
 static inline choice ihas_bit(ivec a, int bit) { return (a & bit) != 0; }
 #endif
 
-/* Where v is not above zero (NaN is not). */
+/* The larger lane by lane; b where either is NaN. And where either is. */
 #if VEC_BYTES == 64 && REAL_BITS == 32
-static inline choice vnot_positive(vec v) { return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NGT_UQ); }
+static inline vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline choice vgreater(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ); }
+static inline choice vunordered(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q); }
 #elif VEC_BYTES == 64
-static inline choice vnot_positive(vec v) { return _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_NGT_UQ); }
-#elif LANES > 1
-static inline choice vnot_positive(vec v) { return ~(v > 0); }
+static inline vec vmax(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)b); }
+static inline choice vgreater(vec a, vec b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ); }
+static inline choice vunordered(vec a, vec b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q); }
 #else
-static inline choice vnot_positive(vec v) { return !(v > 0); }
+static inline choice vgreater(vec a, vec b) { return a > b; }
+static inline vec vmax(vec a, vec b) { return vselect(vgreater(a, b), a, b); }
+#if LANES > 1
+static inline choice vunordered(vec a, vec b) { return ~((a == a) & (b == b)); }
+#else
+static inline choice vunordered(vec a, vec b) { return !(a == a && b == b); }
+#endif
 #endif
 
-/* Two registers woven into each other: a0 b0 a1 b1 ..., the lower half of it or the upper. */
+/* x in every lane; -0.0 too, which x + 0 would lose. */
+static inline vec vsplat(real x) { return x - (vec){0}; }
+
+#ifdef __GNUC__
+static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+#else
+static inline void prefetch(const void *p) { (void)p; }
+#endif
+
+/* Two registers woven into each other, a0 b0 a1 b1 ..., the lower half of it or the upper; and the way back. */
 #if LANES == 1
 static inline vec vzip_low(vec a, vec b) { (void)b; return a; }
 static inline vec vzip_high(vec a, vec b) { (void)a; return b; }
+static inline vec vunzip_even(vec a, vec b) { (void)b; return a; }
+static inline vec vunzip_odd(vec a, vec b) { (void)a; return b; }
 #else
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
@@ -244,20 +263,34 @@ static inline vec vzip_high(vec a, vec b) { (void)a; return b; }
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
 #endif
 #if LANES == 16
+static inline vec vunzip_even(vec a, vec b)
+{
+    return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+static inline vec vunzip_odd(vec a, vec b)
+{
+    return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
 static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
 static inline vec vzip_high(vec a, vec b)
 {
     return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 #elif LANES == 8
+static inline vec vunzip_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
+static inline vec vunzip_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
 static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
 static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #elif LANES == 4
+static inline vec vunzip_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6); }
+static inline vec vunzip_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7); }
 static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 4, 1, 5); }
 static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 2, 6, 3, 7); }
 #else
 static inline vec vzip_low(vec a, vec b) { return SHUFFLE(a, b, 0, 2); }
 static inline vec vzip_high(vec a, vec b) { return SHUFFLE(a, b, 1, 3); }
+static inline vec vunzip_even(vec a, vec b) { return vzip_low(a, b); }
+static inline vec vunzip_odd(vec a, vec b) { return vzip_high(a, b); }
 #endif
 #endif
 
@@ -276,6 +309,71 @@ static inline __attribute__((always_inline)) void vweave8(vec *v, const int roun
 }
 static inline __attribute__((always_inline)) void vinterleave8(vec *v) { vweave8(v, 3); }
 static inline __attribute__((always_inline)) void vdeinterleave8(vec *v) { vweave8(v, LOG2_LANES); }
+
+/* The square matrix of LANES registers, transposed. */
+static inline __attribute__((always_inline)) void vtranspose(vec *v)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < LOG2_LANES; r++) {
+        vec t[LANES];
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES / 2; i++) {
+            t[2 * i] = vzip_low(v[i], v[i + LANES / 2]);
+            t[2 * i + 1] = vzip_high(v[i], v[i + LANES / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            v[i] = t[i];
+    }
+}
+
+/* The lanes of v that are not zero, side by side, and those of p. Writes LANES of both; returns how many count. */
+#if VEC_BYTES == 64 && REAL_BITS == 32
+static inline int vkeep_nonzero(real *to, int32_t *places, vec v, ivec p)
+{
+    __mmask16 m = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(m, (__m512)v));
+    _mm512_storeu_si512(places, _mm512_maskz_compress_epi32(m, (__m512i)p));
+    return __builtin_popcount(m);
+}
+#elif VEC_BYTES == 64
+static inline int vkeep_nonzero(real *to, int32_t *places, vec v, ivec p)
+{
+    __mmask8 m = _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    _mm512_storeu_pd(to, _mm512_maskz_compress_pd(m, (__m512d)v));
+    _mm256_storeu_si256((__m256i *)places, _mm512_cvtepi64_epi32(_mm512_maskz_compress_epi64(m, (__m512i)p)));
+    return __builtin_popcount(m);
+}
+#else
+static inline int vkeep_nonzero(real *to, int32_t *places, vec v, ivec p)
+{
+    int n = 0;
+    for (int i = 0; i < LANES; i++) {
+        to[n] = ((real *)&v)[i];
+        places[n] = (int32_t)((integer *)&p)[i];
+        n += to[n] != 0;
+    }
+    return n;
+}
+#endif
+
+/* The same bits, seen as the other kind, so that places can be shuffled as numbers are. */
+#if LANES > 1
+static inline vec as_vec(ivec v) { return (vec)v; }
+static inline ivec as_ivec(vec v) { return (ivec)v; }
+#else
+static inline vec as_vec(ivec v) { vec r; memcpy(&r, &v, sizeof r); return r; }
+static inline ivec as_ivec(vec v) { ivec r; memcpy(&r, &v, sizeof r); return r; }
+#endif
+
+/* 0, 1, 2, ... */
+static inline ivec iramp(void)
+{
+    ivec ramp;
+    for (int i = 0; i < LANES; i++)
+        ((integer *)&ramp)[i] = i;
+    return ramp;
+}
 
 /* The sums of the lanes of LANES registers, one a lane, each added up in the same order. */
 static inline __attribute__((always_inline)) vec vsums(vec *v)
