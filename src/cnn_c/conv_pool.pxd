@@ -1,7 +1,7 @@
 # Convolution, ReLU and 2x2 max pooling in one, of an image with several channels, by one thread.
 #
-# Forward, the lanes of a register are output channels, as in conv.pxd: two rows of outputs are made in scratch memory
-# and pooled at once; the map before pooling is never stored. Backward, the four positions of a pooling window have
+# Forward, the lanes of a register are output channels, as in conv.pxd: two rows of outputs are made in registers and
+# pooled there; the map before pooling is never stored. Backward, the four positions of a pooling window have
 # one gradient that is not zero, so both gradients are sums over (pooled pixel p, channel o) alone:
 #
 #   dw[:, :, :, o] = sum over p of g[p, o] * x[window of p, o's winner]      lanes: (kw, c_in) of a row of the kernel
@@ -16,7 +16,7 @@ from .simd cimport (
     real, registers, vec, vgreater, vkeep_nonzero, vload, vload_lanes, vmax, vselect, vsplat, vstore, vstore_lanes,
     vtranspose, vunordered, as_ivec, as_vec,
 )
-from .tile cimport Tile, run_tile
+from .tile cimport Tile, add_products
 
 
 cdef struct ConvPool:
@@ -31,49 +31,6 @@ cdef enum:
 
 
 # ---- forward ----
-
-cdef inline Py_ssize_t rows_size(const ConvPool* g) noexcept nogil:
-    return 2 * 2 * g.ow * g.c_out
-
-
-cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* y,
-                                        int* codes, real* scratch) noexcept nogil:
-    # x: the image in its zeroed frame; w: (kh, kw, c_in, c_out); b: (c_out,) -> y: (oh, ow, c_out) with
-    # y_pitch, codes: (oh, ow, c_out) or NULL. scratch: rows_size
-    cdef Py_ssize_t i, width = 2 * g.ow * g.c_out
-    for i in range(g.oh):
-        convolve_row(g, 2 * i, x, w, b, scratch)
-        convolve_row(g, 2 * i + 1, x, w, b, scratch + width)
-        if codes != NULL:
-            pool_rows(True, g, scratch, scratch + width, y + i * g.y_pitch * g.c_out, codes + i * g.ow * g.c_out)
-        else:
-            pool_rows(False, g, scratch, scratch + width, y + i * g.y_pitch * g.c_out, NULL)
-
-
-cdef inline void convolve_row(const ConvPool* g, Py_ssize_t i, const real* x, const real* w, const real* b,
-                              real* y) noexcept nogil:
-    # Row i of the convolution; rows of the kernel that meet only padding are skipped.
-    cdef:
-        Tile tile
-        Py_ssize_t j, block, o, t, columns = 2 * g.ow, tiles = (columns + MAX_TILE - 1) // MAX_TILE
-        Py_ssize_t first = max(g.ph - i, 0), stop = min(g.kh, g.ph + g.h - i)
-        int size
-    tile.rows, tile.outer, tile.inner = 1, max(stop - first, 0), g.kw * g.c_in
-    tile.x_row = tile.v_row = tile.start_row = tile.y_row = 0
-    tile.x_down = tile.start_down = tile.y_down = tile.start_tile = 0
-    tile.x_tile, tile.x_outer, tile.x_inner = g.c_in, g.x_pitch * g.c_in, 1
-    tile.v_outer, tile.v_inner, tile.y_tile = g.kw * g.c_in * g.c_out, g.c_out, g.c_out
-    x += (i + first) * tile.x_outer
-    w += first * tile.v_outer
-    for block in range(registers(g.c_out)):
-        o = block * LANES
-        tile.live = tile.last = lanes_of(g.c_out - o)
-        j = 0
-        for t in range(tiles):
-            size = <int>((columns - j) // (tiles - t))
-            run_tile(size, &tile, x + j * g.c_in, w + o, b + o, y + j * g.c_out + o)
-            j += size
-
 
 cdef inline vec window_maximum(const bint relu, vec s0, vec s1, vec s2, vec s3, ivec* code) noexcept nogil:
     # The first maximum of a window in row order, rectified. NaN stays; its code is of no use, for the loss is NaN then.
@@ -93,26 +50,79 @@ cdef inline vec window_maximum(const bint relu, vec s0, vec s1, vec s2, vec s3, 
     return best
 
 
-cdef inline void pool_rows(const bint keep, const ConvPool* g, const real* upper, const real* lower, real* y,
-                           int* codes) noexcept nogil:
+cdef inline void windows(const int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
+                         const Tile* tile, const real* x, const real* w, vec bias, real* y, int* codes) noexcept nogil:
+    # `count` pooling windows side by side, of LANES channels: two rows of convolution outputs, in registers.
     cdef:
-        Py_ssize_t j, block, o, c = g.c_out
+        vec sums[28]
         ivec code
-        lanes live
-    for j in range(g.ow):
-        for block in range(registers(c)):
-            o = block * LANES
-            live = lanes_of(c - o)
-            vstore_lanes(y + o, window_maximum(g.relu, vload_lanes(upper + o, live), vload_lanes(upper + c + o, live),
-                                               vload_lanes(lower + o, live), vload_lanes(lower + c + o, live), &code),
-                         live)
+        Py_ssize_t _
+        int t, d
+    for _ in range(tile.rows):  # one; see tile_rows
+        for d in range(2):
+            for t in range(2 * count):
+                sums[d * 2 * count + t] = bias
+        add_products(2, 2 * count, c_in, False, tile, x, w, sums)
+        for t in range(count):
+            vstore_lanes(y + t * g.c_out, window_maximum(g.relu, sums[2 * t], sums[2 * t + 1],
+                                                         sums[2 * count + 2 * t], sums[2 * count + 2 * t + 1], &code),
+                         tile.live)
             if keep:
-                istore(codes + o, code, live)
-        upper += 2 * c
-        lower += 2 * c
-        y += c
-        if keep:
-            codes += c
+                istore(codes + t * g.c_out, code, tile.live)
+
+
+cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
+                                  const Tile* tile, const real* x, const real* w, vec bias, real* y,
+                                  int* codes) noexcept nogil:
+    if count == 1: windows(1, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 2: windows(2, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 3: windows(3, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 4: windows(4, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 5: windows(5, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 6: windows(6, c_in, keep, g, tile, x, w, bias, y, codes)
+    elif count == 7: windows(7, c_in, keep, g, tile, x, w, bias, y, codes)
+
+
+cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, const real* x, const real* w,
+                         const real* b, real* y, int* codes) noexcept nogil:
+    cdef:
+        Tile tile
+        Py_ssize_t i, j, block, o, t, first, stop
+        Py_ssize_t most = MAX_TILE // 2 if MAX_TILE == 14 else MAX_TILE // 4, tiles = (g.ow + most - 1) // most
+        int count
+    tile.rows, tile.inner = 1, g.kw * c_in
+    tile.x_down = tile.x_outer = g.x_pitch * c_in
+    tile.x_inner = 1
+    tile.v_outer, tile.v_inner = g.kw * c_in * g.c_out, g.c_out
+    for i in range(g.oh):
+        # Rows of the kernel that meet only padding, under both rows of outputs, are skipped.
+        first, stop = max(g.ph - 2 * i - 1, 0), min(g.kh, g.ph + g.h - 2 * i)
+        tile.outer = max(stop - first, 0)
+        for block in range(registers(g.c_out)):
+            o = block * LANES
+            tile.live = lanes_of(g.c_out - o)
+            j = 0
+            for t in range(tiles):  # of nearly the same width
+                count = <int>((g.ow - j) // (tiles - t))
+                windows_of_count(count, c_in, keep, g, &tile, x + ((2 * i + first) * g.x_pitch + 2 * j) * c_in,
+                                 w + first * tile.v_outer + o, vload_lanes(b + o, tile.live),
+                                 y + (i * g.y_pitch + j) * g.c_out + o,
+                                 codes + (i * g.ow + j) * g.c_out + o if keep else NULL)
+                j += count
+
+
+cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* y,
+                                        int* codes) noexcept nogil:
+    # x: the image in its zeroed frame; w: (kh, kw, c_in, c_out); b: (c_out,) -> y: (oh, ow, c_out) with y_pitch,
+    # codes: (oh, ow, c_out) or NULL. A number of channels that the compiler knows goes into the addresses.
+    if codes != NULL:
+        if g.c_in == 6: forward(6, True, g, x, w, b, y, codes)
+        elif g.c_in == 8: forward(8, True, g, x, w, b, y, codes)
+        else: forward(g.c_in, True, g, x, w, b, y, codes)
+    else:
+        if g.c_in == 6: forward(6, False, g, x, w, b, y, codes)
+        elif g.c_in == 8: forward(8, False, g, x, w, b, y, codes)
+        else: forward(g.c_in, False, g, x, w, b, y, codes)
 
 
 # ---- backward ----
@@ -198,17 +208,18 @@ cdef inline Py_ssize_t spread_row(const ConvPool* g) noexcept nogil:
 
 
 cdef inline Py_ssize_t spread_size(const ConvPool* g) noexcept nogil:
-    # Of one output channel: a zero row, those of the kernel, a zero row; in the left place, then in the right one.
+    # Of one output channel: a zero row, the kernel's in the left place, a zero row, the kernel's in the right place.
+    # The next channel's zero row follows.
     # (One copy, read from a pixel further on, would be half as large, but its registers lay across cache lines.)
-    return 2 * (g.kh + 2) * spread_row(g)
+    return 2 * (g.kh + 1) * spread_row(g)
 
 
 cdef inline void spread_weights(const ConvPool* g, const real* w, real* spread) noexcept nogil:
-    # w: (kh, kw, c_in, c_out) -> spread: (c_out, 2, kh + 2, spread_row), zeroed once
+    # w: (kh, kw, c_in, c_out) -> spread: (c_out, 2, kh + 1, spread_row) and a row more, zeroed once
     cdef Py_ssize_t k, row = spread_row(g), width = g.kw * g.c_in
     for k in range(g.kh):
         transpose(width, g.c_out, w, g.c_out, spread + (k + 1) * row, spread_size(g))
-        transpose(width, g.c_out, w, g.c_out, spread + (g.kh + 3 + k) * row + g.c_in, spread_size(g))
+        transpose(width, g.c_out, w, g.c_out, spread + (g.kh + 2 + k) * row + g.c_in, spread_size(g))
         w += width * g.c_out
 
 
@@ -233,9 +244,10 @@ cdef inline void transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, P
 
 
 cdef inline Py_ssize_t lists_size(const ConvPool* g) noexcept nogil:
-    # Reals of scratch memory for gradients and the two kinds of places, and for one channel's list; an int is no
-    # larger than a real.
-    return 3 * padded_pixels(g) * padded_channels(g) + 2 * LANES * (padded_pixels(g) + LANES)
+    # Reals of scratch memory for gradients and the two kinds of places, then for the lists of LANES channels or of one
+    # pixel; an int is no larger than a real.
+    return (3 * padded_pixels(g) * padded_channels(g)
+            + 2 * max(LANES * (padded_pixels(g) + LANES), padded_channels(g) + LANES))
 
 
 cdef inline Py_ssize_t padded_channels(const ConvPool* g) noexcept nogil:
@@ -274,7 +286,7 @@ cdef inline void list_winners(const ConvPool* g, const real* dy, const int* code
                            + iselect(down, isplat(<int>(g.x_pitch * g.c_in)), isplat(0))
                            + iselect(right, isplat(<int>g.c_in), isplat(0)))
                 w_place = (channels + isplat(<int>(o * spread_size(g))) + iselect(down, isplat(0), isplat(<int>row))
-                           + iselect(right, isplat(<int>((g.kh + 2) * row)), isplat(0)))
+                           + iselect(right, isplat(<int>((g.kh + 1) * row)), isplat(0)))
                 vstore(gradients + at, gradient)
                 istore(in_x + at, x_place, all_)
                 istore(in_w + at, w_place, all_)
@@ -327,6 +339,9 @@ cdef inline flattened conv_pool_backward(const ConvPool* g, const real* dy, cons
         real* gradients = scratch
         int* in_x = <int*>(scratch + size)
         int* in_w = <int*>(scratch + 2 * size)
+        real* list_ = scratch + 3 * size
+        int* places = <int*>(list_ + padded_channels(g) + LANES)
+        Py_ssize_t count
     list_winners(g, dy, codes, gradients, in_x, in_w, sums + g.c_out * g.kh * kernel_row(g))
     for block in range(registers(g.c_out)):
         gather_channels(g, block * LANES, gradients, in_x, x, sums, scratch + 3 * size)
@@ -335,7 +350,11 @@ cdef inline flattened conv_pool_backward(const ConvPool* g, const real* dy, cons
     memset(dx, 0, frame_size * sizeof(real))
     for i in range(g.oh):
         for j in range(g.ow):
-            gather(g.kh + 1, (g.kw + 1) * g.c_in, g.c_out, gradients, in_w, spread, spread_row(g),
+            count = 0
+            for block in range(registers(g.c_out)):
+                count += vkeep_nonzero(list_ + count, places + count, vload(gradients + block * LANES),
+                                       iload(in_w + block * LANES, first_lanes(LANES)))
+            gather(g.kh + 1, (g.kw + 1) * g.c_in, count, list_, places, spread, spread_row(g),
                    dx + (2 * i * g.x_pitch + 2 * j) * g.c_in, g.x_pitch * g.c_in)
             gradients += padded_channels(g)
             in_w += padded_channels(g)

@@ -69,15 +69,19 @@ cdef inline void load_window(const int k, const ConvPool* g, const real* planes,
             x[r * (k + 1) + c] = vload(planes + (r % 2 * 2 + c % 2) * size + r // 2 * g.x_pitch + c // 2)
 
 
-cdef inline void window_sums(const int k, const vec* x, const real* w, Py_ssize_t w_step, vec bias,
-                             vec* sums) noexcept nogil:
+cdef inline void window_sums(const int k, const vec* x, const real* w, const real* v, Py_ssize_t w_step, vec* sums,
+                             vec* more) noexcept nogil:
+    # Of two channels, of weights w and v: the four sums of one alone would wait for each other's multiply-adds.
+    cdef vec weight, other, value
     cdef int r, c, s
-    for s in range(4):
-        sums[s] = bias
     for r in range(k):
         for c in range(k):
+            weight = vsplat(w[(r * k + c) * w_step])
+            other = vsplat(v[(r * k + c) * w_step])
             for s in range(4):
-                sums[s] = sums[s] + x[(r + s // 2) * (k + 1) + c + s % 2] * w[(r * k + c) * w_step]
+                value = x[(r + (s >> 1)) * (k + 1) + c + (s & 1)]
+                sums[s] = sums[s] + value * weight
+                more[s] = more[s] + value * other
 
 
 cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g, const real* planes, const real* w,
@@ -85,11 +89,13 @@ cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g
     cdef:
         vec x[36]
         vec sums[4]
+        vec more[4]
         vec group[8]
-        vec best, zero
-        ivec code
+        vec zero
+        ivec code, code_of_other
         choice gap
-        Py_ssize_t block, g8, p, o, first, channels, plane = padded(pixels(g))
+        Py_ssize_t block, g8, p, pair, o, other, first, channels, plane = padded(pixels(g))
+        int s
     zero = vload_lanes(valid, first_lanes(0))
     for block in range(registers(pixels(g))):
         p = block * LANES
@@ -98,13 +104,20 @@ cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g
         for g8 in range((g.c_out + GROUP - 1) // GROUP):
             first = g8 * GROUP
             channels = min(<Py_ssize_t>GROUP, g.c_out - first)
-            for o in range(channels):
-                window_sums(k, x, w + first + o, g.c_out, vsplat(b[first + o]), sums)
-                best = window_maximum(g.relu, sums[0], sums[1], sums[2], sums[3], &code)
-                group[o] = vselect(gap, zero, best)
+            for pair in range((channels + 1) >> 1):
+                o = first + 2 * pair
+                other = min(o + 1, g.c_out - 1)
+                for s in range(4):
+                    sums[s] = vsplat(b[o])
+                    more[s] = vsplat(b[other])
+                window_sums(k, x, w + o, w + other, g.c_out, sums, more)
+                group[2 * pair] = vselect(gap, zero, window_maximum(g.relu, sums[0], sums[1], sums[2], sums[3], &code))
+                group[2 * pair + 1] = vselect(gap, zero, window_maximum(g.relu, more[0], more[1], more[2], more[3],
+                                                                        &code_of_other))
                 if keep:
-                    istore(codes + (first + o) * plane + p, iselect(gap, isplat(IDLE), code), first_lanes(LANES))
-            for o in range(channels, GROUP):
+                    istore(codes + o * plane + p, iselect(gap, isplat(IDLE), code), first_lanes(LANES))
+                    istore(codes + other * plane + p, iselect(gap, isplat(IDLE), code_of_other), first_lanes(LANES))
+            for o in range((channels + 1) & ~1, GROUP):
                 group[o] = zero
             vinterleave8(group)
             store_pixels(g.c_out, channels, group, y + p * g.c_out + first)

@@ -30,9 +30,9 @@ cdef struct Dense:
 # ---- forward: inner products along the inputs ----
 
 cdef inline void inner_products(const int images, const int units, const Dense* g, const real** x, const real** w,
-                                const real* ahead, const real* start, real* y) noexcept nogil:
+                                const real* start, real* y) noexcept nogil:
     # y[i * units + u] = start[i * units + u] + x[i] @ w[u], rectified; images * units is at most 16, y and start have
-    # room for 16. Meanwhile two registers' worth of memory from `ahead` on come nearer in every round.
+    # room for 16
     cdef:
         vec sums[32]
         vec row[4]
@@ -50,8 +50,6 @@ cdef inline void inner_products(const int images, const int units, const Dense* 
         k = block * LANES
         for i in range(images):
             row[i] = vload(x[i] + k)
-        prefetch(ahead + 2 * k)
-        prefetch(ahead + 2 * k + LANES)
         for u in range(units):
             value = vload(w[u] + k)
             for i in range(images):
@@ -92,8 +90,7 @@ cdef inline flattened dense_forward(const Dense* g, Py_ssize_t n, const real* x,
             for image in range(first, min(first + NEAR, n), 4):
                 for i in range(4):
                     xs[i] = x + min(image + i, n - 1) * x_step
-                inner_products(4, MATRIX_SIDE, g, xs, ws, ws[0] + MATRIX_SIDE * g.inputs
-                               + (image - first) // 4 * 2 * g.inputs, start, products)
+                inner_products(4, MATRIX_SIDE, g, xs, ws, start, products)
                 for i in range(<int>min(<Py_ssize_t>4, n - image)):
                     if units == MATRIX_SIDE:
                         memcpy(y + (image + i) * y_step + unit, products + i * MATRIX_SIDE, MATRIX_SIDE * sizeof(real))
@@ -119,14 +116,14 @@ cdef inline void dense_forward_image(const Dense* g, const real* x, const real* 
             start[u] = 0
             if b != NULL:
                 start[u] = b[unit + u]
-        if size == 8: inner_products(1, 8, g, xs, ws, ws[0] + 8 * g.inputs, start, products)
-        elif size == 7: inner_products(1, 7, g, xs, ws, ws[0] + 7 * g.inputs, start, products)
-        elif size == 6: inner_products(1, 6, g, xs, ws, ws[0] + 6 * g.inputs, start, products)
-        elif size == 5: inner_products(1, 5, g, xs, ws, ws[0] + 5 * g.inputs, start, products)
-        elif size == 4: inner_products(1, 4, g, xs, ws, ws[0] + 4 * g.inputs, start, products)
-        elif size == 3: inner_products(1, 3, g, xs, ws, ws[0] + 3 * g.inputs, start, products)
-        elif size == 2: inner_products(1, 2, g, xs, ws, ws[0] + 2 * g.inputs, start, products)
-        else: inner_products(1, 1, g, xs, ws, ws[0] + g.inputs, start, products)
+        if size == 8: inner_products(1, 8, g, xs, ws, start, products)
+        elif size == 7: inner_products(1, 7, g, xs, ws, start, products)
+        elif size == 6: inner_products(1, 6, g, xs, ws, start, products)
+        elif size == 5: inner_products(1, 5, g, xs, ws, start, products)
+        elif size == 4: inner_products(1, 4, g, xs, ws, start, products)
+        elif size == 3: inner_products(1, 3, g, xs, ws, start, products)
+        elif size == 2: inner_products(1, 2, g, xs, ws, start, products)
+        else: inner_products(1, 1, g, xs, ws, start, products)
         memcpy(y + unit, products, size * sizeof(real))
         unit += size
 
@@ -134,9 +131,8 @@ cdef inline void dense_forward_image(const Dense* g, const real* x, const real* 
 # ---- both gradients: scalars times vectors of inputs ----
 
 cdef inline void outer_products(const int down, const int across, Py_ssize_t count, const real** s, Py_ssize_t s_step,
-                                const real* v, Py_ssize_t v_step, lanes live, Py_ssize_t ahead,
-                                vec* sums) noexcept nogil:
-    # sums[d, a, :] = sum over j of s[d][j * s_step] * v[j * v_step + a * LANES + :]; what lies `ahead` comes nearer
+                                const real* v, Py_ssize_t v_step, lanes live, vec* sums) noexcept nogil:
+    # sums[d, a, :] = sum over j of s[d][j * s_step] * v[j * v_step + a * LANES + :]
     cdef:
         vec row[4]
         Py_ssize_t j
@@ -145,7 +141,6 @@ cdef inline void outer_products(const int down, const int across, Py_ssize_t cou
         for a in range(across):
             sums[d * across + a] = vload_lanes(v, first_lanes(0))
     for j in range(count):
-        prefetch(v + ahead)
         for a in range(across):
             row[a] = vload(v + a * LANES) if across > 1 else vload_lanes(v, live)
         for d in range(down):
@@ -166,11 +161,11 @@ cdef inline Py_ssize_t column(const Dense* g, Py_ssize_t block) noexcept nogil:
 
 
 cdef inline void input_gradient_tile(const int down, const int across, const Dense* g, Py_ssize_t left,
-                                     const real** s, const real* w, lanes live, Py_ssize_t ahead, real* dx,
+                                     const real** s, const real* w, lanes live, real* dx,
                                      Py_ssize_t dx_step) noexcept nogil:
     cdef vec sums[16]
     cdef int d, a
-    outer_products(down, across, g.units, s, 1, w, g.inputs, live, ahead, sums)
+    outer_products(down, across, g.units, s, 1, w, g.inputs, live, sums)
     for d in range(down):
         if d < left:
             for a in range(across):
@@ -182,21 +177,20 @@ cdef inline flattened dense_input_gradient(const Dense* g, Py_ssize_t block, Py_
                                            Py_ssize_t dx_step) noexcept nogil:
     # One block of columns of dx: n rows of inputs, dx_step apart; dy: n rows of units, dy_step apart
     cdef:
-        Py_ssize_t image, ahead, k = column(g, block)
+        Py_ssize_t image, k = column(g, block)
         bint wide = block < g.inputs // (MATRIX_SIDE * LANES)
         lanes live = lanes_of(g.inputs - k)
         const real* s[4]
         int i
     for image in range(0, n, 4):
-        ahead = (MATRIX_SIDE + image // 4 % MATRIX_SIDE) * LANES  # the next block of columns, a register a tile
         for i in range(4):
             s[i] = dy + min(image + i, n - 1) * dy_step
         if n - image == 1:
-            if wide: input_gradient_tile(1, MATRIX_SIDE, g, 1, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
-            else: input_gradient_tile(1, 1, g, 1, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
+            if wide: input_gradient_tile(1, MATRIX_SIDE, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
+            else: input_gradient_tile(1, 1, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
         else:
-            if wide: input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
-            else: input_gradient_tile(4, 1, g, n - image, s, w + k, live, ahead, dx + image * dx_step + k, dx_step)
+            if wide: input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
+            else: input_gradient_tile(4, 1, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
 
 
 cdef inline void update_tile(const int kind, const int down, const int across, const Dense* g, Py_ssize_t left,
@@ -209,7 +203,7 @@ cdef inline void update_tile(const int kind, const int down, const int across, c
             prefetch(optimizer.parameters + at + d * g.inputs + a * LANES)
             if kind != SGD:
                 prefetch(optimizer.first + at + d * g.inputs + a * LANES)
-    outer_products(down, across, n, s, dy_step, x, x_step, live, 0, sums)
+    outer_products(down, across, n, s, dy_step, x, x_step, live, sums)
     for d in range(down):
         if d < left:
             for a in range(across):
@@ -283,11 +277,12 @@ cdef inline void backward_units(const int kind, const int count, const Dense* g,
 
 cdef inline void backward_image(const int kind, const Dense* g, const real* dy, const real* x, Optimizer optimizer,
                                 Py_ssize_t w, real* dx) noexcept nogil:
+    # From the last unit to the first: the forward pass has left the last weights in the first cache.
     cdef Py_ssize_t unit
-    for unit in range(0, g.units - 3, 4):
-        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == 0, dx)
-    for unit in range(g.units & ~3, g.units):
-        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == 0, dx)
+    for unit in range(g.units - 1, (g.units & ~3) - 1, -1):
+        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 1, dx)
+    for unit in range((g.units & ~3) - 4, -1, -4):
+        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 4, dx)
 
 
 cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const real* x, const Optimizer* o,

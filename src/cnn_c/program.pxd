@@ -17,7 +17,7 @@ from .conv cimport (
     weight_sums_size,
 )
 from .conv_pool cimport (
-    ConvPool, conv_pool_backward, conv_pool_forward, conv_pool_gradient, lists_size, rows_size, spread_size,
+    ConvPool, conv_pool_backward, conv_pool_forward, conv_pool_gradient, lists_size, spread_row, spread_size,
     spread_weights, sums_size,
 )
 from .conv_pool_image cimport (
@@ -144,7 +144,7 @@ cdef inline Py_ssize_t own_size(const Operation* o, bint training) noexcept nogi
     # Reals of a thread's memory for one operation: frames, which are zeroed once, and prepared weights.
     cdef Py_ssize_t size = 0
     if o.kind == CONV_POOL and training and o.with_dx:
-        size = spread_size(&o.conv_pool) * o.conv_pool.c_out
+        size = spread_size(&o.conv_pool) * o.conv_pool.c_out + spread_row(&o.conv_pool)
     elif o.kind == CONV_POOL_IMAGE:
         size = padded(pixels(&o.conv_pool))
     elif o.kind == CONV:
@@ -172,7 +172,7 @@ cdef inline Py_ssize_t scratch_size(const Operation* o) noexcept nogil:
     if o.kind != DENSE and o.w >= 0:
         size = o.w_size + o.channels
     if o.kind == CONV_POOL:
-        size = max(size, max(rows_size(&o.conv_pool), lists_size(&o.conv_pool)))
+        size = max(size, lists_size(&o.conv_pool))
     return padded(size)
 
 
@@ -217,7 +217,7 @@ cdef inline void forward_image(const Program* p, const Operation* o, const Worke
         split_planes(&o.conv_pool, x, cell + o.kept)
         conv_pool_image_forward(&o.conv_pool, cell + o.kept, p.parameters + o.w, bias(p, o), own, y, codes)
     elif o.kind == CONV_POOL:
-        conv_pool_forward(&o.conv_pool, x, p.parameters + o.w, bias(p, o), y, codes, me.scratch)
+        conv_pool_forward(&o.conv_pool, x, p.parameters + o.w, bias(p, o), y, codes)
     elif o.kind == CONV:
         conv2d_forward(&o.grouped, &o.frame, framed(&o.frame, x, own), own + frame_size(&o.frame), y)
     elif o.kind == MAXPOOL:

@@ -24,43 +24,54 @@ cdef struct Tile:
     lanes* masks                                # of every j, where only some lanes take part
 
 
-cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_tile, const bint masked,
-                           const Tile* tile, const real* x, const real* v, const real* start,
-                           real* y) noexcept nogil:
-    # The constants are known where this is inlined: the loops over t are unrolled and each sum has a register of its
-    # own. (GCC does that early enough only inside another loop, which is why the rows are looped over here.)
-    # With `across` below `size`, t runs over a rectangle, line by line.
+cdef inline void add_products(const int down, const int across, const Py_ssize_t x_tile, const bint masked,
+                              const Tile* tile, const real* x, const real* v, vec* sums) noexcept nogil:
+    # sums[d, t, :] += sum over i, j of x[d, t, i, j] * v[i, j, :]. The constants are known where this is inlined: the
+    # loops over d and t are unrolled and each sum has a register of its own.
     cdef:
-        vec sums[14]
         vec value
-        const real* xi
+        const real* lines[3]
         const real* vi
-        Py_ssize_t _, i, j, at
-        Py_ssize_t inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
+        Py_ssize_t i, _, j, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
         lanes live = tile.live
         const lanes* masks = tile.masks if masked else NULL
         lanes mask
-        int t
-    for _ in range(tile.rows):
-        for t in range(size):
-            sums[t] = vload_lanes(start + t % across * tile.start_tile + t // across * tile.start_down, live)
-        for i in range(tile.outer):
-            xi = x + i * tile.x_outer
-            vi = v + i * tile.v_outer
-            for j in range(inner):
-                value = vload_lanes(vi, live)
-                mask = masks[j] if masked else live
-                for t in range(size):
-                    at = t % across * x_tile + t // across * x_down
+        int d, t
+    for i in range(tile.outer):
+        for d in range(down):
+            lines[d] = x + i * tile.x_outer + d * x_down
+        vi = v + i * tile.v_outer
+        for j in range(inner):
+            value = vload_lanes(vi, live)
+            mask = masks[j] if masked else live
+            for d in range(down):
+                for t in range(across):
                     if masked:
-                        sums[t] = vmultiply_add(sums[t], xi[at], value, mask)
+                        sums[d * across + t] = vmultiply_add(sums[d * across + t], lines[d][t * x_tile], value, mask)
                     else:
-                        sums[t] = sums[t] + xi[at] * value
-                xi += x_inner
-                vi += v_inner
-        for t in range(size):
-            vstore_lanes(y + t % across * tile.y_tile + t // across * tile.y_down, sums[t],
-                         live if t % across < across - 1 else tile.last)
+                        sums[d * across + t] = sums[d * across + t] + lines[d][t * x_tile] * value
+                lines[d] += x_inner
+            vi += v_inner
+
+
+cdef inline void tile_rows(const int down, const int across, const Py_ssize_t x_tile, const bint masked,
+                           const Tile* tile, const real* x, const real* v, const real* start,
+                           real* y) noexcept nogil:
+    # All rows of a tile; t runs over a rectangle, `down` lines of `across`. (GCC unrolls early enough to keep the sums
+    # in registers only inside another loop, which is why the rows are looped over here.)
+    cdef:
+        vec sums[14]
+        Py_ssize_t _
+        int d, t
+    for _ in range(tile.rows):
+        for d in range(down):
+            for t in range(across):
+                sums[d * across + t] = vload_lanes(start + t * tile.start_tile + d * tile.start_down, tile.live)
+        add_products(down, across, x_tile, masked, tile, x, v, sums)
+        for d in range(down):
+            for t in range(across):
+                vstore_lanes(y + t * tile.y_tile + d * tile.y_down, sums[d * across + t],
+                             tile.live if t < across - 1 else tile.last)
         x += tile.x_row
         v += tile.v_row
         start += tile.start_row
@@ -70,19 +81,19 @@ cdef inline void tile_rows(const int size, const int across, const Py_ssize_t x_
 cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const bint masked, const Tile* tile, const real* x,
                               const real* v, const real* start, real* y) noexcept nogil:
     if size == 1: tile_rows(1, 1, x_tile, masked, tile, x, v, start, y)
-    elif size == 2: tile_rows(2, 2, x_tile, masked, tile, x, v, start, y)
-    elif size == 3: tile_rows(3, 3, x_tile, masked, tile, x, v, start, y)
-    elif size == 4: tile_rows(4, 4, x_tile, masked, tile, x, v, start, y)
-    elif size == 5: tile_rows(5, 5, x_tile, masked, tile, x, v, start, y)
-    elif size == 6: tile_rows(6, 6, x_tile, masked, tile, x, v, start, y)
-    elif size == 7: tile_rows(7, 7, x_tile, masked, tile, x, v, start, y)
-    elif size == 8: tile_rows(8, 8, x_tile, masked, tile, x, v, start, y)
-    elif size == 9: tile_rows(9, 9, x_tile, masked, tile, x, v, start, y)
-    elif size == 10: tile_rows(10, 10, x_tile, masked, tile, x, v, start, y)
-    elif size == 11: tile_rows(11, 11, x_tile, masked, tile, x, v, start, y)
-    elif size == 12: tile_rows(12, 12, x_tile, masked, tile, x, v, start, y)
-    elif size == 13: tile_rows(13, 13, x_tile, masked, tile, x, v, start, y)
-    elif size == 14: tile_rows(14, 14, x_tile, masked, tile, x, v, start, y)
+    elif size == 2: tile_rows(1, 2, x_tile, masked, tile, x, v, start, y)
+    elif size == 3: tile_rows(1, 3, x_tile, masked, tile, x, v, start, y)
+    elif size == 4: tile_rows(1, 4, x_tile, masked, tile, x, v, start, y)
+    elif size == 5: tile_rows(1, 5, x_tile, masked, tile, x, v, start, y)
+    elif size == 6: tile_rows(1, 6, x_tile, masked, tile, x, v, start, y)
+    elif size == 7: tile_rows(1, 7, x_tile, masked, tile, x, v, start, y)
+    elif size == 8: tile_rows(1, 8, x_tile, masked, tile, x, v, start, y)
+    elif size == 9: tile_rows(1, 9, x_tile, masked, tile, x, v, start, y)
+    elif size == 10: tile_rows(1, 10, x_tile, masked, tile, x, v, start, y)
+    elif size == 11: tile_rows(1, 11, x_tile, masked, tile, x, v, start, y)
+    elif size == 12: tile_rows(1, 12, x_tile, masked, tile, x, v, start, y)
+    elif size == 13: tile_rows(1, 13, x_tile, masked, tile, x, v, start, y)
+    elif size == 14: tile_rows(1, 14, x_tile, masked, tile, x, v, start, y)
 
 
 cdef inline flattened run_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
@@ -113,10 +124,10 @@ cdef inline Py_ssize_t rectangle_lines(Py_ssize_t across) noexcept nogil:
 cdef inline flattened run_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
                                     const real* start, real* y) noexcept nogil:
     # rectangle_lines(across) lines, x_tile 1
-    if across == 3: tile_rows(9, 3, 1, False, tile, x, v, start, y)
-    elif across == 4: tile_rows(12, 4, 1, False, tile, x, v, start, y)
-    elif across == 5: tile_rows(10, 5, 1, False, tile, x, v, start, y)
-    elif across == 6: tile_rows(12, 6, 1, False, tile, x, v, start, y)
+    if across == 3: tile_rows(3, 3, 1, False, tile, x, v, start, y)
+    elif across == 4: tile_rows(3, 4, 1, False, tile, x, v, start, y)
+    elif across == 5: tile_rows(2, 5, 1, False, tile, x, v, start, y)
+    elif across == 6: tile_rows(2, 6, 1, False, tile, x, v, start, y)
 
 
 cdef inline bint has_masked_rectangle(Py_ssize_t across) noexcept nogil:
@@ -126,7 +137,7 @@ cdef inline bint has_masked_rectangle(Py_ssize_t across) noexcept nogil:
 cdef inline flattened run_masked_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
                                            const real* start, real* y) noexcept nogil:
     # Two lines
-    if across == 6 and tile.x_tile == 32: tile_rows(12, 6, 32, True, tile, x, v, start, y)
-    elif across == 7 and tile.x_tile == 32: tile_rows(14, 7, 32, True, tile, x, v, start, y)
-    elif across == 6: tile_rows(12, 6, tile.x_tile, True, tile, x, v, start, y)
-    elif across == 7: tile_rows(14, 7, tile.x_tile, True, tile, x, v, start, y)
+    if across == 6 and tile.x_tile == 32: tile_rows(2, 6, 32, True, tile, x, v, start, y)
+    elif across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
+    elif across == 6: tile_rows(2, 6, tile.x_tile, True, tile, x, v, start, y)
+    elif across == 7: tile_rows(2, 7, tile.x_tile, True, tile, x, v, start, y)
