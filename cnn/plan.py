@@ -8,7 +8,7 @@ and so does the reference. Layers are fused here: an image is rescaled as it is 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .geometry import ConvGeometry, PoolGeometry
 from .layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescaling
@@ -75,7 +75,7 @@ class Operation(NamedTuple):
 
     kind: str
     layers: str
-    geometry: tuple = ()
+    geometry: Any = ()  # the numbers that the kernel takes, a named tuple
     x: Place = Place()
     y: Place = Place()
     dx: Place = Place()
@@ -141,7 +141,7 @@ def _output(o: Operation) -> str:
 class _Step(NamedTuple):
     kind: str
     names: tuple[str, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[Any, ...]  # none for a copy
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
 
@@ -335,12 +335,12 @@ def _inside(place: Place, layout: _Layout) -> Place:
     return Place(place.in_row, place.at + layout.lead)
 
 
-def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> tuple:
+def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> Any:
     if step.kind in ("conv+pool", "image conv+pool"):
         g = step.layers[0].geometry
         pitch = layout.pitch if step.kind == "image conv+pool" else layout_in.pitch
-        sizes = g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, *step.out_shape[:2]
-        return ConvPoolGeometry(*sizes, pitch, layout.pitch, step.relu)
+        h, w = step.out_shape[:2]
+        return ConvPoolGeometry(g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, h, w, pitch, layout.pitch, step.relu)
     if step.kind == "dense":
         return DenseGeometry(step.in_shape[0], step.out_shape[0], step.relu)
     if step.kind == "copy":
@@ -349,7 +349,7 @@ def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> tuple:
     return getattr(step.layers[0], "geometry", ()) if step.layers else ()
 
 
-def _kept_sizes(step: _Step, geometry: tuple) -> tuple[int, int]:
+def _kept_sizes(step: _Step, geometry: Any) -> tuple[int, int]:
     """Reals of what the backward pass of one image needs beside the tensors: its planes, the windows' winners."""
     g = geometry
     if isinstance(g, ConvPoolGeometry):

@@ -101,13 +101,23 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     cnn.set_num_threads(before)
 
 
+def _limited_to(threads: int) -> Iterator[None]:
+    before = cnn.get_num_threads()
+    cnn.set_num_threads(threads)
+    yield
+    cnn.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """For layers and nets so small that they gain nothing from more, and wait for them where the cores are busy."""
-    before = cnn.get_num_threads()
-    cnn.set_num_threads(1)
-    yield
-    cnn.set_num_threads(before)
+    yield from _limited_to(1)
+
+
+@pytest.fixture(scope="module")
+def two_threads() -> Iterator[None]:
+    """As many as a whole step needs to be a parallel one."""
+    yield from _limited_to(2)
 
 
 @functools.cache

@@ -1,9 +1,11 @@
-"""The same operations in PyTorch, computed in float64: an implementation that shares nothing with ours."""
+"""The same operations, optimisers and steps in PyTorch, in float64: an implementation that shares nothing with ours."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+
+import cnn
 
 torch = pytest.importorskip("torch")
 
@@ -195,3 +197,72 @@ def test_the_tutorials_layers_agree_with_autograd(tutorial):
     tolerance = 1352 * 10 * float(np.finfo(np.float64).eps)
     for trained, before in ((conv.filters, filters), (softmax.weights, weights), (softmax.biases, biases)):
         np.testing.assert_allclose(trained, (before - before.grad).detach().numpy(), rtol=0, atol=tolerance)
+
+
+# ---- optimisers and whole steps ----------------------------------------------------------------------------
+
+OPTIMIZERS = [
+    (cnn.SGD, {}),
+    (cnn.SGD, {"momentum": 0.9}),
+    (cnn.SGD, {"momentum": 0.9, "nesterov": True}),
+    (cnn.SGD, {"momentum": 0.5, "weight_decay": 0.1}),
+    (cnn.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    (cnn.Adam, {}),
+    (cnn.Adam, {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}),
+    (cnn.Adam, {"weight_decay": 0.1}),
+]
+
+
+def optimizer_in_torch(kind, tensors, learning_rate, options):
+    if kind is cnn.SGD:
+        return torch.optim.SGD(tensors, learning_rate, **options)
+    betas = options.get("beta1", 0.9), options.get("beta2", 0.999)
+    decay, epsilon = options.get("weight_decay", 0), options.get("epsilon", 1e-8)
+    return torch.optim.Adam(tensors, learning_rate, betas, epsilon, decay)
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
+def test_the_steps_of_an_optimiser(level, kind, options):
+    updates = 25
+    parameters, *gradients = normal(9, *[(50,)] * (updates + 1), dtype=np.float64)
+    p = to_torch(parameters)
+    ours, theirs = kind(0.1, **options), optimizer_in_torch(kind, [p], 0.1, options)
+    for gradient in gradients:
+        ours.step(parameters, gradient)
+        p.grad = torch.tensor(gradient)
+        theirs.step()
+    # At most fifteen roundings an update, in either, of numbers that are here below 300; an error of a velocity or
+    # moment is added up by the updates after it.
+    tolerance = 2 * 15 * updates**2 * np.finfo(np.float64).eps * 300
+    np.testing.assert_allclose(parameters, to_numpy(p), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
+def test_ten_steps_of_a_net(level, kind, options):
+    layers = [
+        cnn.Conv2D(6, 5), cnn.ReLU(), cnn.MaxPool2D(2), cnn.Conv2D(9, 3, padding="same"), cnn.ReLU(), cnn.MaxPool2D(2),
+        cnn.Flatten(), cnn.Dense(20), cnn.ReLU(), cnn.Dense(10),
+    ]  # fmt: skip
+    net = cnn.Sequential(layers, (16, 18, 1), dtype="float64", seed=0)
+    rate = 0.05 if kind is cnn.SGD else 0.001
+    orders = [KERNEL_FIRST, None, KERNEL_FIRST, None, (1, 0), None, (1, 0), None]
+    tensors = [to_torch(value, order) for value, order in zip(net.parameters().values(), orders, strict=True)]
+    w1, b1, w2, b2, w3, b3, w4, b4 = tensors
+    ours, theirs = kind(rate, **options), optimizer_in_torch(kind, tensors, rate, options)
+    rng = np.random.default_rng(10)
+    for _ in range(10):
+        x, labels = rng.standard_normal((19, 16, 18, 1)), rng.integers(0, 10, 19)
+        loss = net.train_on_batch(x, labels, ours)
+        y = F.max_pool2d(F.relu(F.conv2d(to_torch(x, CHANNELS_FIRST, gradient=False), w1, b1)), 2)
+        y = F.max_pool2d(F.relu(F.conv2d(y, w2, b2, padding="same")), 2)
+        y = F.relu(F.linear(y.permute(*CHANNELS_LAST).flatten(1), w3, b3))
+        expected = F.cross_entropy(F.linear(y, w4, b4), torch.tensor(labels))
+        theirs.zero_grad()
+        expected.backward()
+        theirs.step()
+        # Sums of fewer than 10,000 terms, of numbers of order 1; ten small steps enlarge the error less than tenfold.
+        tolerance = 10 * 10_000 * float(np.finfo(np.float64).eps)
+        assert loss == pytest.approx(expected.item(), rel=tolerance)
+    back = [KERNEL_LAST, None, KERNEL_LAST, None, (1, 0), None, (1, 0), None]
+    for value, tensor, order in zip(net.parameters().values(), tensors, back, strict=True):
+        np.testing.assert_allclose(value, to_numpy(tensor, order), rtol=0, atol=tolerance)

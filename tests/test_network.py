@@ -1,17 +1,14 @@
-"""`Sequential`: its parameters, what a fit does with them, what it returns and what it refuses; and SGD."""
+"""`Sequential`: its parameters, what a fit does with them, what it returns and what it refuses."""
 
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import math
 import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import cnn
 import cnn.models
@@ -23,12 +20,12 @@ CLASSES = 5
 SHAPE = (8, 9, 1)
 
 
-def small(dtype="float32", seed=0, backend="compiled"):
+def small(dtype="float32", seed=0, backend="compiled", ns=cnn):
     """A net with a layer of every kind, of sizes that differ from each other."""
     layers = [
-        cnn.Rescaling(1 / 8, -0.5), cnn.Conv2D(3, 3), cnn.ReLU(), cnn.MaxPool2D(2),
-        cnn.Conv2D(4, (2, 3), padding="same", bias=False), cnn.ReLU(), cnn.Flatten(),
-        cnn.Dense(7), cnn.ReLU(), cnn.Dense(CLASSES),
+        ns.Rescaling(1 / 8, -0.5), ns.Conv2D(3, 3), ns.ReLU(), ns.MaxPool2D(2),
+        ns.Conv2D(4, (2, 3), padding="same", bias=False), ns.ReLU(), ns.Flatten(),
+        ns.Dense(7), ns.ReLU(), ns.Dense(CLASSES),
     ]  # fmt: skip
     return cnn.Sequential(layers, input_shape=SHAPE, dtype=dtype, seed=seed, backend=backend)
 
@@ -115,111 +112,7 @@ def test_the_models_take_bytes_and_have_the_right_sizes(dtype, make, parameters)
     assert bits(net) == bits(make(seed=1, dtype=dtype)) != bits(make(seed=2, dtype=dtype))
 
 
-# ---- compiled and reference --------------------------------------------------------------------------------
-
-NETS = {
-    "tutorial": lambda ns: [ns.Conv2D(8, 3, bias=False), ns.MaxPool2D(2), ns.Flatten(), ns.Dense(CLASSES)],
-    "two convolutions": lambda ns: [
-        ns.Conv2D(5, 3, padding="same"), ns.ReLU(), ns.MaxPool2D(2),
-        ns.Conv2D(17, 3, padding="same"), ns.ReLU(), ns.MaxPool2D(2),
-        ns.Flatten(), ns.Dense(20), ns.ReLU(), ns.Dense(CLASSES),
-    ],
-    "strides and overlaps": lambda ns: [
-        ns.Conv2D(4, (3, 2), stride=(1, 2), padding=(2, 1)), ns.ReLU(),
-        ns.MaxPool2D(3, stride=1, padding=1, ties="all"), ns.Conv2D(3, 2), ns.Flatten(), ns.Dense(CLASSES),
-    ],
-    "dense alone": lambda ns: [
-        ns.Flatten(), ns.Dense(33), ns.ReLU(), ns.Dense(9, bias=False), ns.ReLU(), ns.Dense(CLASSES),
-    ],
-}  # fmt: skip
-STEPS, BATCH, RATE = 20, 6, 0.05
-
-
-def after_twenty_steps(net, disturbance=0.0) -> np.ndarray:
-    """The parameters after 20 steps; after each they are disturbed by so much of the largest of them."""
-    rng = np.random.default_rng(9)
-    optimizer = cnn.SGD(RATE)
-    for _ in range(STEPS):
-        x = rng.standard_normal((BATCH, *SHAPE))
-        net.train_on_batch(x.astype(net.dtype), rng.integers(0, CLASSES, BATCH), optimizer)
-        largest = np.abs(values(net)).max()
-        for value in net.parameters().values():
-            value += disturbance * largest * rng.uniform(-1, 1, value.shape).astype(net.dtype)
-    return values(net)
-
-
-@functools.cache
-def reference_run(name: str, dtype: np.dtype) -> tuple[np.ndarray, float]:
-    """Parameters by NumPy in float64 from those of `dtype`, and how far rounding in `dtype` may take them."""
-
-    def net():
-        made = cnn.Sequential(NETS[name](cnn.reference), SHAPE, dtype="float64", backend="numpy")
-        start = cnn.Sequential(NETS[name](cnn), SHAPE, dtype=dtype, seed=1)
-        for value, first in zip(made.parameters().values(), start.parameters().values(), strict=True):
-            value[...] = first
-        return made
-
-    exact = after_twenty_steps(net())
-    # The longest sum of a step is the gradient of a convolution's weight: over the positions of all images. In any
-    # order it is off by at most its length times eps, and the rate times that goes into the parameters, which are
-    # rounded themselves. Disturb the exact run by that much after every step.
-    longest = BATCH * SHAPE[0] * SHAPE[1]
-    disturbed = after_twenty_steps(net(), (1 + RATE * longest) * np.finfo(dtype).eps)
-    return exact, np.abs(disturbed - exact).max()
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_twenty_steps_lead_to_the_references_parameters(backend, dtype, name):
-    exact, distance = reference_run(name, dtype)
-    net = cnn.Sequential(NETS[name](cnn), SHAPE, dtype=dtype, seed=1, backend=backend)
-    start = values(net)
-    trained = after_twenty_steps(net)
-    assert np.abs(trained - exact).max() <= distance
-    assert np.abs(trained - start).max() > 10 * distance  # or this would show nothing
-
-
-def layer_lists():
-    """Stacks that fit images of 8x9."""
-    convolution = st.builds(
-        lambda filters, size, stride, padding, bias: (
-            lambda: cnn.Conv2D(filters, size, stride=stride, padding=padding, bias=bias)
-        ),
-        st.integers(1, 18),
-        st.integers(1, 3),
-        st.integers(1, 2),
-        st.sampled_from(["valid", "same", 1]),
-        st.booleans(),
-    )
-    pooling = st.builds(lambda ties: lambda: cnn.MaxPool2D(2, ties=ties), st.sampled_from(["first", "all"]))
-    relu = st.just(cnn.ReLU)
-    # No offset: flat parts stay 0, where every order of a sum gives the same, and a tie is one for both backends.
-    rescaling = st.just(lambda: cnn.Rescaling(0.25))
-    return st.lists(st.one_of(convolution, pooling, relu, rescaling), max_size=4)
-
-
-@given(layer_lists(), st.integers(1, 9), st.integers(0, 2**32 - 1))
-def test_the_loss_and_the_step_of_any_net_are_those_of_numpy(level, stack, n, seed):
-    shape = SHAPE
-    layers = {"compiled": [], "numpy": []}
-    for make in stack:
-        try:
-            shape = make().build(shape).output_shape
-        except ValueError:  # a kernel larger than what the layers before it left of the image
-            continue
-        for stacked in layers.values():
-            stacked.append(make())
-    ours, theirs = (
-        cnn.Sequential([*stacked, cnn.Flatten(), cnn.Dense(CLASSES)], SHAPE, "float64", seed, backend)
-        for backend, stacked in layers.items()
-    )
-    rng = np.random.default_rng(seed)
-    x, y = rng.standard_normal((n, *SHAPE)), rng.integers(0, CLASSES, n)
-    losses = [made.train_on_batch(x, y, cnn.SGD(0.01)) for made in (ours, theirs)]
-    # All sums have fewer terms than this, layers included, of numbers of order 1, 18 channels and 3x3 kernels.
-    tolerance = 10_000 * np.finfo(float).eps
-    np.testing.assert_allclose(losses[0], losses[1], rtol=tolerance, atol=0)
-    scale = max(1, np.abs(values(theirs)).max())
-    np.testing.assert_allclose(values(ours), values(theirs), rtol=0, atol=tolerance * scale)
+# ---- the step ------------------------------------------------------------------------------------------------
 
 
 def test_the_step_is_along_the_gradient_of_the_loss(backend):
@@ -273,7 +166,11 @@ def test_parameters_are_named_in_the_order_of_the_layers(dtype, either):
 @pytest.mark.parametrize("which", ["parameters", "gradients"])
 def test_all_lie_one_after_the_other_in_one_buffer(dtype, either, which):
     net = small(dtype, backend=either)
-    arrays = [array for layer in net.layers for array in getattr(layer, which).values()]
+    arrays = [
+        array.T if isinstance(layer, cnn.Dense) else array  # dense weights lie unit by unit
+        for layer in net.layers
+        for array in getattr(layer, which).values()
+    ]
     assert len(arrays) == len(NAMES)
     assert all(array.flags.c_contiguous for array in arrays)
     for one, next_one in itertools.pairwise(arrays):
@@ -372,9 +269,19 @@ def test_the_layers_run_one_by_one_do_what_a_fit_does(backend, dtype):
     for layer in by_hand.layers:
         for name, value in layer.parameters.items():
             value -= dtype.type(0.5) * layer.gradients[name]
-    # The same sums in perhaps another order: the bound of `reference_run` for a single step.
+    # The longest sum is a weight's gradient, over the positions of all images, here perhaps in another order: it may be
+    # off by its length times eps, and half of that goes into the weight.
     bound = 8 * SHAPE[0] * SHAPE[1] * np.finfo(dtype).eps
     np.testing.assert_allclose(values(net), values(by_hand), rtol=0, atol=bound * np.abs(values(net)).max())
+
+
+def test_layers_of_the_reference_make_the_same_net(either, dtype):
+    x, y = data(20)
+    nets = [small(dtype, backend=either, ns=ns) for ns in (cnn, cnn.reference)]
+    for net in nets:
+        fitted(net, x, y)
+    assert bits(nets[0]) == bits(nets[1])
+    assert np.array_equal(nets[0].predict_proba(x), nets[1].predict_proba(x))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -707,6 +614,13 @@ def test_an_option_out_of_range_is_a_value_error(either, options, named):
     assert bits(net) == bits(small())
 
 
+class HasStep:
+    """Not enough: a compiled step runs the rules that it knows."""
+
+    def step(self, parameters, gradients):
+        parameters -= gradients
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -716,11 +630,20 @@ def test_an_option_out_of_range_is_a_value_error(either, options, named):
         ({"optimizer": "sgd"}, "optimizer"),
         ({"optimizer": 0.1}, "optimizer"),
         ({"optimizer": cnn.SGD}, "optimizer"),
+        ({"optimizer": HasStep()}, "optimizer"),
     ],
 )
 def test_an_option_of_another_type_is_a_type_error(either, options, named):
     with pytest.raises(TypeError, match=f"^{named} must"):
         fitted(small(backend=either), *data(9), **options)
+
+
+@pytest.mark.parametrize("bad", [None, 0.1, "sgd", cnn.SGD, HasStep()])
+def test_a_batch_is_not_trained_on_by_what_is_no_optimizer(either, bad):
+    net = small(backend=either)
+    with pytest.raises(TypeError, match=r"^optimizer must be an optimiser, such as cnn\.SGD"):
+        net.train_on_batch(*data(9), bad)
+    assert bits(net) == bits(small())
 
 
 @pytest.mark.parametrize(
@@ -844,135 +767,6 @@ def test_a_fit_whose_last_step_of_an_epoch_diverges_keeps_the_epoch_before(backe
     with pytest.raises(FloatingPointError, match="epoch 1"):
         fitted(net, *data(40), epochs=epochs, batch_size=40, optimizer=cnn.SGD(1e35))
     assert bits(net) == before
-
-
-# ---- SGD ---------------------------------------------------------------------------------------------------
-
-RULES = [
-    {},
-    {"momentum": 0.9},
-    {"momentum": 0.9, "nesterov": True},
-    {"weight_decay": 0.01},
-    {"momentum": 0.5, "weight_decay": 0.1},
-    {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
-    {"momentum": 1.0},
-]
-LEARNING_RATE, UPDATES = 0.1, 25
-
-
-def updates(dtype, **rule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First parameters, all gradients, and the last parameters by `cnn.SGD`."""
-    rng = np.random.default_rng(0)
-    first = rng.standard_normal(50).astype(dtype)
-    gradients = rng.standard_normal((UPDATES, 50)).astype(dtype)
-    parameters = first.copy()
-    optimizer = cnn.SGD(LEARNING_RATE, **rule)
-    for gradient in gradients:
-        optimizer.step(parameters, gradient.copy())
-    assert parameters.dtype == dtype
-    return first, gradients, parameters
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_sgd_follows_its_formula(dtype, rule):
-    first, gradients, last = updates(dtype, **rule)
-    mu, decay = rule.get("momentum", 0), rule.get("weight_decay", 0)
-    p, velocity, size = first.astype(np.float64), 0, np.abs(first)
-    for g in gradients.astype(np.float64):
-        g = g + decay * p
-        velocity = mu * velocity + g
-        step = g + mu * velocity if rule.get("nesterov") else velocity
-        p = p - LEARNING_RATE * step
-        size = np.maximum(size, np.abs(p) + np.abs(step) + np.abs(velocity))
-    # At most nine roundings an update, of numbers no larger than `size`; an error of the velocity is added up
-    # by the updates after it.
-    tolerance = 9 * UPDATES**2 * np.finfo(dtype).eps * size
-    assert (np.abs(last - p) <= tolerance).all()
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_sgd_is_that_of_pytorch(rule):
-    torch = pytest.importorskip("torch")
-    first, gradients, last = updates(np.dtype("float64"), **rule)
-    p = torch.tensor(first, requires_grad=True)
-    optimizer = torch.optim.SGD([p], LEARNING_RATE, **rule)
-    for gradient in gradients:
-        p.grad = torch.tensor(gradient)
-        optimizer.step()
-    expected = p.detach().numpy()
-    # Both are within the rounding of the test above, whose `size` is here at most a few hundred.
-    np.testing.assert_allclose(last, expected, rtol=0, atol=2 * 9 * UPDATES**2 * np.finfo(float).eps * 300)
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_fit_takes_the_optimizers_steps(either, rule):
-    x, y = data(24)
-    net, by_hand = small("float64", backend=either), small("float64", backend=either)
-    fitted(net, x, y, shuffle=False, epochs=2, optimizer=cnn.SGD(0.05, **rule))
-    p, velocity = values(by_hand), 0
-    mu, decay = rule.get("momentum", 0), rule.get("weight_decay", 0)
-    for first in (0, 8, 16) * 2:
-        by_hand.train_on_batch(x[first : first + 8], y[first : first + 8], cnn.SGD(1.0))
-        g = p - values(by_hand) + decay * p
-        velocity = mu * velocity + g
-        p = p - 0.05 * (g + mu * velocity if rule.get("nesterov") else velocity)
-        start = 0
-        for value in by_hand.parameters().values():
-            value[...] = p[start : start + value.size].reshape(value.shape)
-            start += value.size
-    # The gradients are differences here, right to eps of the parameters; six steps enlarge that less than 1000x.
-    np.testing.assert_allclose(values(net), p, rtol=0, atol=1000 * np.finfo(float).eps * np.abs(p).max())
-
-
-def test_every_fit_begins_without_a_velocity(either):
-    x, y = data(20)
-    nets = [small(backend=either) for _ in range(2)]
-    one = cnn.SGD(0.1, momentum=0.9)
-    for optimizers, net in zip(([one, one], [cnn.SGD(0.1, momentum=0.9) for _ in range(2)]), nets, strict=True):
-        for optimizer in optimizers:
-            fitted(net, x, y, optimizer=optimizer)
-    assert bits(nets[0]) == bits(nets[1])
-
-
-def test_momentum_counts_also_batch_by_batch(either):
-    x, y = data(8)
-    rates = {}
-    for momentum in (0.0, 0.9):
-        net = small("float64", backend=either)
-        optimizer = cnn.SGD(0.01, momentum=momentum)
-        for _ in range(3):
-            net.train_on_batch(x, y, optimizer)
-        rates[momentum] = np.abs(values(net) - values(small("float64"))).sum()
-    assert rates[0.9] > 1.5 * rates[0.0]  # 1 + 1.9 + 2.71 steps of one direction, against 3
-
-
-def test_without_an_optimizer_it_is_sgd_of_a_tenth(either):
-    x, y = data(20)
-    nets = [small(backend=either) for _ in range(2)]
-    fitted(nets[0], x, y)
-    fitted(nets[1], x, y, optimizer=cnn.SGD(0.1))
-    assert bits(nets[0]) == bits(nets[1])
-
-
-@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", ["learning_rate", "momentum", "weight_decay"])
-def test_a_rate_that_is_negative_or_no_number_is_a_value_error(name, bad):
-    with pytest.raises(ValueError, match=f"^{name} must be finite"):
-        cnn.SGD(**({"learning_rate": 0.1} | {name: bad}))
-
-
-@pytest.mark.parametrize("bad", [None, "fast", [0.1, 0.2], 1j])
-@pytest.mark.parametrize("name", ["learning_rate", "momentum", "weight_decay"])
-def test_a_rate_of_another_type_is_a_type_error(name, bad):
-    with pytest.raises(TypeError, match=f"^{name} must be a number"):
-        cnn.SGD(**({"learning_rate": 0.1} | {name: bad}))
-
-
-def test_a_momentum_above_1_or_nesterov_without_one_is_a_value_error():
-    with pytest.raises(ValueError, match=r"momentum must be finite and between 0 and 1, got 1\.5"):
-        cnn.SGD(0.1, momentum=1.5)
-    with pytest.raises(ValueError, match="nesterov needs a momentum"):
-        cnn.SGD(0.1, nesterov=True)
 
 
 # ---- digits ------------------------------------------------------------------------------------------------

@@ -36,12 +36,29 @@ def test_a_schedule_spans_the_steps_of_the_fit_it_is_given_to():
     assert optimizer.rate() == 1.0
 
 
-def test_fit_lets_the_rate_fall(monkeypatch):
-    seen = []
-    step = cnn.SGD.step
-    monkeypatch.setattr(cnn.SGD, "step", lambda self, *args: (seen.append(self.rate()), step(self, *args)))
-    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], input_shape=(2, 2, 1), seed=0)
-    images, labels = np.ones((10, 2, 2)), np.arange(10) % 3
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+def test_every_step_of_a_fit_has_the_schedules_rate(backend):
+    images, labels = np.random.default_rng(0).random((10, 2, 2)), np.arange(10) % 3
+    layers = [[cnn.Flatten(), cnn.Dense(3)] for _ in range(2)]
+    net, by_hand = (cnn.Sequential(of, input_shape=(2, 2, 1), seed=0, backend=backend) for of in layers)
     schedule = cnn.schedules.Cosine(0.1)
-    net.fit(images, labels, epochs=2, batch_size=4, optimizer=cnn.SGD(schedule), progress=False)
-    assert np.allclose(seen, [schedule.at(k / 6) for k in range(6)])
+    optimizer = cnn.SGD(schedule)
+    net.fit(images, labels, epochs=2, batch_size=4, optimizer=optimizer, shuffle=False, progress=False)
+    for k, first in enumerate([0, 4, 8] * 2):
+        batch = slice(first, first + 4)
+        by_hand.train_on_batch(images[batch], labels[batch], cnn.SGD(schedule.at(k / 6)))
+    for name, value in net.parameters().items():
+        assert np.array_equal(value, by_hand.parameters()[name]), name
+    assert optimizer.done == 6
+    assert optimizer.rate() == schedule.at(1)
+
+
+def test_the_rates_of_the_next_steps_are_those_that_come_one_by_one():
+    optimizer = cnn.SGD(cnn.schedules.Cosine(1.0))
+    optimizer.start(5)
+    ahead = optimizer.rates(5)
+    one_by_one = []
+    for optimizer.done in range(5):
+        one_by_one.append(optimizer.rate())
+    assert ahead.dtype == np.float64
+    assert ahead.tolist() == one_by_one == [cnn.schedules.Cosine(1.0).at(k / 5) for k in range(5)]

@@ -100,17 +100,19 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    shifted = _shifted(logits)
-    exponentials = np.exp(shifted)
-    sums = exponentials.sum(axis=1, keepdims=True)
-    probabilities = exponentials / sums
-    rows = np.arange(len(logits))
-    # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
-    losses = np.log(sums[:, 0]) - shifted[rows, labels]
+    probabilities = softmax(logits)
     dlogits = probabilities.copy()
-    dlogits[rows, labels] -= 1
+    dlogits[np.arange(len(logits)), labels] -= 1
     dlogits /= len(logits)
-    return float(losses.mean(dtype=np.float64)), probabilities, dlogits
+    return float(cross_entropies(logits, labels).mean(dtype=np.float64)), probabilities, dlogits
+
+
+def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The loss of every row."""
+    shifted = _shifted(logits)
+    # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
+    losses: np.ndarray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(logits)), labels]
+    return losses
 
 
 def _shifted(logits: np.ndarray) -> np.ndarray:

@@ -30,13 +30,12 @@ class Runner:
                 values, keep = _forward(o, values, parameters)
                 kept.append(keep)
             _, _, d = ops.softmax_cross_entropy(values, labels[batch])
-            losses[part] = [ops.softmax_cross_entropy(z[None], label[None])[0]
-                            for z, label in zip(values, labels[batch], strict=True)]
+            losses[part] = ops.cross_entropies(values, labels[batch])
             right[part] = values.argmax(axis=1) == labels[batch]
             if not np.isfinite(losses[part]).all():
                 return step
-            for o, keep in zip(self.plan.operations[::-1], kept[::-1], strict=True):
-                d = _backward(o, d, keep, parameters, gradients)
+            for k in range(len(kept) - 1, self.plan.lowest - 1, -1):  # below, nobody needs a gradient
+                d = _backward(self.plan.operations[k], d, kept[k], parameters, gradients)
             update(parameters, gradients, first, second, rule, rate, unbias)
         return len(rates)
 
@@ -88,7 +87,7 @@ def _forward(o: Operation, x: np.ndarray, parameters: np.ndarray) -> tuple[np.nd
 def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """Gradient for the operation's input; fills its part of the gradients."""
     g = o.geometry
-    if o.kind in ("load", "copy"):
+    if o.kind == "copy":
         return dy
     if o.kind == "rescale":
         return dy * dy.dtype.type(o.scale)

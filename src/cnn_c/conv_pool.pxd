@@ -12,9 +12,9 @@
 from libc.string cimport memcpy, memset
 
 from .simd cimport (
-    LANES, MAX_TILE, choice, first_lanes, flattened, ihas_bit, iload, iramp, iselect, isplat, istore, ivec, lanes, lanes_of,
-    real, registers, vec, vgreater, vkeep_nonzero, vload, vload_lanes, vmax, vselect, vsplat, vstore, vstore_lanes,
-    vtranspose, vunordered, as_ivec, as_vec,
+    LANES, MAX_TILE, as_ivec, as_vec, choice, first_lanes, flattened, ihas_bit, iload, iramp, iselect, isplat, istore,
+    ivec, lanes, lanes_of, real, registers, vec, vgreater, vkeep_nonzero, vload, vload_lanes, vmax, vselect, vsplat,
+    vstore, vstore_lanes, vtranspose, vunordered,
 )
 from .tile cimport Tile, add_products
 
@@ -296,7 +296,7 @@ cdef inline void list_winners(const ConvPool* g, const real* dy, const int* code
         gradients[at] = 0
 
 
-cdef inline Py_ssize_t sums_size(const ConvPool* g) noexcept nogil:
+cdef inline Py_ssize_t conv_pool_sums_size(const ConvPool* g) noexcept nogil:
     # Reals of the sums of the weight gradient, (c_out, kh, kernel_row), and of the bias gradient.
     return g.c_out * g.kh * kernel_row(g) + g.c_out
 

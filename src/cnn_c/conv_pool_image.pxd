@@ -13,9 +13,9 @@
 
 from .conv_pool cimport IDLE, ConvPool, window_maximum
 from .simd cimport (
-    LANES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real, registers, vdeinterleave8,
-    vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore, vstore_lanes, vsum, vunzip_even,
-    vunzip_odd,
+    LANES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
+    registers, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore, vstore_lanes,
+    vsum, vunzip_even, vunzip_odd,
 )
 
 
@@ -169,7 +169,7 @@ cdef inline flattened conv_pool_image_forward(const ConvPool* g, const real* pla
         else: forward_windows(5, False, g, planes, w, b, valid, y, codes)
 
 
-cdef inline Py_ssize_t image_sums_size(const ConvPool* g) noexcept nogil:
+cdef inline Py_ssize_t conv_pool_image_sums_size(const ConvPool* g) noexcept nogil:
     # Reals of the sums: a register for every weight, and one for the bias, of every channel.
     return (g.kh * g.kw + 1) * g.c_out * WIDEST
 

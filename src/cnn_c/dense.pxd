@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 
 from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run
 from .simd cimport (
-    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch, real, registers, vec, vload, vload_lanes, vmax, vsplat, vstore,
-    vstore_lanes, vsums,
+    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch, real, registers, vec, vload, vload_lanes,
+    vmax, vsplat, vstore, vstore_lanes, vsums,
 )
 
 
@@ -189,8 +189,10 @@ cdef inline flattened dense_input_gradient(const Dense* g, Py_ssize_t block, Py_
             if wide: input_gradient_tile(1, MATRIX_SIDE, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
             else: input_gradient_tile(1, 1, g, 1, s, w + k, live, dx + image * dx_step + k, dx_step)
         else:
-            if wide: input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
-            else: input_gradient_tile(4, 1, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
+            if wide:
+                input_gradient_tile(4, MATRIX_SIDE, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
+            else:
+                input_gradient_tile(4, 1, g, n - image, s, w + k, live, dx + image * dx_step + k, dx_step)
 
 
 cdef inline void update_tile(const int kind, const int down, const int across, const Dense* g, Py_ssize_t left,
@@ -235,7 +237,8 @@ cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t 
                                    const Optimizer* o, Py_ssize_t w) noexcept nogil:
     # The weights of units first .. stop in one block of columns; w: where they begin among the parameters
     if o.kind == SGD: update_columns(SGD, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == SGD_MOMENTUM: update_columns(SGD_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == SGD_MOMENTUM:
+        update_columns(SGD_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     elif o.kind == ADAM: update_columns(ADAM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     else: update_columns(KEEP_GRADIENT, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
 
@@ -261,12 +264,12 @@ cdef inline void backward_units(const int kind, const int count, const Dense* g,
                                 Optimizer optimizer, Py_ssize_t w, bint first, real* dx) noexcept nogil:
     # dx (+)= dy @ w over `count` units, whose weights are updated as soon as they were used: they pass by once.
     cdef:
-        Py_ssize_t block, k = 0
+        Py_ssize_t _, k = 0
         real gradients[4]  # copies: the compiler cannot know that w and dy do not overlap
         int u
     for u in range(count):
         gradients[u] = dy[u]
-    for block in range(g.inputs // LANES):
+    for _ in range(g.inputs // LANES):
         backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, first_lanes(LANES), first,
                            dx + k if dx != NULL else NULL)
         k += LANES

@@ -1,6 +1,10 @@
 # The functions of every kernels_{level}_float{32,64} module. Arrays are C-contiguous and of the module's dtype;
-# a geometry is a tuple from cnn.geometry. What is called dx, dw, y ... in last place before it is written to.
+# a geometry is a tuple from cnn.geometry. What is called dx, dw, y ... in last place before it is written to. Weights
+# of dense layers, and gradients for them, are (units, inputs) here.
 import numpy as np
+
+from cnn.optimizers import Rule
+from cnn.plan import Plan
 
 lanes: int
 openmp: int
@@ -33,14 +37,14 @@ def dense_weight_gradient(
 ) -> None: ...
 def relu_forward(x: np.ndarray, y: np.ndarray, threads: int) -> None: ...
 def relu_backward(dy: np.ndarray, y: np.ndarray, dx: np.ndarray, threads: int) -> None: ...
-def sgd(
+def update(
     parameters: np.ndarray,
     gradients: np.ndarray,
-    velocities: np.ndarray | None,
-    learning_rate: float,
-    momentum: float,
-    nesterov: bool,
-    weight_decay: float,
+    first: np.ndarray | None,
+    second: np.ndarray | None,
+    rule: Rule,
+    rate: float,
+    unbias: float,
     threads: int,
 ) -> None: ...
 def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None: ...
@@ -58,4 +62,38 @@ def softmax_layer_backprop(
     learning_rate: float,
     threads: int,
 ) -> None: ...
+
+class Runner:
+    """A plan and the memory that it wants. One thread of Python at a time may use it."""
+
+    threads: int  # that it has memory for
+    bytes: int  # that it holds
+
+    def __init__(self, plan: Plan, threads: int, training: bool) -> None: ...
+    def train(
+        self,
+        parameters: np.ndarray,
+        first: np.ndarray | None,
+        second: np.ndarray | None,
+        rule: Rule,
+        rates: np.ndarray,
+        unbiases: np.ndarray,
+        x: np.ndarray,
+        labels: np.ndarray,
+        order: np.ndarray,
+        losses: np.ndarray,
+        right: np.ndarray,
+        threads: int,
+    ) -> int:
+        """Steps on the images of x and labels that the int64 `order` names, as many as there are rates.
+
+        Fills the loss of every image (float64) and whether it was right (uint8). Returns how many steps were done:
+        fewer where a loss was not finite, and the parameters are then as before that step.
+        """
+
+    def predict(
+        self, parameters: np.ndarray, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int
+    ) -> None:
+        """Probabilities, or logits, of images x into out (n, classes)."""
+
 def fused_multiply_adds(rounds: int) -> int: ...

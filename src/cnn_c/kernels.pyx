@@ -11,7 +11,7 @@ C. What is summed over images is summed in chunks whose number depends on the ba
 
 cimport numpy as np
 from libc.stdint cimport int64_t, uint8_t
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
+from cpython.exc cimport PyErr_Occurred
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -22,8 +22,8 @@ from .conv cimport (
     conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, grouped, input_frame,
     output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
-from .conv_pool cimport sums_size
-from .conv_pool_image cimport image_sums_size, padded
+from .conv_pool cimport conv_pool_sums_size
+from .conv_pool_image cimport conv_pool_image_sums_size, padded
 from .dense cimport (
     Dense, column_blocks, dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_columns,
     dense_update, dense_update_bias,
@@ -65,6 +65,7 @@ cdef extern from *:
     }
     """
     int OPENMP_VERSION
+    int check_signals "PyErr_CheckSignals"() noexcept  # the exception waits until all threads are done
     int team_size() noexcept nogil
     void barrier(int parts) noexcept nogil
     long long now() noexcept nogil
@@ -787,7 +788,7 @@ cdef bint train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer
         first += n
         if part == 0 and now() - checked_at[0] > CHECKED_AFTER:
             with gil:
-                if PyErr_CheckSignals() != 0:
+                if check_signals() != 0:
                     s.interrupted = 1
             checked_at[0] = now()
     return True
@@ -843,7 +844,10 @@ cdef void set_operation(Operation* o, given) except *:
         o.conv_pool.h, o.conv_pool.w, o.conv_pool.c_in, o.conv_pool.c_out, o.conv_pool.kh, o.conv_pool.kw, \
             o.conv_pool.ph, o.conv_pool.pw, o.conv_pool.oh, o.conv_pool.ow, o.conv_pool.x_pitch, \
             o.conv_pool.y_pitch, o.conv_pool.relu = as_tuple(given.geometry)
-        o.sums_size = image_sums_size(&o.conv_pool) if o.kind == CONV_POOL_IMAGE else sums_size(&o.conv_pool)
+        if o.kind == CONV_POOL_IMAGE:
+            o.sums_size = conv_pool_image_sums_size(&o.conv_pool)
+        else:
+            o.sums_size = conv_pool_sums_size(&o.conv_pool)
     elif o.kind == MAXPOOL or o.kind == MAXPOOL_TIES:
         o.pool = pool_from(given.geometry)
     elif o.kind == DENSE:

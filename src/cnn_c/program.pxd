@@ -18,10 +18,10 @@ from .conv cimport (
 )
 from .conv_pool cimport (
     ConvPool, conv_pool_backward, conv_pool_forward, conv_pool_gradient, lists_size, spread_row, spread_size,
-    spread_weights, sums_size,
+    spread_weights,
 )
 from .conv_pool_image cimport (
-    conv_pool_image_forward, conv_pool_image_gradient, conv_pool_image_weight_gradient, image_sums_size, padded,
+    conv_pool_image_forward, conv_pool_image_gradient, conv_pool_image_weight_gradient, padded,
     pixels, split_planes,
 )
 from .dense cimport (
@@ -34,15 +34,15 @@ from .simd cimport real
 
 
 cdef enum Kind:
-    LOAD            # an image of the data set, rescaled
+    LOAD             # an image of the data set, rescaled
     CONV
-    CONV_POOL       # convolution, ReLU, 2x2 max pooling
-    CONV_POOL_IMAGE # the same, of an image with one channel
+    CONV_POOL        # convolution, ReLU, 2x2 max pooling
+    CONV_POOL_IMAGE  # the same, of an image with one channel
     MAXPOOL
     MAXPOOL_TIES
     RELU
     RESCALE
-    COPY            # rows of pixels, from one pitch to another
+    COPY             # rows of pixels, from one pitch to another
     DENSE
 
 

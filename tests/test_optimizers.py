@@ -1,0 +1,255 @@
+"""Optimisers: their rules, what they keep from step to step, what a fit makes of them, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import cnn
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SGD_RULES = [
+    {},
+    {"momentum": 0.9},
+    {"momentum": 0.9, "nesterov": True},
+    {"weight_decay": 0.01},
+    {"momentum": 0.5, "weight_decay": 0.1},
+    {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    {"momentum": 1.0},
+]
+ADAM_RULES = [
+    {},
+    {"beta1": 0.5, "beta2": 0.9},
+    {"weight_decay": 0.1},
+    {"epsilon": 0.1},
+    {"beta1": 0.0, "epsilon": 1e-4, "weight_decay": 0.01},
+    {"beta1": 0.9, "beta2": 0.0},
+]
+RULES = [(cnn.SGD, rule) for rule in SGD_RULES] + [(cnn.Adam, rule) for rule in ADAM_RULES]
+EVERY_RULE = pytest.mark.parametrize(("kind", "rule"), RULES)
+EITHER = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam])
+LEARNING_RATE, UPDATES = 0.1, 25
+
+
+class Formula:
+    """The rules as they are published, in float64; and `size`, how large the numbers in them were."""
+
+    def __init__(self, kind, rule, learning_rate, parameters):
+        self.kind, self.rule, self.rate = kind, rule, learning_rate
+        self.p = parameters.astype(np.float64)
+        self.first = self.second = self.terms = np.zeros(self.p.shape)
+        self.size, self.done = np.abs(self.p), 0
+
+    def step(self, gradient):
+        g = gradient + self.rule.get("weight_decay", 0) * self.p
+        self.done += 1
+        step, size = self.sgd(g) if self.kind is cnn.SGD else self.adam(g)
+        self.p = self.p - self.rate * step
+        self.size = np.maximum(self.size, np.abs(self.p) + size)
+
+    def sgd(self, g):
+        mu = self.rule.get("momentum", 0)
+        self.first = mu * self.first + g
+        step = g + mu * self.first if self.rule.get("nesterov") else self.first
+        return step, np.abs(step) + np.abs(self.first)
+
+    def adam(self, g):
+        beta1, beta2 = self.rule.get("beta1", 0.9), self.rule.get("beta2", 0.999)
+        self.first = beta1 * self.first + (1 - beta1) * g
+        self.second = beta2 * self.second + (1 - beta2) * g**2
+        self.terms = beta1 * self.terms + (1 - beta1) * np.abs(g)  # of which the moment is the difference
+        root = np.sqrt(self.second / (1 - beta2**self.done)) + self.rule.get("epsilon", 1e-8)
+        unbias = 1 / (1 - beta1**self.done)
+        return unbias * self.first / root, unbias * self.terms / root
+
+
+# ---- the rules ---------------------------------------------------------------------------------------------
+
+
+@EVERY_RULE
+def test_steps_follow_the_formula(level, dtype, kind, rule):
+    rng = np.random.default_rng(0)
+    parameters = rng.standard_normal(50).astype(dtype)
+    formula = Formula(kind, rule, LEARNING_RATE, parameters)
+    optimizer = kind(LEARNING_RATE, **rule)
+    for gradient in rng.standard_normal((UPDATES, 50)).astype(dtype):
+        kept = gradient.copy()
+        optimizer.step(parameters, gradient)
+        assert np.array_equal(gradient, kept)
+        formula.step(gradient)
+    assert parameters.dtype == dtype
+    assert optimizer.done == UPDATES
+    # At most fifteen roundings an update, of numbers no larger than `size`; an error of a velocity or moment is added
+    # up by the updates after it.
+    tolerance = 15 * UPDATES**2 * np.finfo(dtype).eps * formula.size
+    assert (np.abs(parameters - formula.p) <= tolerance).all()
+
+
+def pooled(dtype="float64", backend="compiled", seed=0):
+    """A net with weights and biases of every fused operation."""
+    layers = [
+        cnn.Conv2D(3, 3), cnn.ReLU(), cnn.MaxPool2D(2), cnn.Conv2D(5, 2), cnn.MaxPool2D(2),
+        cnn.Flatten(), cnn.Dense(7), cnn.ReLU(), cnn.Dense(4),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, (8, 9, 1), dtype=dtype, seed=seed, backend=backend)
+
+
+def data(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, 8, 9, 1)), rng.integers(0, 4, n)
+
+
+def fitted(net, optimizer, n=24, epochs=2) -> np.ndarray:
+    """The parameters after steps on eight images each."""
+    net.fit(*data(n), epochs, batch_size=8, optimizer=optimizer, shuffle=False, progress=False)
+    return net._parameters.copy()
+
+
+@pytest.fixture
+def backend(implementation):
+    return "numpy" if implementation == "reference" else "compiled"
+
+
+@EVERY_RULE
+def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
+    optimizer = kind(0.05, **rule)
+    trained = fitted(pooled(backend=backend), optimizer)
+    assert optimizer.done == 6
+    x, y = data(24)
+    by_hand = pooled(backend=backend)
+    formula = Formula(kind, rule, 0.05, by_hand._parameters)
+    for first in (0, 8, 16) * 2:
+        by_hand._parameters[...] = formula.p
+        by_hand.train_on_batch(x[first : first + 8], y[first : first + 8], cnn.SGD(1.0))
+        formula.step(formula.p - by_hand._parameters)
+    # The gradients are differences here, right to eps of the parameters, and Adam divides by their size, here above
+    # 1e-5 but for those that are 0; six steps enlarge that less than 1000 times.
+    smallest = 1 if kind is cnn.SGD else max(1e-5, rule.get("epsilon", 0))
+    tolerance = 1000 * np.finfo(float).eps * np.abs(trained).max() / smallest
+    np.testing.assert_allclose(trained, formula.p, rtol=0, atol=tolerance)
+    assert np.abs(trained - pooled()._parameters).max() > 1e6 * tolerance
+
+
+# ---- what is kept from step to step ------------------------------------------------------------------------
+
+
+def test_every_fit_begins_without_velocity_or_moments(backend):
+    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam):
+        nets, one = [pooled(backend=backend) for _ in range(2)], make()
+        for optimizers, net in zip(([one, one], [make(), make()]), nets, strict=True):
+            for optimizer in optimizers:
+                last = fitted(net, optimizer)
+                assert optimizer.done == 6
+        assert np.array_equal(nets[0]._parameters, last)
+
+
+@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam])
+def test_another_net_begins_without_them_too(backend, make):
+    optimizer, x, y = make(), *data(8)
+    one, other, alone = (pooled(backend=backend) for _ in range(3))
+    one.train_on_batch(x, y, optimizer)
+    other.train_on_batch(x, y, optimizer)
+    assert optimizer.done == 1
+    alone.train_on_batch(x, y, make())
+    assert np.array_equal(other._parameters, alone._parameters)
+
+
+def test_velocity_and_moments_count_also_batch_by_batch(backend):
+    # Steps on one batch point one way. With a momentum of 0.9 they are 1 + 1.9 + 2.71 long, without 3. Those of Adam
+    # are all about a rate long, as they would not be if its counts began anew, or its moments.
+    x, y = data(8)
+    lengths = {}
+    for name, optimizer in (
+        ("sgd", cnn.SGD(0.001)),
+        ("momentum", cnn.SGD(0.001, momentum=0.9)),
+        ("adam", cnn.Adam(0.0001)),
+    ):
+        net = pooled(backend=backend)
+        for _ in range(3):
+            net.train_on_batch(x, y, optimizer)
+        assert optimizer.done == 3
+        lengths[name] = np.abs(net._parameters - pooled()._parameters).sum()
+    assert lengths["momentum"] > 1.5 * lengths["sgd"]
+    changed = np.count_nonzero(net._parameters != pooled()._parameters)
+    assert 0.5 * 3 * 0.0001 * changed < lengths["adam"] < 1.1 * 3 * 0.0001 * changed
+
+
+def test_only_what_a_rule_needs_is_kept():
+    parameters = pooled("float32")._parameters
+    for optimizer, count in ((cnn.SGD(0.1), 0), (cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam(), 2)):
+        states = optimizer.states(parameters)
+        arrays = [state for state in states if state is not None]
+        assert (len(states), len(arrays)) == (2, count)
+        assert all(state.shape == parameters.shape and state.dtype == np.float32 for state in arrays)
+        assert not any(state.any() for state in arrays)
+        optimizer.step(parameters, np.ones_like(parameters))
+        assert all(state.all() for state in arrays)
+        assert all(one is other for one, other in zip(states, optimizer.states(parameters), strict=True))
+
+
+def test_a_batch_whose_loss_is_no_number_counts_for_nothing(backend):
+    x, y = data(8)
+    nets = [pooled(backend=backend) for _ in range(2)]
+    optimizers = [cnn.Adam(), cnn.Adam()]
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        net.train_on_batch(x, y, optimizer)
+    with pytest.raises(FloatingPointError):
+        nets[0].train_on_batch(x * np.nan, y, optimizers[0])
+    for net, optimizer in zip(nets, optimizers, strict=True):
+        net.train_on_batch(x, y, optimizer)
+        assert optimizer.done == 2
+    assert np.array_equal(nets[0]._parameters, nets[1]._parameters)
+
+
+@EITHER
+def test_the_factors_of_the_next_steps_are_those_that_come_one_by_one(kind):
+    optimizer = kind(cnn.schedules.Cosine(0.1))
+    optimizer.start(4)
+    ahead = optimizer.factors(4)
+    for i in range(4):
+        for whole, single in zip(ahead, optimizer.factors(1), strict=True):
+            assert (whole.shape, single.shape, whole.dtype) == ((4,), (1,), np.float64)
+            assert whole[i] == single[0]
+        optimizer.done += 1
+
+
+def test_without_an_optimizer_it_is_sgd_of_a_tenth(backend):
+    trained = [fitted(pooled(backend=backend), optimizer) for optimizer in (None, cnn.SGD(0.1))]
+    assert np.array_equal(*trained)
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------
+
+NUMBERS = [(cnn.SGD, name) for name in ("learning_rate", "momentum", "weight_decay")] + [
+    (cnn.Adam, name) for name in ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")
+]
+
+
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
+def test_a_number_that_is_negative_or_none_is_a_value_error(kind, name, bad):
+    with pytest.raises(ValueError, match=f"^{name} must be finite"):
+        kind(**({"learning_rate": 0.1} | {name: bad}))
+
+
+@pytest.mark.parametrize("bad", [None, "fast", [0.1, 0.2], 1j])
+@pytest.mark.parametrize(("kind", "name"), NUMBERS)
+def test_a_number_of_another_type_is_a_type_error(kind, name, bad):
+    with pytest.raises(TypeError, match=f"^{name} must be a number"):
+        kind(**({"learning_rate": 0.1} | {name: bad}))
+
+
+def test_a_momentum_above_1_or_nesterov_without_one_is_a_value_error():
+    with pytest.raises(ValueError, match=r"momentum must be finite and between 0 and 1, got 1\.5"):
+        cnn.SGD(0.1, momentum=1.5)
+    with pytest.raises(ValueError, match="nesterov needs a momentum"):
+        cnn.SGD(0.1, nesterov=True)
+
+
+@pytest.mark.parametrize("options", [{"beta1": 1}, {"beta2": 1.0}, {"beta2": 2}, {"epsilon": 0}])
+def test_moments_that_never_fade_or_a_division_by_zero_are_a_value_error(options):
+    with pytest.raises(ValueError, match=f"^{next(iter(options))} must be finite"):
+        cnn.Adam(**options)

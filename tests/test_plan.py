@@ -1,0 +1,545 @@
+"""Plans, and the whole steps and predictions that the kernels make of them: against the reference, and bit by bit.
+
+Three comparisons with the reference. Of any net in small whole numbers, where every sum is exact in any order: the
+results are equal. Of any net, twenty steps in float64. Of the nets of the benchmarks and a few more, twenty steps in
+each precision, within what rounding does to the reference in float64.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import cnn
+import cnn.models
+import cnn.plan
+import cnn.reference
+
+pytestmark = pytest.mark.usefixtures("two_threads")
+
+Make = Callable[[], cnn.layers.Layer]
+
+
+def net_of(layers: list[Make], shape, dtype="float64", seed=0):
+    """A net with biases that are not zero."""
+    net = cnn.Sequential([make() for make in layers], shape, dtype=dtype, seed=seed)
+    for name, value in net.parameters().items():
+        if name.endswith("bias"):
+            value[...] = np.random.default_rng(seed).uniform(-0.1, 0.1, value.shape)
+    return net
+
+
+def counterpart(net, dtype="float64"):
+    """The same layers with the same parameters, run by the reference."""
+    layers = copy.deepcopy(net.layers)
+    for layer in layers:
+        layer.in_net = False
+    made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
+    for value, given_value in zip(made.parameters().values(), net.parameters().values(), strict=True):
+        value[...] = given_value
+    return made
+
+
+def flat(net) -> np.ndarray:
+    """A copy of the net's parameters as they lie in memory."""
+    return net._parameters.copy()
+
+
+def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:
+    """Images of `kind` and labels for a net; without a kind, of that which it is made for."""
+    rng = np.random.default_rng(seed)
+    shape = (n, *net.input_shape)
+    kind = kind or ("uint8" if isinstance(net.layers[0], cnn.Rescaling) else net.dtype)
+    x = rng.integers(0, 256, shape, dtype=np.uint8) if kind == "uint8" else rng.standard_normal(shape).astype(kind)
+    return x, rng.integers(0, net.output_shape[0], n)
+
+
+# ---- nets ----------------------------------------------------------------------------------------------------
+
+
+def general(seed=0, dtype="float32"):
+    """A net whose operations are those that the models lack: unfused ones, a rescaling in between, a copy."""
+    layers = [
+        cnn.Conv2D(5, 3, padding=1), cnn.MaxPool2D(2),
+        cnn.Rescaling(0.5, 0.25),
+        cnn.Conv2D(9, (2, 3), stride=(1, 2), bias=False), cnn.ReLU(), cnn.MaxPool2D(3, stride=1, padding=1, ties="all"),
+        cnn.Conv2D(18, 3, padding=2), cnn.ReLU(), cnn.MaxPool2D(2), cnn.ReLU(),
+        cnn.Flatten(), cnn.Rescaling(2.0), cnn.Dense(21, bias=False), cnn.ReLU(), cnn.Dense(6),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, input_shape=(17, 14, 2), seed=seed, dtype=dtype)
+
+
+def unpooled(seed=0, dtype="float32"):
+    layers = [
+        cnn.Rescaling(1 / 64, -2.0), cnn.Conv2D(3, (3, 2), stride=2, padding=(2, 1)), cnn.ReLU(), cnn.Conv2D(17, 2),
+        cnn.Flatten(), cnn.Dense(4),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, input_shape=(8, 9, 1), seed=seed, dtype=dtype)
+
+
+def dense_alone(seed=0, dtype="float32"):
+    layers = [cnn.Rescaling(1 / 64, -2.0), cnn.Flatten(), cnn.Dense(33), cnn.ReLU(), cnn.Dense(9), cnn.Dense(5)]
+    return cnn.Sequential(layers, input_shape=(7, 5, 2), seed=seed, dtype=dtype)
+
+
+MODELS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lenet5}
+NETS = MODELS | {"general": general, "unpooled": unpooled, "dense alone": dense_alone}
+
+
+@st.composite
+def stacks(draw, whole_numbers=False):
+    """Layers and the shape of the images that they take."""
+    shape = draw(st.tuples(st.integers(2, 17), st.integers(2, 17), st.sampled_from([1, 1, 2, 3])))
+    layers: list[Make] = []
+    here = shape
+
+    def add(*made: Make):
+        """What fits is added: a kernel may be larger than what the layers before it left of the image."""
+        nonlocal here
+        after = here
+        try:
+            for make in made:
+                after = make().build(after).output_shape
+        except ValueError:
+            return
+        layers.extend(made)
+        here = after
+
+    pixels = [(2.0, -3.0), (-1.0, 4.0)] if whole_numbers else [(1 / 4, 0.0), (-1 / 3, 0.5)]
+    rescaling = st.sampled_from([functools.partial(cnn.Rescaling, *pair) for pair in pixels])
+    if draw(st.booleans()):
+        add(draw(rescaling))
+    for _ in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["conv+pool", "conv+pool", "conv", "pool", "relu", "rescaling"]))
+        if kind.startswith("conv"):
+            size = draw(st.sampled_from([3, 5]) | st.tuples(st.integers(1, 5), st.integers(1, 5)))
+            widest = [side - 1 for side in ((size, size) if isinstance(size, int) else size)]
+            stride = 1 if kind == "conv+pool" else draw(st.integers(1, 3))
+            # Of a window, some part lies on the image: windows of padding alone would tie up to rounding.
+            padding = draw(st.sampled_from(["valid", "same"]) | st.tuples(*(st.integers(0, most) for most in widest)))
+            made = [
+                functools.partial(
+                    cnn.Conv2D, draw(st.integers(1, 18)), size, stride=stride, padding=padding, bias=draw(st.booleans())
+                )
+            ]
+            if draw(st.booleans()):
+                made.append(cnn.ReLU)
+            if kind == "conv+pool":
+                made.append(cnn.MaxPool2D)
+            add(*made)
+        elif kind == "pool":
+            size, ties = draw(st.integers(1, 3)), draw(st.sampled_from(["first", "all"]))
+            stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, size // 2))
+            add(functools.partial(cnn.MaxPool2D, size, stride=stride, padding=padding, ties=ties))
+        else:
+            add(cnn.ReLU if kind == "relu" else draw(rescaling))
+    add(cnn.Flatten)
+    for _ in range(draw(st.integers(0, 2))):
+        add(functools.partial(cnn.Dense, draw(st.integers(1, 35)), bias=draw(st.booleans())))
+        if draw(st.booleans()):
+            add(cnn.ReLU)
+    classes = 2 if whole_numbers else draw(st.integers(2, 18))
+    add(functools.partial(cnn.Dense, classes, bias=draw(st.booleans())))
+    return layers, shape
+
+
+RULES = {
+    "plain": functools.partial(cnn.SGD),
+    "weight decay": functools.partial(cnn.SGD, weight_decay=0.5),
+    "momentum": functools.partial(cnn.SGD, momentum=0.5),
+    "nesterov": functools.partial(cnn.SGD, momentum=0.5, nesterov=True, weight_decay=0.25),
+    # An epsilon of the size of the gradients: else a step hangs on the sign of gradients that are rounding alone.
+    "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
+}
+KINDS = ["uint8", "float32", "float64"]
+
+
+# ---- what is fused -----------------------------------------------------------------------------------------
+
+
+def operations(net, batch_size=32) -> list[tuple[str, str]]:
+    return [(o.kind, o.layers) for o in cnn.plan.make_plan(net.layers, net._names(), batch_size).operations]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("A", [
+            ("load", "rescaling_1"), ("image conv+pool", "conv2d_1, maxpool2d_1"), ("copy", ""), ("dense", "dense_1"),
+        ]),
+        ("B", [
+            ("load", "rescaling_1"), ("image conv+pool", "conv2d_1, relu_1, maxpool2d_1"),
+            ("conv+pool", "conv2d_2, relu_2, maxpool2d_2"), ("dense", "dense_1, relu_3"), ("dense", "dense_2"),
+        ]),
+        ("L", [
+            ("load", "rescaling_1"), ("image conv+pool", "conv2d_1, relu_1, maxpool2d_1"),
+            ("conv+pool", "conv2d_2, relu_2, maxpool2d_2"), ("dense", "dense_1, relu_3"), ("dense", "dense_2, relu_4"),
+            ("dense", "dense_3"),
+        ]),
+    ],
+)  # fmt: skip
+def test_the_models_are_a_few_fused_operations(model, expected):
+    assert operations(MODELS[model]()) == expected
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_gradients_go_down_to_the_first_layer_with_parameters(name):
+    plan = cnn.plan.make_plan(NETS[name]().layers, NETS[name]()._names(), 32)
+    has_weights = [o.w >= 0 for o in plan.operations]
+    assert plan.lowest == has_weights.index(True)
+    assert [o.with_dx for o in plan.operations] == [i > plan.lowest for i in range(len(plan.operations))]
+
+
+@pytest.mark.parametrize(
+    ("convolution", "pooling"),
+    [
+        ({"stride": 2}, {}),
+        ({"stride": (1, 2)}, {}),
+        ({}, {"pool_size": 3}),
+        ({}, {"pool_size": (2, 3)}),
+        ({}, {"stride": 1}),
+        ({}, {"padding": 1}),
+        ({}, {"ties": "all"}),
+    ],
+)
+def test_a_convolution_with_a_stride_or_another_pooling_stays_by_itself(convolution, pooling):
+    layers = [cnn.Conv2D(4, 3, **convolution), cnn.ReLU(), cnn.MaxPool2D(**pooling), cnn.Flatten(), cnn.Dense(3)]
+    net = cnn.Sequential(layers, input_shape=(12, 12, 1))
+    pool = ("maxpool, ties" if "ties" in pooling else "maxpool", "maxpool2d_1")
+    assert operations(net) == [("load", ""), ("conv", "conv2d_1"), ("relu", "relu_1"), pool, ("dense", "dense_1")]
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "kind"),
+    [(1, 3, "image conv+pool"), (1, 5, "image conv+pool"), (1, 4, "conv+pool"), (2, 3, "conv+pool")],
+)
+def test_images_of_one_channel_have_an_operation_of_their_own_for_the_usual_kernels(channels, size, kind):
+    layers = [cnn.Conv2D(4, size), cnn.MaxPool2D(), cnn.Flatten(), cnn.Dense(3)]
+    net = cnn.Sequential(layers, input_shape=(12, 12, channels))
+    assert (kind, "conv2d_1, maxpool2d_1") in operations(net)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_plan_prints_every_layer_and_the_multiply_adds_of_the_summary(capsys, name):
+    net = NETS[name]()
+    net.summary()
+    _, _, *layers, _, summary_total = (line.split() for line in capsys.readouterr().out.splitlines())
+    macs = {row[0]: int(row[-1].replace(",", "")) for row in layers}
+    net.plan(batch_size=48)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["operation", "layers", "output", "bytes", "MACs"]
+    assert "48 images" in lines[-1]
+    *rows, _, total, _, _ = lines[2:]
+    named = []
+    for row in rows:
+        of_row = [word.rstrip(",") for word in row.split() if word.rstrip(",") in macs]
+        assert int(row.split()[-1].replace(",", "")) == sum(macs[name] for name in of_row)
+        named += of_row
+    assert named == [name for name in macs if not name.startswith("flatten")]  # which does nothing
+    assert total.split()[0] == "total"
+    assert total.split()[-1] == summary_total[-1]
+
+
+@pytest.mark.parametrize(("bad", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
+def test_a_plan_for_no_batch_is_refused(bad, error):
+    with pytest.raises(error, match="batch_size must"):
+        general().plan(bad)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
+def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batch_size):
+    plan = cnn.plan.make_plan(general().layers, general()._names(), batch_size)
+    assert 1 <= plan.block <= plan.batch_size == batch_size
+    edges = [batch_size * chunk // plan.chunks for chunk in range(plan.chunks + 1)]
+    sizes = np.diff(edges)
+    assert (edges[0], edges[-1]) == (0, batch_size)
+    assert 1 <= sizes.min() <= sizes.max() <= sizes.min() + 1
+
+
+# ---- any net, in whole numbers -----------------------------------------------------------------------------
+
+
+def fill_with_whole_numbers(net, rng: np.random.Generator, margin: int):
+    """Weights of -1, 0, 1, about three of them to an output, and small biases; logits are multiples of `margin`."""
+    for layer in net.layers:
+        for name, value in layer.parameters.items():
+            few = min(1, 3 / math.prod(value.shape[:-1]))
+            value[...] = rng.choice([-1, 0, 1], value.shape, p=[few / 2, 1 - few, few / 2])
+            if name == "bias":
+                value[...] = rng.integers(-2, 3, value.shape)
+            if layer is net.layers[-1]:
+                value *= margin
+
+
+def largest_number(net, largest_pixel: float, n: int) -> float:
+    """A bound on all numbers of a step with a batch of n, and on all partial sums, in units of 1 / n."""
+    x, inputs = largest_pixel, []
+    for layer in net.layers:
+        inputs.append(x)
+        if isinstance(layer, cnn.Rescaling):
+            x = abs(layer.scale) * x + abs(layer.offset)
+        elif layer.parameters:
+            w = np.abs(layer.weights).reshape(-1, layer.weights.shape[-1])
+            x = x * w.sum(axis=0).max() + (0 if layer.bias is None else np.abs(layer.bias).max())
+    largest, dy = n * max(x, *inputs), 1.0
+    for layer, x in zip(net.layers[::-1], inputs[::-1], strict=True):
+        if isinstance(layer, cnn.Rescaling):
+            dy *= abs(layer.scale)
+        elif isinstance(layer, cnn.MaxPool2D):
+            dy *= math.prod(layer.pool_size)  # windows that a pixel may be in
+        elif layer.parameters:
+            gradient = n * math.prod(layer.output_shape[:-1]) * dy * max(x, 1)
+            largest = max(largest, gradient + n * np.abs(layer.weights).max())
+            w = np.abs(layer.weights)
+            dy *= w.sum(axis=tuple(i for i in range(w.ndim) if i != w.ndim - 2)).max()
+    return largest
+
+
+@given(
+    stacks(whole_numbers=True),
+    st.sampled_from([1, 2, 4, 8, 16, 32]),
+    st.sampled_from([rule for rule in RULES if rule != "adam"]),
+    st.sampled_from(KINDS),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_step_of_any_net_in_whole_numbers_is_that_of_numpy(level, dtype, stack, n, rule, kind, seed):
+    # All sums are of multiples of 1 / n, too few for any to be rounded, so that their order is of no account and ties
+    # are ties on both sides. Two classes whose logits are far apart, or equal, have probabilities of 0, 1/2 and 1.
+    rng = np.random.default_rng(seed)
+    net = net_of(*stack, dtype=dtype)
+    fill_with_whole_numbers(net, rng, margin=128 if dtype == np.float32 else 1024)
+    quarters = 4  # into which weight decay and the momentum divide
+    assume(quarters * largest_number(net, 8, n) < 1 / np.finfo(dtype).eps)
+    reference = counterpart(net, dtype)
+    before = flat(net)
+    x, y = rng.integers(0, 9, (n, *net.input_shape)).astype(kind), rng.integers(0, 2, n)
+    assert np.array_equal(net.predict_proba(x), reference.predict_proba(x))
+    losses = [either.train_on_batch(x, y, RULES[rule](1.0)) for either in (net, reference)]
+    # A loss is a whole number, 0, or the log of 2, which is rounded.
+    assert losses[0] == pytest.approx(losses[1], rel=2 * float(np.finfo(dtype).eps))
+    assert np.array_equal(flat(net), flat(reference))
+    if n == 1 and losses[0] and net.layers[-1].bias is not None:
+        assert not np.array_equal(flat(net), before)
+
+
+# ---- twenty steps ------------------------------------------------------------------------------------------
+
+STEPS = 20
+
+
+def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.network.History:
+    """At least so many steps."""
+    epochs = -(-steps // -(-len(x) // batch_size))
+    options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
+    return net.fit(x, y, batch_size=batch_size, **options)
+
+
+@settings(max_examples=15)
+@given(
+    stacks(),
+    st.integers(1, 24),
+    st.integers(1, 24),
+    st.sampled_from(sorted(RULES)),
+    st.sampled_from(KINDS),
+    st.integers(0, 2**32 - 1),
+)
+def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size, rule, kind, seed):
+    layers, shape = stack
+    if kind == "uint8":
+        layers = [functools.partial(cnn.Rescaling, 1 / 64, -2.0), *layers]
+    net, other = (net_of(layers, shape, seed=seed) for _ in range(2))
+    reference = counterpart(net)
+    x, y = noise(net, n, kind, seed)
+    before = flat(net)
+    # A sum of fewer than 10,000 terms is off by at most so many eps of its size, in either of the two orders. What an
+    # error at the start makes of twenty steps, it makes of fewer at most: so much for each step.
+    error = 10_000 * np.finfo(float).eps * max(1, np.abs(before).max())
+    other._parameters += error * np.random.default_rng(seed).uniform(-1, 1, before.size)
+    histories = [fitted(either, x, y, batch_size, rule, rate=0.002) for either in (net, reference, other)]
+    tolerance = STEPS * (error + np.abs(flat(other) - flat(net)).max())
+    assert np.abs(flat(net) - flat(reference)).max() <= tolerance
+    in_losses = STEPS * (error + np.abs(np.subtract(histories[2].loss, histories[0].loss)).max())
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-12, atol=in_losses)
+    assert tolerance < 1e-6  # or this would show nothing
+
+
+RULE_OF = {
+    "A": "plain", "B": "nesterov", "L": "adam",
+    "general": "momentum", "unpooled": "weight decay", "dense alone": "adam",
+}  # fmt: skip
+RATE = {"plain": 0.02, "weight decay": 0.02, "momentum": 0.01, "nesterov": 0.005, "adam": 0.001}
+BATCH = 17
+
+
+def twenty_batches(net, rule: str, disturbance=0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and last parameters; after each step these are disturbed by so much of the largest of them."""
+    x, y = noise(net, STEPS * BATCH)
+    rng, optimizer, losses = np.random.default_rng(1), RULES[rule](RATE[rule]), []
+    for first in range(0, STEPS * BATCH, BATCH):
+        part = slice(first, first + BATCH)
+        losses.append(net.train_on_batch(x[part], y[part], optimizer))
+        parameters = net._parameters
+        parameters += disturbance * np.abs(parameters).max() * rng.uniform(-1, 1, parameters.size).astype(net.dtype)
+    return np.array(losses), flat(net)
+
+
+@functools.cache
+def reference_run(name: str, disturbance=0.0) -> tuple[np.ndarray, np.ndarray]:
+    return twenty_batches(counterpart(NETS[name](seed=2)), RULE_OF[name], disturbance)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_twenty_steps_lead_to_the_references_losses_and_parameters(implementation, dtype, name):
+    net, rule = NETS[name](dtype=dtype), RULE_OF[name]
+    net._parameters[...] = start = flat(NETS[name](seed=2))
+    losses, parameters = reference_run(name)
+    # The longest sum of a step is the gradient of a convolution's weight: over the positions of all images. Roundings
+    # of either sign leave it off by the root of its length times eps, and the rate times that goes into the parameters,
+    # which are rounded themselves. Disturb the exact run by that much after every step.
+    longest = BATCH * max(math.prod(layer.output_shape[:-1]) for layer in net.layers if layer.parameters)
+    disturbed = reference_run(name, (1 + RATE[rule] * math.sqrt(longest)) * float(np.finfo(dtype).eps))
+    losses_apart, parameters_apart = np.abs(disturbed[0] - losses).max(), np.abs(disturbed[1] - parameters).max()
+    our_losses, ours = twenty_batches(counterpart(net, dtype) if implementation == "reference" else net, rule)
+    # The loss itself is a few roundings, of numbers up to its size.
+    assert np.abs(our_losses - losses).max() <= losses_apart + 10 * np.finfo(dtype).eps * losses.max()
+    assert np.abs(ours - parameters).max() <= parameters_apart
+    assert np.abs(ours - start).max() > 100 * parameters_apart  # or this would show nothing
+
+
+# ---- the same bits -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_steps_are_the_same_bits_for_any_number_of_threads_and_from_run_to_run(level, dtype, thread_counts, name):
+    runs = set()
+    for threads in thread_counts:
+        for _ in range(3 if threads == 2 else 1):
+            net = NETS[name](seed=1, dtype=dtype)
+            x, y = noise(net, 45)  # two batches of twenty, one of five
+            history = fitted(net, x, y, 20, "nesterov", steps=6)
+            runs.add((flat(net).tobytes(), *history.loss, *history.accuracy, net.predict_proba(x).tobytes()))
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_an_image_is_predicted_with_the_same_bits_alone_and_in_any_batch(level, dtype, name):
+    net = NETS[name](seed=1, dtype=dtype)
+    x, _ = noise(net, 37)
+    whole = net.predict_proba(x)
+    for i in range(37):
+        assert net.predict_proba(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
+    for first, n in ((0, 16), (1, 17), (3, 33), (20, 2), (35, 2)):
+        assert net.predict_proba(x[first : first + n]).tobytes() == whole[first : first + n].tobytes()
+
+
+@settings(max_examples=20)
+@given(stacks(), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_what_went_before_leaves_no_trace_in_the_memory_of_any_net(level, dtype, stack, n, seed):
+    used, fresh = (net_of(*stack, dtype=dtype, seed=seed) for _ in range(2))
+    x, y = noise(used, 2 * n, "float64", seed)
+    used.predict_proba(np.full_like(x, np.nan))
+    with pytest.raises(FloatingPointError):
+        used.train_on_batch(np.full_like(x[:n], np.nan), y[:n], cnn.SGD(0.1))
+    assert used.predict_proba(x).tobytes() == fresh.predict_proba(x).tobytes()
+    histories = [fitted(net, x[:-1], y[:-1], n, "momentum", steps=3) for net in (used, fresh)]
+    assert histories[0].loss == histories[1].loss
+    assert flat(used).tobytes() == flat(fresh).tobytes()
+
+
+# ---- batches -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
+def test_a_fit_is_its_batches_in_the_order_of_its_shuffling(level, dtype, batch_size):
+    # 50 images: with most sizes the last batch is a smaller one.
+    nets = shuffled, permuted, by_hand = [general(seed=1, dtype=dtype) for _ in range(3)]
+    x, y = noise(shuffled, 50)
+    order = np.random.default_rng(5).permutation(50)
+    options = {"rule": "momentum", "steps": 1}  # an epoch
+    histories = [
+        fitted(shuffled, x, y, batch_size, seed=5, **options),
+        fitted(permuted, x[order], y[order], batch_size, shuffle=False, **options),
+    ]
+    optimizer, total = RULES["momentum"](0.01), 0.0
+    for first in range(0, 50, batch_size):
+        batch = order[first : first + batch_size]
+        total += by_hand.train_on_batch(x[batch], y[batch], optimizer) * len(batch)
+    assert len({flat(net).tobytes() for net in nets}) == 1
+    assert histories[0].loss == histories[1].loss == pytest.approx([total / 50], rel=1e-14)
+    assert not np.array_equal(flat(shuffled), flat(general(seed=1, dtype=dtype)))
+
+
+def test_batches_of_other_sizes_and_threads_of_other_numbers_may_follow_each_other(level, thread_counts):
+    net = general(seed=1)
+    sizes = iter((1, 30, 2, 17, 5, 33, 33, 16))
+    for _ in thread_counts:
+        for n in (next(sizes), next(sizes)):
+            alone = copy.deepcopy(net)
+            x, y = noise(net, n, seed=n)
+            losses = [either.train_on_batch(x, y, cnn.SGD(0.01)) for either in (net, alone)]
+            assert losses[0] == losses[1]
+            assert np.array_equal(flat(net), flat(alone))
+            assert np.array_equal(net.predict_proba(x), alone.predict_proba(x))
+
+
+@pytest.mark.parametrize("name", ["A", "unpooled", "dense alone"])
+def test_bytes_are_the_same_images_as_floats(level, dtype, name):
+    runs = set()
+    for kind in ("uint8", "float32", "float64", "float16", "int32"):
+        net = NETS[name](seed=1, dtype=dtype)
+        x, y = noise(net, 20, "uint8")
+        history = fitted(net, x.astype(kind), y, 8, "momentum", steps=6)
+        runs.add((flat(net).tobytes(), *history.loss, net.predict_proba(x.astype(kind)).tobytes()))
+    assert len(runs) == 1
+
+
+class Spoiling:
+    """A callback that puts a NaN into an image after an epoch."""
+
+    def __init__(self, x: np.ndarray, image: int, after_epoch: int):
+        self.x, self.image, self.epochs_left = x, image, after_epoch
+
+    def on_epoch_end(self, net, logs):
+        self.good = flat(net)
+        self.epochs_left -= 1
+        if self.epochs_left == 0:
+            self.x[self.image, 4, 4] = np.nan
+
+
+@pytest.mark.parametrize("optimizer", [cnn.SGD(0.01, momentum=0.9), cnn.Adam(0.001)])
+def test_a_fit_that_meets_a_nan_counts_its_steps_and_names_the_one_that_failed(implementation, optimizer):
+    net = general(seed=1)
+    if implementation == "reference":
+        net = counterpart(net)
+    x, y = noise(net, 70, "float64")
+    spoiling = Spoiling(x, image=67, after_epoch=2)
+    with pytest.raises(FloatingPointError, match="epoch 3, step 23; the parameters are set back to the start of that"):
+        net.fit(x, y, 5, batch_size=3, optimizer=optimizer, shuffle=False, callbacks=[spoiling], progress=False)
+    assert optimizer.done == 24 + 24 + 22
+    assert np.array_equal(flat(net), spoiling.good)
+    assert np.isfinite(net.predict_proba(x[:60])).all()
+    x[67] = 0
+    net.fit(x, y, 2, batch_size=3, optimizer=optimizer, progress=False)
+    assert optimizer.done == 48
+    assert np.isfinite(flat(net)).all()
+
+
+# ---- memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("batch_size", [1, 32, 256, 1024])
+def test_a_step_takes_little_memory(model, batch_size):
+    net = MODELS[model](seed=0)
+    x, y = noise(net, batch_size)
+    net.train_on_batch(x, y, cnn.SGD(0.1))
+    _, runner = net._trainer
+    assert runner.threads == 2
+    assert 0 < runner.bytes <= batch_size * 2**16 + 4 * net._parameters.nbytes
