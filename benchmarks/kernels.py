@@ -1,9 +1,10 @@
-"""The kernels alone: GFLOP/s of each, and the part of the core's peak that it reaches.
+"""The kernels, alone and within a training step: GFLOP/s of each, and the part of the core's peak that it reaches.
 
     python benchmarks/kernels.py [--batch 32] [--dtype float32] [--level v4] [--threads 1] [--seconds 2]
 
 The peak is that of multiply-adds on registers, measured in turns with the kernels. Dense arithmetic is counted: a
-kernel gets no credit for padding or idle lanes.
+kernel gets no credit for padding or idle lanes, and a fused one is credited with all positions of a pooling window,
+although backward it computes only the winner's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from timing import machine, medians
 import cnn
 import cnn_c
 from cnn import functional, geometry, reference
+from cnn.plan import Operation, make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
 # two-convolution net, LeNet-5
@@ -67,10 +69,10 @@ def dense(rng, batch, dtype, inputs, units) -> Case:
     """As `convolution`."""
     x, w, b, dy = (
         aligned(rng.standard_normal(shape), dtype)
-        for shape in ((batch, inputs), (inputs, units), (units,), (batch, units))
+        for shape in ((batch, inputs), (units, inputs), (units,), (batch, units))
     )
-    verify(functional.dense_forward(x, w, b), reference.dense_forward(x, w, b))
-    for fast, right in zip(functional.dense_backward(dy, x, w), reference.dense_backward(dy, x, w), strict=True):
+    verify(functional.dense_forward(x, w.T, b), reference.dense_forward(x, w.T, b))
+    for fast, right in zip(functional.dense_backward(dy, x, w.T), reference.dense_backward(dy, x, w.T), strict=True):
         verify(fast, right)
     kernels, threads = cnn_c.KERNELS[dtype.char], min(cnn.get_num_threads(), batch)
     y, dx, dw, db = (cnn_c.empty(a.shape, dtype) for a in (dy, x, w, b))
@@ -83,6 +85,26 @@ def dense(rng, batch, dtype, inputs, units) -> Case:
             "input gradient": lambda: kernels.dense_input_gradient(dy, w, dx, threads),
         },
     )
+
+
+def steps(rng, net, batch, dtype) -> tuple[list[Operation], Callable[[], np.ndarray]]:
+    """The operations of a net's plan, and a function that trains on some batches on one thread and returns the
+    nanoseconds that forward, backward and update of each operation took for an image."""
+    plan = make_plan(net.layers, [type(layer).__name__ for layer in net.layers], batch)
+    runner = cnn_c.KERNELS[dtype.char].Runner(plan, 1, True, profile=True)
+    images = rng.integers(0, 256, (16 * batch, *net.input_shape), dtype=np.uint8)
+    labels, order = rng.integers(0, 10, len(images)), np.arange(len(images))
+    losses, right = np.empty(len(images)), np.empty(len(images), np.uint8)
+    parameters = aligned(np.concatenate([p.ravel(order="A") for p in net.parameters().values()]), dtype)
+    optimizer = cnn.SGD(1e-6)
+    factors = optimizer.factors(16)
+
+    def run() -> np.ndarray:
+        runner.nanoseconds[...] = 0
+        runner.train(parameters, None, None, optimizer.rule, *factors, images, labels, order, losses, right, 1)
+        return runner.nanoseconds / len(images)
+
+    return plan.operations, run
 
 
 def aligned(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -126,7 +148,39 @@ def main() -> None:
         peak = options.threads * kernels.fused_multiply_adds(rounds) / times.pop("peak")
         cells = [f"{flops / t / 1e9:7.1f}  {flops / t / peak:6.1%}" for t in times.values()]
         table.add_row(name, *cells, f"{peak / 1e9:.0f}")
-    Console(width=110).print(table)
+    console = Console(width=110)
+    console.print(table)
+    for name in ("tutorial", "two_conv", "lenet5"):
+        console.print(step_table(name, rng, options.batch, dtype, options.seconds))
+
+
+def step_table(name, rng, batch, dtype, seconds) -> Table:
+    """Where the time of a net's training step goes."""
+    table = Table(title=f"Training step of {name}, batch {batch}, {dtype}, 1 thread", title_justify="left")
+    for column in ("operation", "layers"):
+        table.add_column(column, no_wrap=True)
+    for column in ("forward", "backward", "update"):
+        table.add_column(f"{column}\nus   of peak", justify="right", no_wrap=True)
+    kernels = cnn_c.KERNELS[dtype.char]
+    operations, run = steps(rng, getattr(cnn.models, name)(seed=0, dtype=dtype), batch, dtype)
+    samples, rounds = [], 20_000
+    times = medians(
+        {"peak": lambda: kernels.fused_multiply_adds(rounds), "step": lambda: samples.append(run())}, seconds
+    )
+    peak = kernels.fused_multiply_adds(rounds) / times["peak"]
+    for o, nanoseconds in zip(operations, np.median(samples, axis=0), strict=True):
+        backward = 2 * o.macs * (o.with_dx + (o.kind != "dense"))  # a dense layer's weight gradient is in its update
+        flops = 2 * o.macs, backward, 2 * o.macs if o.kind == "dense" else 0
+        cells = [
+            f"{t / 1e3:6.3f}  {f / t * 1e9 / peak:6.1%}" if f and t else f"{t / 1e3:6.3f}        "
+            for f, t in zip(flops, nanoseconds, strict=True)
+        ]
+        table.add_row(o.kind, o.layers, *cells)
+    total = float(np.median([sample.sum() for sample in samples]))
+    flops = sum(2 * o.macs * (2 + o.with_dx) for o in operations)
+    table.add_section()
+    table.add_row("total", "", f"{total / 1e3:6.3f}  {flops / total * 1e9 / peak:6.1%}", "", "")
+    return table
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ class Runner:
     threads: int  # that it has memory for
     bytes: int  # that it holds
 
-    def __init__(self, plan: Plan, threads: int, training: bool) -> None: ...
+    nanoseconds: np.ndarray  # (operations, 3) that forward, backward and update took, if asked to profile
+
+    def __init__(self, plan: Plan, threads: int, training: bool, profile: bool = False) -> None: ...
     def train(
         self,
         parameters: np.ndarray,

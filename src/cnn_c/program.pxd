@@ -30,7 +30,20 @@ from .dense cimport (
 from .loss cimport cross_entropy, softmax
 from .maxpool cimport Pool, maxpool_backward, maxpool_backward_ties, maxpool_forward
 from .optimizer cimport Optimizer, update_run
-from .simd cimport real
+from .simd cimport LANES, lanes_of, real, registers, vload_lanes, vstore_lanes
+
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static long long now(void) /* nanoseconds */
+    {
+        struct timespec t;
+        timespec_get(&t, TIME_UTC);
+        return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    """
+    long long now() noexcept nogil
 
 
 cdef enum Kind:
@@ -89,6 +102,7 @@ cdef struct Program:
     real* no_bias                   # zeros
     real* rows                      # of a batch, in training
     real* all_sums                  # a chunk's after the other's
+    int64_t* nanoseconds            # that operations took: forward, backward, update of each; NULL if nobody asks
 
 
 cdef struct Worker:                 # a thread's memory
@@ -114,6 +128,21 @@ cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
 
 cdef inline real* place(Place p, real* cell, real* row) noexcept nogil:
     return (row if p.in_row else cell) + p.at
+
+
+cdef enum Phase:
+    FORWARD
+    BACKWARD
+    UPDATE
+
+
+cdef inline long long tick(const Program* p) noexcept nogil:
+    return now() if p.nanoseconds != NULL else 0
+
+
+cdef inline void tock(const Program* p, Py_ssize_t k, Phase phase, long long began) noexcept nogil:
+    if p.nanoseconds != NULL:
+        p.nanoseconds[3 * k + phase] += now() - began
 
 
 # ---- weights in the form that the kernels take, once a step ----
@@ -198,9 +227,13 @@ cdef inline void load_image(const Operation* o, const Batch* batch, Py_ssize_t i
 
 cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, const real* x, Py_ssize_t x_pitch, real* y,
                            Py_ssize_t y_pitch) noexcept nogil:
-    cdef Py_ssize_t i
+    # Rows are short: calls of memcpy would take longer than the copies.
+    cdef Py_ssize_t i, block, j
     for i in range(rows):
-        memcpy(y + i * y_pitch, x + i * x_pitch, width * sizeof(real))
+        for block in range(registers(width)):
+            j = block * LANES
+            vstore_lanes(y + i * y_pitch + j, vload_lanes(x + i * x_pitch + j, lanes_of(width - j)),
+                         lanes_of(width - j))
 
 
 cdef inline void forward_image(const Program* p, const Operation* o, const Worker* me, const Batch* batch,
@@ -245,18 +278,23 @@ cdef inline void forward_block(const Program* p, const Worker* me, const Batch* 
     # Images first .. first + count of the batch, whose rows begin at `rows`.
     cdef Py_ssize_t k = 0, stop, i, q
     cdef const Operation* o
+    cdef long long began
     while k < p.count:
         o = p.operations + k
         if o.kind == DENSE:
+            began = tick(p)
             dense_forward(&o.dense, count, place(o.x, me.cells, rows), p.row, p.parameters + o.w, bias(p, o),
                           place(o.y, me.cells, rows), p.row)
+            tock(p, k, FORWARD, began)
             k += 1
             continue
         stop = end_of_run(p, k)
         for i in range(count):
             for q in range(k, stop):
+                began = tick(p)
                 forward_image(p, p.operations + q, me, batch, first + i, training, me.cells + i * p.cell,
                               rows + i * p.row)
+                tock(p, q, FORWARD, began)
         k = stop
 
 
@@ -290,8 +328,8 @@ cdef inline bint losses_of_block(const Program* p, const Worker* me, const Batch
 
 # ---- backward ----
 
-cdef inline void backward_image(const Program* p, const Operation* o, const Worker* me, bint training, real* cell,
-                                real* row, real* sums) noexcept nogil:
+cdef inline void backward_image(const Program* p, const Operation* o, const Worker* me, real* cell, real* row,
+                                real* sums) noexcept nogil:
     cdef:
         real* x = place(o.x, cell, row)
         real* y = place(o.y, cell, row)
@@ -326,11 +364,31 @@ cdef inline void backward_image(const Program* p, const Operation* o, const Work
         copy_rows(o.rows, o.width, dy, o.y_pitch, dx, o.x_pitch)
 
 
+cdef inline void backward_dense(const Program* p, const Operation* o, const Worker* me, const Optimizer* optimizer,
+                                Py_ssize_t n, Py_ssize_t count, real* rows) noexcept nogil:
+    cdef:
+        Py_ssize_t i, block
+        real* dy
+        real* dx = place(o.dx, me.cells, rows) if o.with_dx else NULL
+    if o.dense.relu:
+        for i in range(count):
+            dy = place(o.dy, me.cells, rows + i * p.row)
+            relu_backward(o.out_size, dy, place(o.y, me.cells, rows + i * p.row), dy)
+    dy = place(o.dy, me.cells, rows)
+    if n == 1:
+        dense_backward_image(&o.dense, dy, place(o.x, me.cells, rows), optimizer, o.w, dx)
+    elif dx != NULL:
+        for block in range(column_blocks(&o.dense)):
+            dense_input_gradient(&o.dense, block, count, dy, p.row, p.parameters + o.w, dx,
+                                 p.row if o.dx.in_row else p.cell)
+
+
 cdef inline void backward_block(const Program* p, const Worker* me, const Optimizer* optimizer, Py_ssize_t n,
                                 Py_ssize_t chunks, Py_ssize_t first, Py_ssize_t count, real* rows) noexcept nogil:
     # With a single image the weights of dense layers are updated on the way.
     cdef:
-        Py_ssize_t k = p.count, start, i, q, block
+        Py_ssize_t k = p.count, start, i, q
+        long long began
         real* cell
         real* row
         real* sums
@@ -339,18 +397,9 @@ cdef inline void backward_block(const Program* p, const Worker* me, const Optimi
         o = p.operations + k - 1
         if o.kind == DENSE:
             k -= 1
-            if o.dense.relu:
-                for i in range(count):
-                    relu_backward(o.out_size, place(o.dy, me.cells, rows + i * p.row),
-                                  place(o.y, me.cells, rows + i * p.row), place(o.dy, me.cells, rows + i * p.row))
-            if n == 1:
-                dense_backward_image(&o.dense, place(o.dy, me.cells, rows), place(o.x, me.cells, rows), optimizer, o.w,
-                                     place(o.dx, me.cells, rows) if o.with_dx else NULL)
-            elif o.with_dx:
-                for block in range(column_blocks(&o.dense)):
-                    dense_input_gradient(&o.dense, block, count, place(o.dy, me.cells, rows), p.row,
-                                         p.parameters + o.w, place(o.dx, me.cells, rows),
-                                         p.row if o.dx.in_row else p.cell)
+            began = tick(p)
+            backward_dense(p, o, me, optimizer, n, count, rows)
+            tock(p, k, BACKWARD, began)
             continue
         start = k - 1
         while start > p.lowest and p.operations[start - 1].kind != DENSE:
@@ -360,7 +409,9 @@ cdef inline void backward_block(const Program* p, const Worker* me, const Optimi
             row = rows + i * p.row
             sums = p.all_sums + ((first + i + 1) * chunks - 1) // n * p.sums
             for q in range(k - 1, start - 1, -1):
-                backward_image(p, p.operations + q, me, True, cell, row, sums + p.operations[q].sums)
+                began = tick(p)
+                backward_image(p, p.operations + q, me, cell, row, sums + p.operations[q].sums)
+                tock(p, q, BACKWARD, began)
         k = start
 
 
@@ -371,12 +422,15 @@ cdef inline void update(const Program* p, const Worker* me, const Optimizer* opt
     # This thread's share of all weights.
     cdef Py_ssize_t k
     cdef const Operation* o
+    cdef long long began
     for k in range(p.count):
         o = p.operations + k
+        began = tick(p)
         if o.kind == DENSE:
             update_dense(p, o, optimizer, n, part, parts)
         elif o.w >= 0 and k % parts == part:
             update_conv(p, o, optimizer, chunks, me.scratch)
+        tock(p, k, UPDATE, began)
 
 
 cdef inline void update_dense(const Program* p, const Operation* o, const Optimizer* optimizer, Py_ssize_t n,
