@@ -207,7 +207,13 @@ typedef ivec choice;
 static inline ivec isplat(int value) { return (ivec){0} + (integer)value; }
 static inline choice vequals(vec a, vec b) { return a == b; }
 static inline choice vtakes(vec value, vec best) { return ~(value <= best) & (best == best); }
+#if VEC_BYTES == 32 && REAL_BITS == 32
+static inline vec vselect(choice m, vec a, vec b) { return (vec)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)m); }
+#elif VEC_BYTES == 32
+static inline vec vselect(choice m, vec a, vec b) { return (vec)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
+#else
 static inline vec vselect(choice m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
+#endif
 static inline ivec iselect(choice m, ivec a, ivec b) { return (m & a) | (~m & b); }
 static inline choice iequals(ivec a, int b) { return a == isplat(b); }
 static inline choice ihas_bit(ivec a, int bit) { return (a & isplat(bit)) != 0; }
@@ -233,8 +239,18 @@ static inline choice vgreater(vec a, vec b) { return _mm512_cmp_pd_mask((__m512d
 static inline choice vunordered(vec a, vec b) { return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q); }
 #else
 static inline choice vgreater(vec a, vec b) { return a > b; }
+#if VEC_BYTES == 32 && REAL_BITS == 32
+static inline vec vmax(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
+#elif VEC_BYTES == 32
+static inline vec vmax(vec a, vec b) { return (vec)_mm256_max_pd((__m256d)a, (__m256d)b); }
+#else
 static inline vec vmax(vec a, vec b) { return vselect(vgreater(a, b), a, b); }
-#if LANES > 1
+#endif
+#if VEC_BYTES == 32 && REAL_BITS == 32
+static inline choice vunordered(vec a, vec b) { return (choice)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q); }
+#elif VEC_BYTES == 32
+static inline choice vunordered(vec a, vec b) { return (choice)_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_UNORD_Q); }
+#elif LANES > 1
 static inline choice vunordered(vec a, vec b) { return ~((a == a) & (b == b)); }
 #else
 static inline choice vunordered(vec a, vec b) { return !(a == a && b == b); }
