@@ -120,7 +120,7 @@ def finish(figure: Figure, title: str, content: dict, path: Path) -> None:
     panels[0].set_xlim(min(lengths) / 3, max(lengths) * 12)  # shared by all
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    figure.supxlabel(f"{content['machine'].split(';')[0]}; {versions}", x=0.01, ha="left", fontsize=7)
+    figure.supxlabel(f"{content['processor']}, level {content['level']}; {versions}", x=0.01, ha="left", fontsize=7)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     print(path)

@@ -56,7 +56,7 @@ def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:
     """Images of `kind` and labels for a net; without a kind, of that which it is made for."""
     rng = np.random.default_rng(seed)
     shape = (n, *net.input_shape)
-    kind = kind or ("uint8" if isinstance(net.layers[0], cnn.Rescaling) else net.dtype)
+    kind = kind or ("uint8" if isinstance(net.layers[0], cnn.Rescaling) else "float32")
     x = rng.integers(0, 256, shape, dtype=np.uint8) if kind == "uint8" else rng.standard_normal(shape).astype(kind)
     return x, rng.integers(0, net.output_shape[0], n)
 
@@ -159,6 +159,14 @@ RULES = {
     "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
 }
 KINDS = ["uint8", "float32", "float64"]
+STEPS = 20
+
+
+def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.network.History:
+    """At least so many steps."""
+    epochs = -(-steps // -(-len(x) // batch_size))
+    options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
+    return net.fit(x, y, batch_size=batch_size, **options)
 
 
 # ---- what is fused -----------------------------------------------------------------------------------------
@@ -321,27 +329,19 @@ def test_a_step_of_any_net_in_whole_numbers_is_that_of_numpy(level, dtype, stack
     before = flat(net)
     x, y = rng.integers(0, 9, (n, *net.input_shape)).astype(kind), rng.integers(0, 2, n)
     assert np.array_equal(net.predict_proba(x), reference.predict_proba(x))
-    losses = [either.train_on_batch(x, y, RULES[rule](1.0)) for either in (net, reference)]
-    # A loss is a whole number, 0, or the log of 2, which is rounded.
-    assert losses[0] == pytest.approx(losses[1], rel=2 * float(np.finfo(dtype).eps))
+    ours, theirs = (fitted(either, x, y, n, rule, rate=1.0, steps=1) for either in (net, reference))
+    # Losses are whole numbers and logs of 2, which are rounded.
+    assert ours.loss == pytest.approx(theirs.loss, rel=2 * float(np.finfo(dtype).eps))
+    assert ours.accuracy == theirs.accuracy
     assert np.array_equal(flat(net), flat(reference))
-    if n == 1 and losses[0] and net.layers[-1].bias is not None:
+    if n == 1 and ours.loss[0] and net.layers[-1].bias is not None:
         assert not np.array_equal(flat(net), before)
 
 
 # ---- twenty steps ------------------------------------------------------------------------------------------
 
-STEPS = 20
 
-
-def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.network.History:
-    """At least so many steps."""
-    epochs = -(-steps // -(-len(x) // batch_size))
-    options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
-    return net.fit(x, y, batch_size=batch_size, **options)
-
-
-@settings(max_examples=15)
+@settings(max_examples=20)
 @given(
     stacks(),
     st.integers(1, 24),
@@ -367,6 +367,7 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
     assert np.abs(flat(net) - flat(reference)).max() <= tolerance
     in_losses = STEPS * (error + np.abs(np.subtract(histories[2].loss, histories[0].loss)).max())
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-12, atol=in_losses)
+    assert histories[0].accuracy == histories[1].accuracy
     assert tolerance < 1e-6  # or this would show nothing
 
 
@@ -437,6 +438,13 @@ def test_an_image_is_predicted_with_the_same_bits_alone_and_in_any_batch(level, 
         assert net.predict_proba(x[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
     for first, n in ((0, 16), (1, 17), (3, 33), (20, 2), (35, 2)):
         assert net.predict_proba(x[first : first + n]).tobytes() == whole[first : first + n].tobytes()
+
+
+def test_images_of_one_large_call_are_predicted_with_the_same_bits_as_in_small_ones(level, dtype):
+    net = dense_alone(seed=1, dtype=dtype)
+    x, _ = noise(net, 9001)
+    parts = [net.predict_proba(x[first : first + 1000]) for first in range(0, 9001, 1000)]
+    assert net.predict_proba(x).tobytes() == np.concatenate(parts).tobytes()
 
 
 @settings(max_examples=20)

@@ -18,6 +18,7 @@ from rich.table import Table
 from timing import machine
 
 import cnn_c
+from cnn.config import processor
 from cnn.datasets import load_mnist
 
 from .case import NETS, TITLES, Case
@@ -100,7 +101,8 @@ def save(path: Path, results: list[Result]) -> None:
         except PackageNotFoundError:
             continue
     content = {
-        "machine": machine(),
+        "processor": processor(),
+        "level": cnn_c.LEVEL,
         "cores": len(_cores()),
         "versions": versions,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

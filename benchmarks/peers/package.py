@@ -102,7 +102,8 @@ class Layers(Fused):
             for layer in self.net.layers[:0:-1]:  # all but the rescaling, which learns nothing
                 gradient = layer.backward(gradient)
                 for name, value in layer.parameters.items():
-                    self.optimizer.step(value.ravel(), layer.gradients[name].ravel())
+                    gradients = layer.gradients[name]  # in the same order as the parameters, which need not be C
+                    self.optimizer.step(value.ravel("K"), gradients.ravel("K"))
         return loss
 
     def predict(self, calls: int) -> np.ndarray:

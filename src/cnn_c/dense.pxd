@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 
 from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run
 from .simd cimport (
-    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch, real, registers, vec, vload, vload_lanes,
-    vmax, vsplat, vstore, vstore_lanes, vsums,
+    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch_to_write, real, registers, vec, vload,
+    vload_lanes, vmax, vsplat, vstore, vstore_lanes, vsums,
 )
 
 
@@ -197,14 +197,14 @@ cdef inline flattened dense_input_gradient(const Dense* g, Py_ssize_t block, Py_
 
 cdef inline void update_tile(const int kind, const int down, const int across, const Dense* g, Py_ssize_t left,
                              Py_ssize_t n, const real** s, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
-                             lanes live, Optimizer optimizer, Py_ssize_t at) noexcept nogil:
+                             lanes live, Optimizer optimizer, Py_ssize_t at, Py_ssize_t ahead) noexcept nogil:
     cdef vec sums[16]
     cdef int d, a
     for d in range(down):
         for a in range(across):
-            prefetch(optimizer.parameters + at + d * g.inputs + a * LANES)
+            prefetch_to_write(optimizer.parameters + ahead + d * g.inputs + a * LANES)
             if kind != SGD:
-                prefetch(optimizer.first + at + d * g.inputs + a * LANES)
+                prefetch_to_write(optimizer.first + ahead + d * g.inputs + a * LANES)
     outer_products(down, across, n, s, dy_step, x, x_step, live, sums)
     for d in range(down):
         if d < left:
@@ -226,10 +226,10 @@ cdef inline void update_columns(const int kind, const Dense* g, Py_ssize_t block
             s[u] = dy + min(unit + u, stop - 1)
         if wide:
             update_tile(kind, 4, MATRIX_SIDE, g, stop - unit, n, s, dy_step, x + k, x_step, first_lanes(LANES),
-                        optimizer, w + unit * g.inputs + k)
+                        optimizer, w + unit * g.inputs + k, w + min(unit + 4, g.units - 4) * g.inputs + k)
         else:
             update_tile(kind, 4, 1, g, stop - unit, n, s, dy_step, x + k, x_step, live, optimizer,
-                        w + unit * g.inputs + k)
+                        w + unit * g.inputs + k, w + min(unit + 4, g.units - 4) * g.inputs + k)
 
 
 cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n,

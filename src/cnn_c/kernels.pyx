@@ -36,8 +36,8 @@ from .maxpool cimport (
 from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_rate, update_run
 from .program cimport (
     CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, FLOAT32, FLOAT64, LOAD, MAXPOOL, MAXPOOL_TIES, RELU, RESCALE, UINT8,
-    Batch, Operation, Program, Worker, backward_block, forward_block, losses_of_block, now, own_size, predict_block,
-    prepare, scratch_size, set_own, update as apply_update,
+    Batch, Operation, Program, Worker, backward_block, forward_block, losses_of_block, merge_sums, now, own_size,
+    predict_block, prepare, scratch_size, set_own, update as apply_update,
 )
 from .simd cimport LANES, REAL_BITS, flush_subnormals, real, restore_mode, vec, vload, vstore
 
@@ -789,6 +789,7 @@ cdef bint train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer
                 if check_signals() != 0:
                     s.interrupted = 1
             checked_at[0] = now()
+    merge_sums(p, chunks, parts, part, 0, p.sums)
     return True
 
 

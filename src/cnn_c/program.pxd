@@ -30,7 +30,7 @@ from .dense cimport (
 from .loss cimport cross_entropy, softmax
 from .maxpool cimport Pool, maxpool_backward, maxpool_backward_ties, maxpool_forward
 from .optimizer cimport Optimizer, update_run
-from .simd cimport LANES, lanes_of, real, registers, vload_lanes, vstore_lanes
+from .simd cimport LANES, lanes_of, prefetch_far, real, registers, vload_lanes, vstore_lanes
 
 
 cdef extern from *:
@@ -273,6 +273,15 @@ cdef inline Py_ssize_t end_of_run(const Program* p, Py_ssize_t k) noexcept nogil
     return k
 
 
+cdef inline void fetch_weights(const Program* p, const Operation* o, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
+    # The i-th of `count` parts of a dense layer's weights, towards the second cache: another core may have updated
+    # them, and brings them in while this one goes on with the next image.
+    cdef Py_ssize_t at
+    for at in range(o.w + o.dense.inputs * o.dense.units * i // count,
+                    o.w + o.dense.inputs * o.dense.units * (i + 1) // count, 16):
+        prefetch_far(p.parameters + at)
+
+
 cdef inline void forward_block(const Program* p, const Worker* me, const Batch* batch, Py_ssize_t first,
                                Py_ssize_t count, bint training, real* rows) noexcept nogil:
     # Images first .. first + count of the batch, whose rows begin at `rows`.
@@ -295,6 +304,8 @@ cdef inline void forward_block(const Program* p, const Worker* me, const Batch* 
                 forward_image(p, p.operations + q, me, batch, first + i, training, me.cells + i * p.cell,
                               rows + i * p.row)
                 tock(p, q, FORWARD, began)
+            if stop < p.count and count > 1:
+                fetch_weights(p, p.operations + stop, i, count)
         k = stop
 
 
@@ -417,6 +428,32 @@ cdef inline void backward_block(const Program* p, const Worker* me, const Optimi
 
 # ---- update ----
 
+cdef inline Py_ssize_t owner(Py_ssize_t chunks, Py_ssize_t parts, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
+    # The thread that has all chunks first .. stop, or -1.
+    cdef Py_ssize_t part = ((first + 1) * parts - 1) // chunks
+    return part if stop <= chunks * (part + 1) // parts else -1
+
+
+cdef inline void merge_sums(const Program* p, Py_ssize_t chunks, Py_ssize_t parts, Py_ssize_t part, Py_ssize_t at,
+                            Py_ssize_t size) noexcept nogil:
+    # Sums of chunks, `size` reals of each from `at` on, added up in pairs, then pairs of pairs and so on: always the
+    # same sums, of which each thread makes those of its own chunks, and the update (part -1) the others.
+    cdef:
+        Py_ssize_t step = 1, first, i
+        real* to
+        const real* more
+    while step < chunks:
+        first = 0
+        while first + step < chunks:
+            if owner(chunks, parts, first, min(first + 2 * step, chunks)) == part:
+                to = p.all_sums + first * p.sums + at
+                more = to + step * p.sums
+                for i in range(size):
+                    to[i] += more[i]
+            first += 2 * step
+        step *= 2
+
+
 cdef inline void update(const Program* p, const Worker* me, const Optimizer* optimizer, Py_ssize_t n,
                         Py_ssize_t chunks, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
     # This thread's share of all weights.
@@ -429,7 +466,8 @@ cdef inline void update(const Program* p, const Worker* me, const Optimizer* opt
         if o.kind == DENSE:
             update_dense(p, o, optimizer, n, part, parts)
         elif o.w >= 0 and k % parts == part:
-            update_conv(p, o, optimizer, chunks, me.scratch)
+            merge_sums(p, chunks, parts, -1, o.sums, o.sums_size)
+            update_conv(p, o, optimizer, me.scratch)
         tock(p, k, UPDATE, began)
 
 
@@ -451,15 +489,11 @@ cdef inline void update_dense(const Program* p, const Operation* o, const Optimi
         dense_update_bias(&o.dense, n, dy, p.row, optimizer, o.b)
 
 
-cdef inline void update_conv(const Program* p, const Operation* o, const Optimizer* optimizer, Py_ssize_t chunks,
+cdef inline void update_conv(const Program* p, const Operation* o, const Optimizer* optimizer,
                              real* scratch) noexcept nogil:
     cdef:
-        Py_ssize_t chunk, i
         real* sums = p.all_sums + o.sums
         real* db = scratch + o.w_size if o.b >= 0 else NULL
-    for chunk in range(1, chunks):
-        for i in range(o.sums_size):
-            sums[i] += sums[chunk * p.sums + i]
     if o.kind == CONV_POOL_IMAGE:
         conv_pool_image_gradient(&o.conv_pool, sums, scratch, db)
     elif o.kind == CONV_POOL:

@@ -260,10 +260,17 @@ static inline choice vunordered(vec a, vec b) { return !(a == a && b == b); }
 /* x in every lane; -0.0 too, which x + 0 would lose. */
 static inline vec vsplat(real x) { return x - (vec){0}; }
 
+/* Towards the second cache, to be read; towards the first, to be written, which takes the line from other cores. */
 #ifdef __GNUC__
-static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+static inline void prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }
+#if defined(__x86_64__) /* a builtin would ask for it with processor flags that v3 lacks; where unknown it does nothing */
+static inline void prefetch_to_write(const void *p) { __asm__ volatile("prefetchw %0" : : "m"(*(const char *)p)); }
 #else
-static inline void prefetch(const void *p) { (void)p; }
+static inline void prefetch_to_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+#endif
+#else
+static inline void prefetch_far(const void *p) { (void)p; }
+static inline void prefetch_to_write(const void *p) { (void)p; }
 #endif
 
 /* Two registers woven into each other, a0 b0 a1 b1 ..., the lower half of it or the upper; and the way back. */
