@@ -356,7 +356,7 @@ class Sequential:
         # What is right already passes after a look of a few hundred nanoseconds, a tenth of a small prediction.
         if type(x) is np.ndarray and x.shape[1:] in self._image_shapes:
             dtype, flags = x.dtype, x.flags
-            if (dtype is _UINT8 or dtype is self.dtype) and flags.c_contiguous and flags.aligned:
+            if dtype in (_UINT8, self.dtype) and flags.c_contiguous and flags.aligned:
                 return x
         images = checks.images(name, x, self.input_shape)
         if images.dtype in _READ_DIRECTLY:

@@ -4,7 +4,8 @@
 A. Every function takes C-contiguous arrays of this build's dtype, a geometry tuple and a number of threads. Python
    has checked them; `values` and `results` check dtype, layout and size once more, so that no call can leave an array.
 B. A function fills in a Job and calls `share_out`, which gives every thread a run of items (images, mostly) and some
-   scratch memory. Scratch is allocated before the first result is written.
+   scratch memory. Scratch is allocated before the first result is written. A `Runner` owns all memory of a plan and
+   runs whole steps in one parallel region: images are shared out, then weights, with a barrier after each.
 C. What is summed over images is summed in chunks whose number depends on the batch alone, so that results are the
    same bits for any number of threads.
 """

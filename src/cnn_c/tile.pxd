@@ -1,9 +1,9 @@
-# The one loop in which the package spends its time: tiles of sums of products, kept in registers.
+# The loop of the convolutions: tiles of sums of products, kept in registers.
 #
 #   y[row, t, :] = start[row, t, :] + sum over i, j of x[row, t, i, j] * v[row, i, j, :]
 #
-# with `:` the lanes of one register, and a stride in Tile for every index. A row of convolution outputs, a piece of
-# a weight gradient and a block of a dense layer are such tiles; they differ in their strides alone.
+# with `:` the lanes of one register, and a stride in Tile for every index. A row of convolution outputs and a piece
+# of a weight gradient are such tiles; they differ in their strides alone.
 #
 # One register of v is loaded, then multiplied by `size` broadcast scalars of x, one fused multiply-add with a memory
 # operand each: size + 1 loads for size multiply-adds keeps both load ports and both arithmetic ports busy. Every sum
