@@ -26,8 +26,8 @@ from .conv cimport (
 from .conv_pool cimport conv_pool_sums_size
 from .conv_pool_image cimport conv_pool_image_sums_size, padded
 from .dense cimport (
-    Dense, column_blocks, dense_forward as dense_forward_block, dense_input_gradient as dense_input_gradient_columns,
-    dense_update, dense_update_bias,
+    Dense, column_blocks, dense_backward_image, dense_forward as dense_forward_block,
+    dense_input_gradient as dense_input_gradient_columns, dense_update, dense_update_bias,
 )
 from .loss cimport cross_entropy, softmax as softmax_row, softmax_backward
 from .maxpool cimport (
@@ -570,7 +570,10 @@ def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.nda
     with nogil:
         for i in range(job.n):
             softmax_backward(units, dpp + i * units, pp + i * units, dz + i * units)
-        share_out(&job, column_blocks(&job.dense), worth(&job, threads))
+        if job.n == 1:
+            dense_backward_image(&job.dense, dz, job.x, &job.optimizer, 0, job.out)
+        else:
+            share_out(&job, column_blocks(&job.dense), worth(&job, threads))
     job.optimizer.parameters = results(b, units)
     with nogil:
         dense_update_bias(&job.dense, job.n, dz, units, &job.optimizer, 0)
