@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from .progress import reporter
 from .threads import get_num_threads
 
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
-_IMAGES_A_CALL = 4096  # of a prediction, for the same reason
+_PIXELS_A_CALL = 1 << 22  # of a prediction, for the same reason
 _UINT8 = np.dtype(np.uint8)
 _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
 _NOT_COPIED = ("_ops", "_parameters", "_gradients", "_trainer", "_predictors")  # made anew for a copied net
@@ -342,11 +343,12 @@ class Sequential:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
             runner = kind(self._plan(BLOCK), threads, False)
-        if len(x) <= _IMAGES_A_CALL:
+        images = max(BLOCK, _PIXELS_A_CALL // math.prod(self.input_shape))
+        if len(x) <= images:
             runner.predict(self._parameters, x, out, probabilities, threads)
         else:
-            for i in range(0, len(x), _IMAGES_A_CALL):
-                part = slice(i, i + _IMAGES_A_CALL)
+            for i in range(0, len(x), images):
+                part = slice(i, i + images)
                 runner.predict(self._parameters, x[part], out[part], probabilities, threads)
         self._predictors.append(runner)
         return out

@@ -64,8 +64,10 @@ class Optimizer:
     def rates(self, steps: int) -> np.ndarray:
         """The learning rates of the next so many steps, float64."""
         if hasattr(self.learning_rate, "at"):
-            whole = max(self._steps, 1)
-            return np.array([self.learning_rate.at((self.done + i) / whole) for i in range(steps)])
+            if not self._steps:  # outside of a fit a schedule stays at its beginning
+                return np.full(steps, self.learning_rate.at(0.0))
+            done = [min((self.done + i) / self._steps, 1.0) for i in range(steps)]
+            return np.array([self.learning_rate.at(fraction) for fraction in done])
         return np.full(steps, self.learning_rate)
 
     def factors(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +122,8 @@ class Adam(Optimizer):
     learning_rate : float, or a schedule from `cnn.schedules`
     beta1, beta2 : float from 0 to below 1
         How much of the first and second moment stays from one step to the next.
-    epsilon : float above 0
-        Added to the root of the second moment.
+    epsilon : float
+        Added to the root of the second moment; at least the smallest normal float32, for less is flushed to zero.
     weight_decay : float
 
     Raises
@@ -137,7 +139,7 @@ class Adam(Optimizer):
         below_one = math.nextafter(1.0, 0.0)
         self.beta1 = checks.number("beta1", beta1, maximum=below_one)
         self.beta2 = checks.number("beta2", beta2, maximum=below_one)
-        self.epsilon = checks.number("epsilon", epsilon, minimum=math.ulp(0.0))
+        self.epsilon = checks.number("epsilon", epsilon, minimum=float(np.finfo(np.float32).tiny))
         self.weight_decay = checks.number("weight_decay", weight_decay)
         self.rule = Rule("adam", self.weight_decay, self.beta1, False, self.beta2, self.epsilon)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from . import checks
 from .geometry import ConvGeometry, PoolGeometry
 from .layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescaling
 
@@ -306,6 +307,8 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
             )
         )
         layout_in, value_in, gradient_in = layout, value, gradient
+    checks.elements("the net's memory for a block of images", BLOCK, cell.size + row.size)
+    checks.elements("the net's memory for a batch", batch_size, row.size)
     return Plan(
         tuple(operations),
         batch_size,
