@@ -243,27 +243,28 @@ class Sequential:
     def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report) -> dict[str, float]:
         """All batches once; the epoch's figures."""
         good = self._parameters.copy()
-        total, right, seen, step, steps = 0.0, 0, 0, 0, 1
+        all_losses = np.empty(len(order))
+        right, seen, step, steps = 0, 0, 0, 1
         start = time.perf_counter()
         while seen < len(order):
             begin = time.perf_counter()
             part = order[seen : seen + steps * batch_size]
             losses, were_right, done = self._train(x, y, part, batch_size, optimizer)
             step += done
+            all_losses[seen : seen + len(losses)] = losses
             seen += len(losses)
-            total += float(losses.sum())
             right += int(were_right.sum())
             if len(losses) < len(part):
                 self._parameters[...] = good
                 raise _diverged("the loss became NaN or infinite", epoch, step + 1)
-            report.step(seen, total / seen, right / seen)
+            report.step(seen, float(all_losses[:seen].mean()), right / seen)
             steps = max(1, int(steps * _SECONDS_A_CALL / (time.perf_counter() - begin)))
         if not np.isfinite(self._parameters).all():  # the last step's doing, which no loss has seen
             self._parameters[...] = good
             raise _diverged("parameters became NaN or infinite", epoch, step)
         seconds = time.perf_counter() - start
         return {
-            "loss": total / seen,
+            "loss": float(all_losses.mean()),  # of all at once: how many steps a call made depends on the clock
             "accuracy": right / seen,
             "seconds": seconds,
             "images_per_second": seen / seconds,
