@@ -17,6 +17,7 @@ from .layers import Layer, operations
 from .optimizers import SGD, Optimizer
 from .plan import BLOCK, Plan, make_plan
 from .progress import reporter
+from .tables import text_table
 from .threads import get_num_threads
 
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
@@ -158,13 +159,7 @@ class Sequential:
             rows.append((name, " x ".join(map(str, layer.output_shape)), f"{size:,}", f"{layer.macs:,}"))
         total = f"{self._parameters.size:,}", f"{sum(layer.macs for layer in self.layers):,}"
         rows.append(("total", f"from {' x '.join(map(str, self.input_shape))}", *total))
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [
-            f"{layer:<{widths[0]}}  {shape:<{widths[1]}}  {size:>{widths[2]}}  {macs:>{widths[3]}}"
-            for layer, shape, size, macs in rows
-        ]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return text_table(rows, left=2)
 
     # ---- training ----
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from . import checks
 from .geometry import ConvGeometry, PoolGeometry
 from .layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescaling
+from .tables import text_table
 
 _WIDEST = 16  # reals to which sizes are rounded: the widest register, or cache line, of the smaller dtype
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
@@ -113,18 +114,12 @@ class Plan(NamedTuple):
             rows.append((o.kind, o.layers, _output(o), f"{o.out_size * itemsize:,}", f"{o.macs:,}"))
         total = sum(o.macs for o in self.operations)
         rows.append(("total", "", "", f"{(self.cell + self.row) * itemsize:,}", f"{total:,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = [
-            f"{kind:<{widths[0]}}  {layers:<{widths[1]}}  {out:<{widths[2]}}  {size:>{widths[3]}}  {macs:>{widths[4]}}"
-            for kind, layers, out, size, macs in rows
-        ]
-        rule = "-" * len(lines[0])
         chunk = -(-self.batch_size // self.chunks)
         foot = (
             f"{self.batch_size} images: {self.chunks} chunks of at most {chunk}, blocks of {self.block}; "
             f"{self.row * itemsize:,} bytes an image until the update, {self.cell * itemsize:,} within a block"
         )
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], "", foot])
+        return f"{text_table(rows, left=3)}\n\n{foot}"
 
 
 def _output(o: Operation) -> str:

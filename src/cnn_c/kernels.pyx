@@ -607,7 +607,7 @@ cdef struct Steps:
     const double* unbiases
     double* losses                   # of each image
     uint8_t* right
-    int not_finite, interrupted      # 1 + the step in which it happened; written before a barrier, read after it
+    int not_finite, interrupted      # flags, written before a barrier and read after it
     Py_ssize_t done
 
 
@@ -827,6 +827,7 @@ cdef void set_data(Batch* batch, np.ndarray x) except *:
 cdef void set_operation(Operation* o, given) except *:
     # A cnn.plan.Operation, with the sizes that depend on the level.
     cdef double scale = given.scale, offset = given.offset
+    cdef Conv turned_conv
     o.kind = _KINDS[given.kind]
     o.with_dx = given.with_dx
     o.x.in_row, o.x.at = given.x
@@ -840,8 +841,8 @@ cdef void set_operation(Operation* o, given) except *:
     if o.kind == CONV:
         o.conv = conv_from(given.geometry)
         o.grouped, o.frame = grouped(&o.conv), input_frame(&o.conv)
-        o.turned_conv = turned(&o.conv)
-        o.turned, o.turned_frame = grouped(&o.turned_conv), output_gradient_frame(&o.conv)
+        turned_conv = turned(&o.conv)
+        o.turned, o.turned_frame = grouped(&turned_conv), output_gradient_frame(&o.conv)
         o.sums_size = weight_sums_size(&o.grouped) + o.channels
     elif o.kind == CONV_POOL or o.kind == CONV_POOL_IMAGE:
         o.conv_pool.h, o.conv_pool.w, o.conv_pool.c_in, o.conv_pool.c_out, o.conv_pool.kh, o.conv_pool.kw, \

@@ -79,9 +79,9 @@ cdef struct Operation:
     Py_ssize_t w, b                 # among the parameters: -1 for none; b follows w
     Py_ssize_t w_size, channels     # of w; of the output
     Py_ssize_t sums, sums_size      # in a chunk's sums
-    Py_ssize_t own, own_size        # in a thread's memory, for this operation alone
+    Py_ssize_t own                  # in a thread's memory, for this operation alone
     real scale, offset
-    Conv conv, turned_conv
+    Conv conv
     Grouped grouped, turned
     Frame frame, turned_frame
     Pool pool
