@@ -35,6 +35,8 @@ class Layer:
         Without the batch axis; set by `build`.
     parameters, gradients : dict of str to array
         By name ("weights", "bias"); a gradient has its parameter's shape and is filled by `backward`.
+    statistics : dict of str to array
+        What a layer learns without a gradient, by name: running means of a normalisation. Most layers have none.
     """
 
     backend: str = "compiled"
@@ -50,6 +52,7 @@ class Layer:
         self.dtype = checks.FLOAT32
         self.parameters: dict[str, np.ndarray] = {}
         self.gradients: dict[str, np.ndarray] = {}
+        self.statistics: dict[str, np.ndarray] = {}
 
     @property
     def ops(self) -> ModuleType:
@@ -78,9 +81,15 @@ class Layer:
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         return self
 
-    def forward(self, x) -> np.ndarray:
-        """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need."""
-        y, self._state = self.run(self._checked_input(x))
+    def forward(self, x, training=True) -> np.ndarray:
+        """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need.
+
+        With `training=False` as in a prediction, which differs for layers that drop or normalise; nothing is kept.
+        """
+        x = self._checked_input(x)
+        if not training:
+            return self.run_inference(x)
+        y, self._state = self.run(x)
         return y
 
     def backward(self, dy) -> np.ndarray:
@@ -106,6 +115,11 @@ class Layer:
     def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Output, and what the gradients will need."""
         raise NotImplementedError
+
+    def run_inference(self, x: np.ndarray) -> np.ndarray:
+        """Output in a prediction."""
+        y, _ = self.run(x)
+        return y
 
     def run_weight_gradient(self, dy: np.ndarray, kept: np.ndarray) -> None:
         """Fill `gradients`; nothing to do for a layer without parameters."""

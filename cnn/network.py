@@ -141,6 +141,15 @@ class Sequential:
             for parameter, value in layer.parameters.items()
         }
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a trained net has learned, by name: its parameters and running statistics, as views."""
+        statistics = {
+            f"{name}.{statistic}": value
+            for name, layer in zip(self._names(), self.layers, strict=True)
+            for statistic, value in layer.statistics.items()
+        }
+        return self.parameters() | statistics
+
     def plan(self, batch_size=32) -> None:
         """Print how `fit` and `predict` run the net: fused operations, with bytes and multiply-adds of an image."""
         print(self._plan(checks.integer("batch_size", batch_size, minimum=1)).table(self.dtype.itemsize))
