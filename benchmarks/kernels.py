@@ -20,6 +20,7 @@ from timing import machine, medians
 import cnn
 import cnn_c
 from cnn import functional, geometry, reference
+from cnn.noise import Noise
 from cnn.plan import Operation, make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
@@ -90,18 +91,20 @@ def dense(rng, batch, dtype, inputs, units) -> Case:
 def steps(rng, net, batch, dtype) -> tuple[list[Operation], Callable[[], np.ndarray]]:
     """The operations of a net's plan, and a function that trains on some batches on one thread and returns the
     nanoseconds that forward, backward and update of each operation took for an image."""
-    plan = make_plan(net.layers, [type(layer).__name__ for layer in net.layers], batch)
+    plan = make_plan(net.layers, [type(layer).__name__ for layer in net.layers], batch, training=True)
     runner = cnn_c.KERNELS[dtype.char].Runner(plan, 1, True, profile=True)
     images = rng.integers(0, 256, (16 * batch, *net.input_shape), dtype=np.uint8)
     labels, order = rng.integers(0, 10, len(images)), np.arange(len(images))
     losses, right = np.empty(len(images)), np.empty(len(images), np.uint8)
     parameters = aligned(np.concatenate([p.ravel(order="A") for p in net.parameters().values()]), dtype)
     optimizer = cnn.SGD(1e-6)
-    factors = optimizer.factors(16)
+    factors, statistics, noise = optimizer.factors(16), np.empty(0, dtype), Noise()
 
     def run() -> np.ndarray:
         runner.nanoseconds[...] = 0
-        runner.train(parameters, None, None, optimizer.rule, *factors, images, labels, order, losses, right, 1)
+        runner.train(
+            parameters, statistics, None, None, optimizer.rule, factors, noise, images, labels, order, losses, right, 1
+        )
         return runner.nanoseconds / len(images)
 
     return plan.operations, run

@@ -7,9 +7,10 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 import importlib
 
 from . import functional, models, schedules
-from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Rescaling
+from .augment import Augment
+from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .network import Sequential
-from .optimizers import SGD, Adam
+from .optimizers import SGD, Adam, AdamW
 from .threads import get_num_threads, set_num_threads
 from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
 
@@ -41,10 +42,15 @@ def __dir__() -> list[str]:
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
+    "Augment",
+    "AvgPool2D",
+    "BatchNorm",
     "Conv2D",
     "Conv3x3",
     "ConvolutionalNeuralNetwork",
     "Dense",
+    "Dropout",
     "Flatten",
     "MaxPool2",
     "MaxPool2D",

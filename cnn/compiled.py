@@ -62,6 +62,24 @@ def maxpool2d_backward_ties(dy, x, y, g):
     return dx
 
 
+def avgpool2d_forward(x, g):
+    y = empty((len(x), *g.output_shape), x.dtype)
+    KERNELS[x.dtype.char].avgpool2d_forward(x, y, g, threads_for(len(x)))
+    return y
+
+
+def avgpool2d_backward(dy, g):
+    dx = empty((len(dy), *g.input_shape), dy.dtype)
+    KERNELS[dy.dtype.char].avgpool2d_backward(dy, dx, g, threads_for(len(dy)))
+    return dx
+
+
+def augment(x, warp, seed):
+    y = empty(x.shape, warp.rows.dtype)
+    KERNELS[y.dtype.char].augment(x, y, warp, seed, threads_for(len(x)))
+    return y
+
+
 # Dense kernels take weights unit by unit: those of a layer lie so, and their transpose is no copy.
 
 

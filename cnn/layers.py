@@ -79,6 +79,7 @@ class Layer:
         initial = self._initial_parameters(rng)
         self.parameters = {name: np.asarray(value, order=self.memory_order) for name, value in initial.items()}
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
+        self.statistics = self._initial_statistics()
         return self
 
     def forward(self, x, training=True) -> np.ndarray:
@@ -132,6 +133,9 @@ class Layer:
         return input_shape
 
     def _initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {}
+
+    def _initial_statistics(self) -> dict[str, np.ndarray]:
         return {}
 
     def _checked_input(self, x) -> np.ndarray:
@@ -271,6 +275,43 @@ class MaxPool2D(Layer):
         return self.ops.maxpool2d_backward_ties(dy, kept, y, self.geometry)
 
 
+class AvgPool2D(Layer):
+    """Mean of every window; of its elements inside the image, where it reaches into the padding (ONNX's default).
+
+    Parameters
+    ----------
+    pool_size : int or (int, int)
+    stride : int, (int, int) or None
+        None stands for `pool_size`.
+    padding : int or (int, int)
+        At most half of `pool_size`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad sizes; at `build`, a window larger than the padded input.
+    """
+
+    def __init__(self, pool_size=2, *, stride=None, padding=0) -> None:
+        super().__init__()
+        self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
+        self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
+        self.padding = geometry.checked_pool_padding(padding, self.pool_size)
+
+    def _plan(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of AvgPool2D must be (h, w, c), got {input_shape}")
+        self.geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
+        return self.geometry.output_shape
+
+    def run(self, x):
+        y = self.ops.avgpool2d_forward(x, self.geometry)
+        return y, y
+
+    def run_input_gradient(self, dy, kept):
+        return self.ops.avgpool2d_backward(dy, self.geometry)
+
+
 class Dense(_Weighted):
     """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units).
 
@@ -312,6 +353,111 @@ class ReLU(Layer):
 
     def run_input_gradient(self, dy, kept):
         return self.ops.relu_backward(dy, kept)
+
+
+class Dropout(Layer):
+    """While a net trains, a share `rate` of all values at random is zero, and the others grow to keep the mean.
+
+    (Srivastava et al., 2014, scaled as all frameworks do.) In a prediction it does nothing. In `Sequential.fit` the
+    masks follow from the fit's seed, the same for any number of threads; a layer alone draws them from its own.
+
+    Parameters
+    ----------
+    rate : float from 0 to below 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        A rate that is no number or out of range.
+    """
+
+    def __init__(self, rate) -> None:
+        super().__init__()
+        self.rate = checks.number("rate", rate, maximum=math.nextafter(1.0, 0.0))
+
+    def _initial_parameters(self, rng):
+        (self._rng,) = rng.spawn(1)  # the parameters of the layers after this one stay what they are without it
+        return {}
+
+    def run(self, x):
+        factors = (self._rng.random(x.shape) >= self.rate).astype(self.dtype) / self.dtype.type(1 - self.rate)
+        return x * factors, factors
+
+    def run_inference(self, x):
+        return x.copy()
+
+    def run_input_gradient(self, dy, kept):
+        return dy * kept
+
+
+class BatchNorm(Layer):
+    """Every channel brought to mean 0 and variance 1 over the batch, then times `gamma` plus `beta`, both learned.
+
+    (Ioffe and Szegedy, 2015.) Stands after a convolution or a dense layer. In a prediction the running `statistics`
+    take the batch's place, and a convolution below has all of it in its weights.
+
+    Parameters
+    ----------
+    momentum : float from 0 to 1
+        How much of the running mean and variance stays in a step; the rest is the batch's, with the unbiased variance
+        (PyTorch's rule; its `momentum` is one minus this).
+    epsilon : float
+        Added to the variance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number or out of range.
+    """
+
+    def __init__(self, *, momentum=0.9, epsilon=1e-5) -> None:
+        super().__init__()
+        self.momentum = checks.number("momentum", momentum, maximum=1.0)
+        self.epsilon = checks.number("epsilon", epsilon, minimum=float(np.finfo(np.float32).tiny))
+
+    @property
+    def gamma(self) -> np.ndarray:
+        """The slopes (channels,), a view."""
+        return self.parameters["gamma"]
+
+    @property
+    def beta(self) -> np.ndarray:
+        """The shifts (channels,), a view."""
+        return self.parameters["beta"]
+
+    def _initial_parameters(self, rng):
+        channels = self.input_shape[-1]
+        return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}
+
+    def _initial_statistics(self):
+        channels = self.input_shape[-1]
+        return {"mean": np.zeros(channels, self.dtype), "variance": np.ones(channels, self.dtype)}
+
+    # Plans normalise in compiled code. A layer alone is bound by memory, and NumPy is as fast.
+
+    def run(self, x):
+        ops = operations("numpy")
+        y, mean, variance = ops.batchnorm_forward(x, self.gamma, self.beta, self.epsilon)
+        count = x.size // x.shape[-1]
+        self._follow("mean", mean)
+        self._follow("variance", variance * count / max(count - 1, 1))
+        return y, x
+
+    def _follow(self, name: str, value: np.ndarray) -> None:
+        running = self.statistics[name]
+        running[...] = self.momentum * running + (1 - self.momentum) * value
+
+    def run_inference(self, x):
+        mean, variance = self.statistics["mean"], self.statistics["variance"]
+        return operations("numpy").batchnorm_inference(x, self.gamma, self.beta, mean, variance, self.epsilon)
+
+    def run_weight_gradient(self, dy, kept):
+        _, dgamma, dbeta = operations("numpy").batchnorm_backward(dy, kept, self.gamma, self.epsilon)
+        self.gradients["gamma"][...], self.gradients["beta"][...] = dgamma, dbeta
+
+    def run_input_gradient(self, dy, kept):
+        dx, _, _ = operations("numpy").batchnorm_backward(dy, kept, self.gamma, self.epsilon)
+        return dx
 
 
 class Flatten(Layer):

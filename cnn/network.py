@@ -14,6 +14,7 @@ from cnn_c import KERNELS
 from . import checks
 from .compiled import aligned_zeros
 from .layers import Layer, operations
+from .noise import Noise
 from .optimizers import SGD, Optimizer
 from .plan import BLOCK, Plan, make_plan
 from .progress import reporter
@@ -24,7 +25,14 @@ _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at si
 _PIXELS_A_CALL = 1 << 22  # of a prediction, for the same reason
 _UINT8 = np.dtype(np.uint8)
 _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
-_NOT_COPIED = ("_ops", "_parameters", "_gradients", "_trainer", "_predictors")  # made anew for a copied net
+_NOT_COPIED = (
+    "_ops",
+    "_parameters",
+    "_gradients",
+    "_statistics",
+    "_trainer",
+    "_predictors",
+)  # made anew for a copied net
 
 
 class Evaluation(NamedTuple):
@@ -91,14 +99,14 @@ class Sequential:
         self._image_shapes = {self.input_shape}
         if backend == "compiled" and self.input_shape[-1] == 1:  # the kernels see no difference
             self._image_shapes.add(self.input_shape[:-1])
-        self._parameters, self._gradients = self._gather()
+        self._gather()
         self._trainer: tuple[Any, Any] | None = None
         self._predictors: list[Any] = []
         for layer in self.layers:
             layer.in_net = True
 
-    def _gather(self) -> tuple[np.ndarray, np.ndarray]:
-        """One flat buffer for all parameters, one for all gradients; the layers hold views of them."""
+    def _gather(self) -> None:
+        """One flat buffer for all parameters, one for all gradients, one for statistics; layers hold views of them."""
         values = [value for layer in self.layers for value in layer.parameters.values()]
         ends = np.cumsum([0, *(value.size for value in values)])
         largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
@@ -112,7 +120,13 @@ class Sequential:
                 layer.parameters[name] = flat[place].reshape(value.shape, order=layer.memory_order)
                 layer.gradients[name] = gradients[place].reshape(value.shape, order=layer.memory_order)
                 start += value.size
-        return flat, gradients
+        self._parameters, self._gradients = flat, gradients
+        held = [(layer.statistics, name, value) for layer in self.layers for name, value in layer.statistics.items()]
+        self._statistics = np.concatenate([value for _, _, value in held]) if held else np.empty(0, self.dtype)
+        start = 0
+        for statistics, name, value in held:
+            statistics[name] = self._statistics[start : start + value.size]
+            start += value.size
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
@@ -120,7 +134,7 @@ class Sequential:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._ops = operations(self.backend)
-        self._parameters, self._gradients = self._gather()  # or the copied layers would have left the buffer
+        self._gather()  # or the copied layers would have left the buffer
         self._trainer, self._predictors = None, []
 
     def _names(self) -> list[str]:
@@ -152,10 +166,10 @@ class Sequential:
 
     def plan(self, batch_size=32) -> None:
         """Print how `fit` and `predict` run the net: fused operations, with bytes and multiply-adds of an image."""
-        print(self._plan(checks.integer("batch_size", batch_size, minimum=1)).table(self.dtype.itemsize))
+        print(self._plan(checks.integer("batch_size", batch_size, minimum=1), True).table(self.dtype.itemsize))
 
-    def _plan(self, batch_size: int) -> Plan:
-        return make_plan(self.layers, self._names(), batch_size)
+    def _plan(self, batch_size: int, training: bool) -> Plan:
+        return make_plan(self.layers, self._names(), batch_size, training)
 
     def summary(self) -> None:
         """Print a table: layer, output shape, parameters, and multiply-adds of one image's forward pass."""
@@ -184,6 +198,8 @@ class Sequential:
         seed=None,
         callbacks=(),
         progress="auto",
+        augment=None,
+        label_smoothing=0.0,
     ) -> History:
         """Train on images and labels.
 
@@ -233,7 +249,9 @@ class Sequential:
             for epoch in range(1, epochs + 1):
                 report.epoch_begin(epoch)
                 order = rng.permutation(len(x)) if shuffle else np.arange(len(x))
-                logs = self._run_epoch(epoch, x, y, order, batch_size, optimizer, report)
+                warp = augment.warp(self.input_shape, self.dtype) if augment else None
+                noise = Noise(int(rng.integers(2**63)), 0, warp, label_smoothing)
+                logs = self._run_epoch(epoch, x, y, order, batch_size, optimizer, report, noise)
                 if validation_data is not None:
                     evaluation = self.evaluate(x_val, y_val)
                     logs |= {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy}
@@ -244,7 +262,7 @@ class Sequential:
                     callback.on_epoch_end(self, logs)
         return history
 
-    def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report) -> dict[str, float]:
+    def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report, noise) -> dict[str, float]:
         """All batches once; the epoch's figures."""
         good = self._parameters.copy()
         all_losses = np.empty(len(order))
@@ -253,7 +271,7 @@ class Sequential:
         while seen < len(order):
             begin = time.perf_counter()
             part = order[seen : seen + steps * batch_size]
-            losses, were_right, done = self._train(x, y, part, batch_size, optimizer)
+            losses, were_right, done = self._train(x, y, part, batch_size, optimizer, noise._replace(first=seen))
             step += done
             all_losses[seen : seen + len(losses)] = losses
             seen += len(losses)
@@ -274,7 +292,7 @@ class Sequential:
             "images_per_second": seen / seconds,
         }
 
-    def _train(self, x, y, order, batch_size, optimizer) -> tuple[np.ndarray, np.ndarray, int]:
+    def _train(self, x, y, order, batch_size, optimizer, noise) -> tuple[np.ndarray, np.ndarray, int]:
         """Steps on the images that `order` names: loss and rightness of each image, and how many steps were done.
 
         All of them, unless a loss was not finite; the parameters are then as before that step.
@@ -283,12 +301,23 @@ class Sequential:
         key = batch_size, threads, self._runner_type()
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key:
-            trainer = key, self._runner_type()(self._plan(batch_size), threads, True)
+            trainer = key, self._runner_type()(self._plan(batch_size, True), threads, True)
         losses, right = np.empty(len(order)), np.empty(len(order), np.uint8)
         states = optimizer.states(self._parameters)
         factors = optimizer.factors(-(-len(order) // batch_size))
         done = trainer[1].train(
-            self._parameters, *states, optimizer.rule, *factors, x, y, order, losses, right, threads
+            self._parameters,
+            self._statistics,
+            *states,
+            optimizer.rule,
+            factors,
+            noise,
+            x,
+            y,
+            order,
+            losses,
+            right,
+            threads,
         )
         self._trainer = trainer
         optimizer.done += done
@@ -312,7 +341,8 @@ class Sequential:
         optimizer = _optimizer(optimizer)
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
-        losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer)
+        noise = Noise(seed=optimizer.done)
+        losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer, noise)
         if not done:
             raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
         return float(losses.mean())
@@ -347,14 +377,14 @@ class Sequential:
         except IndexError:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
-            runner = kind(self._plan(BLOCK), threads, False)
+            runner = kind(self._plan(BLOCK, False), threads, False)
         images = max(BLOCK, _PIXELS_A_CALL // math.prod(self.input_shape))
         if len(x) <= images:
-            runner.predict(self._parameters, x, out, probabilities, threads)
+            runner.predict(self._parameters, self._statistics, x, out, probabilities, threads)
         else:
             for i in range(0, len(x), images):
                 part = slice(i, i + images)
-                runner.predict(self._parameters, x[part], out[part], probabilities, threads)
+                runner.predict(self._parameters, self._statistics, x[part], out[part], probabilities, threads)
         self._predictors.append(runner)
         return out
 

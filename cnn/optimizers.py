@@ -70,16 +70,18 @@ class Optimizer:
             return np.array([self.learning_rate.at(fraction) for fraction in done])
         return np.full(steps, self.learning_rate)
 
-    def factors(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """What changes from step to step, for the next so many: the rule's factor of the step, and of a moment."""
-        return self.rates(steps), np.ones(steps)
+    def factors(self, steps: int) -> np.ndarray:
+        """What changes from step to step, for the next so many: float64 (steps, 3).
+
+        The step's length; the factor of the second moment's root; what stays of a parameter before its step.
+        """
+        return np.stack([self.rates(steps), np.ones(steps), np.ones(steps)], axis=1)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
         """Update flat `parameters` in place from `gradients` of the same size."""
         first, second = self.states(parameters)
-        rates, unbiases = self.factors(1)
         kernels = KERNELS[parameters.dtype.char]
-        kernels.update(parameters, gradients, first, second, self.rule, rates[0], unbiases[0], threads)
+        kernels.update(parameters, gradients, first, second, self.rule, self.factors(1), threads)
         self.done += 1
 
 
@@ -146,4 +148,25 @@ class Adam(Optimizer):
     def factors(self, steps):
         """The rates over the bias of the first moment, and one over the root of the second's."""
         t = self.done + 1 + np.arange(steps)
-        return self.rates(steps) / (1 - self.beta1**t), 1 / np.sqrt(1 - self.beta2**t)
+        factors = super().factors(steps)
+        factors[:, 0] /= 1 - self.beta1**t
+        factors[:, 1] /= np.sqrt(1 - self.beta2**t)
+        return factors
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), by PyTorch's rules.
+
+    Parameters and errors are those of `Adam`; `weight_decay` times the learning rate is what a parameter loses in
+    every step, whatever its gradient.
+    """
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01) -> None:
+        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
+        self.rule = self.rule._replace(weight_decay=0.0)  # not in the gradient
+
+    def factors(self, steps):
+        """As for Adam; and what the decay leaves of a parameter."""
+        factors = super().factors(steps)
+        factors[:, 2] = 1 - self.rates(steps) * self.weight_decay
+        return factors

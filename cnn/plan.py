@@ -2,7 +2,8 @@
 
 Python plans, C runs. A plan is plain data: `Sequential.plan(batch_size)` prints it, the compiled `Runner` executes it,
 and so does the reference. Layers are fused here: an image is rescaled as it is read; a convolution, its ReLU and its
-2x2 max pooling are one operation; so are a dense layer and its ReLU.
+2x2 max pooling are one operation; so are a dense layer and its ReLU. For predictions a normalisation is part of the
+convolution below it, and dropout is nothing; in training they are operations of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from . import checks
 from .geometry import ConvGeometry, PoolGeometry
-from .layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescaling
+from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescaling
 from .tables import text_table
 
 _WIDEST = 16  # reals to which sizes are rounded: the widest register, or cache line, of the smaller dtype
@@ -72,6 +73,27 @@ class CopyGeometry(NamedTuple):
     y_pitch: int
 
 
+class ImageGeometry(NamedTuple):
+    h: int
+    w: int
+    c: int
+
+
+class NormGeometry(NamedTuple):
+    """A batch normalisation, and a ReLU if one follows."""
+
+    positions: int  # of one image
+    c: int
+    relu: bool
+    keep: float  # of the running statistics, in a step
+
+
+class DropoutGeometry(NamedTuple):
+    rate: float
+    threshold: int  # of a random word, below which a value is dropped
+    stream: int  # of random numbers; that of number 0 is the augmentation's
+
+
 class Operation(NamedTuple):
     """One step of the plan. Sizes and places are in reals, of one image."""
 
@@ -82,6 +104,7 @@ class Operation(NamedTuple):
     y: Place = Place()
     dx: Place = Place()
     dy: Place = Place()
+    out_shape: tuple[int, ...] = ()
     out_size: int = 0
     frame_size: int = 0  # of dx, which is added up and therefore zeroed
     kept: int = 0  # in the cell, from the forward to the backward pass: the image's planes
@@ -90,6 +113,9 @@ class Operation(NamedTuple):
     b: int = -1
     w_size: int = 0
     channels: int = 0
+    gamma: int = -1  # where those of a normalisation begin, its own or of a convolution that has it in its weights
+    statistics: int = -1  # and its running means among the net's statistics; the variances follow
+    epsilon: float = 0.0
     scale: float = 1.0
     offset: float = 0.0
     with_dx: bool = False  # whether any parameter lies below
@@ -107,28 +133,27 @@ class Plan(NamedTuple):
     chunks: int
     lowest: int  # the first operation with parameters
 
+    @property
+    def waits(self) -> bool:
+        """Whether images wait for the whole batch, so that each needs a cell of its own."""
+        return any(o.kind == "batchnorm" for o in self.operations)
+
     def table(self, itemsize: int) -> str:
         """The plan as text, a line an operation: what it fuses, shapes, bytes written, multiply-adds of an image."""
         rows = [("operation", "layers", "output", "bytes", "MACs")]
         for o in self.operations:
-            rows.append((o.kind, o.layers, _output(o), f"{o.out_size * itemsize:,}", f"{o.macs:,}"))
+            rows.append(
+                (o.kind, o.layers, " x ".join(map(str, o.out_shape)), f"{o.out_size * itemsize:,}", f"{o.macs:,}")
+            )
         total = sum(o.macs for o in self.operations)
         rows.append(("total", "", "", f"{(self.cell + self.row) * itemsize:,}", f"{total:,}"))
         chunk = -(-self.batch_size // self.chunks)
+        kept, passing = (self.cell + self.row, 0) if self.waits else (self.row, self.cell)
         foot = (
             f"{self.batch_size} images: {self.chunks} chunks of at most {chunk}, blocks of {self.block}; "
-            f"{self.row * itemsize:,} bytes an image until the update, {self.cell * itemsize:,} within a block"
+            f"{kept * itemsize:,} bytes an image until the update, {passing * itemsize:,} within a block"
         )
         return f"{text_table(rows, left=3)}\n\n{foot}"
-
-
-def _output(o: Operation) -> str:
-    g = o.geometry
-    if isinstance(g, ConvGeometry | PoolGeometry):
-        return " x ".join(map(str, g.output_shape))
-    if isinstance(g, ConvPoolGeometry):
-        return f"{g.oh} x {g.ow} x {g.c_out}"
-    return f"{o.out_size}"
 
 
 # ---- layers to steps, some of several layers ---------------------------------------------------------------
@@ -145,42 +170,55 @@ class _Step(NamedTuple):
     def relu(self) -> bool:
         return any(isinstance(layer, ReLU) for layer in self.layers[1:])
 
+    @property
+    def norm(self) -> BatchNorm | None:
+        return next((layer for layer in self.layers if isinstance(layer, BatchNorm)), None)
 
-def _steps(layers: list[Layer], names: list[str]) -> list[_Step]:
+
+def _steps(layers: list[Layer], names: list[str], training: bool) -> list[_Step]:
     steps = []
     k = 0
     while k < len(layers):
-        kind, count = _next(layers, k)
+        kind, count = _next(layers, k, training)
         if k == 0 and kind != "load":
             steps.append(_Step("load", (), (), layers[0].input_shape, layers[0].input_shape))
         taken = tuple(layers[k : k + count])
-        if kind != "flatten":
+        if kind != "nothing":
             shapes = taken[0].input_shape, taken[-1].output_shape
             steps.append(_Step(kind, tuple(names[k : k + count]), taken, *shapes))
         k += count
     return steps
 
 
-def _next(layers: list[Layer], k: int) -> tuple[str, int]:
+def _next(layers: list[Layer], k: int, training: bool) -> tuple[str, int]:
     """The operation that begins with layer k, and how many layers it takes."""
     layer, rest = layers[k], layers[k + 1 :]
-    has_relu = bool(rest) and isinstance(rest[0], ReLU)
-    if isinstance(layer, Rescaling):
-        return ("rescale" if k else "load"), 1
     if isinstance(layer, Conv2D):
-        if layer.stride == (1, 1) and _pools_2x2(rest[has_relu:]):
-            takes_gradient = any(below.parameters for below in layers[:k])
-            one_channel = layer.input_shape[2] == 1 and layer.kernel_size in ((3, 3), (5, 5)) and not takes_gradient
-            return ("image conv+pool" if one_channel else "conv+pool"), 2 + has_relu
-        return "conv", 1
+        return _next_conv(layer, rest, any(below.parameters for below in layers[:k]), training)
+    has_relu = bool(rest) and isinstance(rest[0], ReLU)
     if isinstance(layer, Dense):
         return "dense", 1 + has_relu
-    for kind, type_ in (("relu", ReLU), ("flatten", Flatten)):
-        if isinstance(layer, type_):
-            return kind, 1
+    if isinstance(layer, BatchNorm):
+        return "batchnorm", 1 + has_relu
+    if isinstance(layer, Rescaling):
+        return ("rescale" if k else "load"), 1
+    if isinstance(layer, Dropout):
+        return ("dropout" if training else "nothing"), 1
     if isinstance(layer, MaxPool2D):
         return ("maxpool" if layer.ties == "first" else "maxpool, ties"), 1
+    for kind, type_ in (("relu", ReLU), ("nothing", Flatten), ("avgpool", AvgPool2D)):
+        if isinstance(layer, type_):
+            return kind, 1
     raise TypeError(f"{type(layer).__name__} has no operation in a plan")
+
+
+def _next_conv(layer: Conv2D, rest: list[Layer], gradient_below: bool, training: bool) -> tuple[str, int]:
+    count = 1 + (not training and bool(rest) and isinstance(rest[0], BatchNorm))
+    has_relu = len(rest) >= count and isinstance(rest[count - 1], ReLU)
+    if layer.stride == (1, 1) and _pools_2x2(rest[count - 1 + has_relu :]):
+        one_channel = layer.input_shape[2] == 1 and layer.kernel_size in ((3, 3), (5, 5)) and not gradient_below
+        return ("image conv+pool" if one_channel else "conv+pool"), count + has_relu + 1
+    return "conv", count
 
 
 def _pools_2x2(layers: list[Layer]) -> bool:
@@ -257,11 +295,11 @@ class _Memory:
 # ---- the plan ----------------------------------------------------------------------------------------------
 
 
-def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
+def make_plan(layers: list[Layer], names: list[str], batch_size: int, training: bool) -> Plan:
     """The plan of a net's layers for batches of at most `batch_size` images."""
-    steps = _with_copies(_steps(layers, names))
+    steps = _with_copies(_steps(layers, names, training))
     cell, row = _Memory(), _Memory()
-    parameters = _parameter_places(layers)
+    parameters, statistics = _parameter_places(layers), _statistic_places(layers)
     operations: list[Operation] = []
     lowest = None
     layout_in, value_in, gradient_in = _Layout(0, 0, 0), Place(), Place()
@@ -270,7 +308,7 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
         in_row = dense or (following is not None and following.kind == "dense")
         value = Place(in_row, (row if in_row else cell).take(layout.size))
         gradient = Place(dense, (row if dense else cell).take(layout.size))
-        geometry = _geometry(step, layout_in, layout)
+        geometry = _geometry(step, layout_in, layout, stream=1 + len(operations))
         kept, codes = (cell.take(size) for size in _kept_sizes(step, geometry))
         w, w_size, b = parameters.get(id(step.layers[0]), (-1, 0, -1)) if step.layers else (-1, 0, -1)
         with_dx = lowest is not None
@@ -287,6 +325,7 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
                 dx=gradient_in if framed else _inside(gradient_in, layout_in),
                 y=_inside(value, layout),
                 dy=_inside(gradient, layout),
+                out_shape=step.out_shape,
                 out_size=math.prod(step.out_shape),
                 frame_size=layout_in.size,
                 kept=kept,
@@ -295,6 +334,9 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
                 b=b,
                 w_size=w_size,
                 channels=step.out_shape[-1],
+                gamma=parameters[id(step.norm)][0] if step.norm else -1,
+                statistics=statistics[id(step.norm)] if step.norm else -1,
+                epsilon=step.norm.epsilon if step.norm else 0.0,
                 scale=rescaling.scale,
                 offset=rescaling.offset,
                 with_dx=with_dx,
@@ -303,7 +345,7 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int) -> Plan:
         )
         layout_in, value_in, gradient_in = layout, value, gradient
     checks.elements("the net's memory for a block of images", BLOCK, cell.size + row.size)
-    checks.elements("the net's memory for a batch", batch_size, row.size)
+    checks.elements("the net's memory for a batch", batch_size, row.size + cell.size)
     return Plan(
         tuple(operations),
         batch_size,
@@ -333,7 +375,7 @@ def _inside(place: Place, layout: _Layout) -> Place:
     return Place(place.in_row, place.at + layout.lead)
 
 
-def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> Any:
+def _geometry(step: _Step, layout_in: _Layout, layout: _Layout, stream: int) -> Any:
     if step.kind in ("conv+pool", "image conv+pool"):
         g = step.layers[0].geometry
         pitch = layout.pitch if step.kind == "image conv+pool" else layout_in.pitch
@@ -341,6 +383,14 @@ def _geometry(step: _Step, layout_in: _Layout, layout: _Layout) -> Any:
         return ConvPoolGeometry(g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, h, w, pitch, layout.pitch, step.relu)
     if step.kind == "dense":
         return DenseGeometry(step.in_shape[0], step.out_shape[0], step.relu)
+    if step.kind == "load" and len(step.in_shape) == 3:
+        return ImageGeometry(*step.in_shape)
+    if step.kind == "batchnorm":
+        layer, channels = step.layers[0], step.in_shape[-1]
+        return NormGeometry(math.prod(step.in_shape) // channels, channels, step.relu, layer.momentum)
+    if step.kind == "dropout":
+        rate = step.layers[0].rate
+        return DropoutGeometry(rate, round(rate * 2**32), stream)
     if step.kind == "copy":
         h, w, c = step.in_shape
         return CopyGeometry(h, w * c, layout_in.pitch * c, layout.pitch * c)
@@ -359,11 +409,23 @@ def _kept_sizes(step: _Step, geometry: Any) -> tuple[int, int]:
 
 
 def _parameter_places(layers: list[Layer]) -> dict[int, tuple[int, int, int]]:
-    """For each layer with parameters: where its weights begin, their number, and where its bias begins or -1."""
+    """For each layer with parameters: where its weights begin, their number, and where its bias begins or -1.
+
+    Weights and bias of a normalisation are its gamma and beta.
+    """
     places, start = {}, 0
     for layer in layers:
-        if layer.parameters:
-            size = layer.parameters["weights"].size
-            places[id(layer)] = start, size, start + size if "bias" in layer.parameters else -1
-            start += sum(value.size for value in layer.parameters.values())
+        sizes = [value.size for value in layer.parameters.values()]
+        if sizes:
+            places[id(layer)] = start, sizes[0], start + sizes[0] if len(sizes) == 2 else -1
+            start += sum(sizes)
+    return places
+
+
+def _statistic_places(layers: list[Layer]) -> dict[int, int]:
+    """For each layer with running statistics: where they begin."""
+    places, start = {}, 0
+    for layer in layers:
+        places[id(layer)] = start
+        start += sum(value.size for value in layer.statistics.values())
     return places

@@ -172,8 +172,8 @@ def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cn
 # ---- what is fused -----------------------------------------------------------------------------------------
 
 
-def operations(net, batch_size=32) -> list[tuple[str, str]]:
-    return [(o.kind, o.layers) for o in cnn.plan.make_plan(net.layers, net._names(), batch_size).operations]
+def operations(net, training=True) -> list[tuple[str, str]]:
+    return [(o.kind, o.layers) for o in cnn.plan.make_plan(net.layers, net._names(), 32, training).operations]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_the_models_are_a_few_fused_operations(model, expected):
 
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_go_down_to_the_first_layer_with_parameters(name):
-    plan = cnn.plan.make_plan(NETS[name]().layers, NETS[name]()._names(), 32)
+    plan = cnn.plan.make_plan(NETS[name]().layers, NETS[name]()._names(), 32, training=True)
     has_weights = [o.w >= 0 for o in plan.operations]
     assert plan.lowest == has_weights.index(True)
     assert [o.with_dx for o in plan.operations] == [i > plan.lowest for i in range(len(plan.operations))]
@@ -263,7 +263,7 @@ def test_a_plan_for_no_batch_is_refused(bad, error):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
 def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batch_size):
-    plan = cnn.plan.make_plan(general().layers, general()._names(), batch_size)
+    plan = cnn.plan.make_plan(general().layers, general()._names(), batch_size, training=True)
     assert 1 <= plan.block <= plan.batch_size == batch_size
     edges = [batch_size * chunk // plan.chunks for chunk in range(plan.chunks + 1)]
     sizes = np.diff(edges)

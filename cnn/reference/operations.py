@@ -68,6 +68,59 @@ def maxpool2d_backward_ties(dy: np.ndarray, x: np.ndarray, y: np.ndarray, g: Poo
     return _inside(d_padded, g).copy()
 
 
+def avgpool2d_forward(x: np.ndarray, g: PoolGeometry) -> np.ndarray:
+    total = np.zeros((len(x), *g.output_shape), x.dtype)
+    for _, _, view in _views(_pad(x, g, 0), g):
+        total += view
+    return total * _shares(g, x.dtype)
+
+
+def avgpool2d_backward(dy: np.ndarray, g: PoolGeometry) -> np.ndarray:
+    d_padded = np.zeros(_padded_shape(len(dy), g.c, g), dy.dtype)
+    shares = dy * _shares(g, dy.dtype)
+    for _, _, d_view in _views(d_padded, g):
+        d_view += shares
+    return _inside(d_padded, g).copy()
+
+
+def _shares(g: PoolGeometry, dtype: np.dtype) -> np.ndarray:
+    """One over the number of the image's pixels in each window, (1, oh, ow, 1)."""
+    inside = _pad(np.ones((1, g.h, g.w, 1), dtype), g, 0)
+    counts = np.zeros((1, g.oh, g.ow, 1), dtype)
+    for _, _, view in _views(inside, g):
+        counts += view
+    return 1 / counts
+
+
+def batchnorm_forward(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The output, and mean and variance of every channel over the batch."""
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    y = batchnorm_inference(x, gamma, beta, mean, variance, epsilon)
+    return y, mean, variance
+
+
+def batchnorm_inference(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float
+) -> np.ndarray:
+    return ((x - mean) / np.sqrt(variance + epsilon) * gamma + beta).astype(x.dtype)
+
+
+def batchnorm_backward(
+    dy: np.ndarray, x: np.ndarray, gamma: np.ndarray, epsilon: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(dx, dgamma, dbeta), mean and variance being those of x."""
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    inverse = 1 / np.sqrt(variance + epsilon)
+    xhat = (x - mean) * inverse
+    along = dy * xhat
+    dx = gamma * inverse * (dy - dy.mean(axis=axes) - xhat * along.mean(axis=axes))
+    return dx.astype(x.dtype), along.sum(axis=axes).astype(x.dtype), dy.sum(axis=axes).astype(x.dtype)
+
+
 def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
     y: np.ndarray = x @ w
     if b is not None:
@@ -99,20 +152,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def softmax_cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0
+) -> tuple[float, np.ndarray, np.ndarray]:
     probabilities = softmax(logits)
-    dlogits = probabilities.copy()
-    dlogits[np.arange(len(logits)), labels] -= 1
+    dlogits = probabilities - logits.dtype.type(smoothing / logits.shape[1])
+    dlogits[np.arange(len(logits)), labels] -= logits.dtype.type(1 - smoothing)
     dlogits /= len(logits)
-    return float(cross_entropies(logits, labels).mean(dtype=np.float64)), probabilities, dlogits
+    return float(cross_entropies(logits, labels, smoothing).mean(dtype=np.float64)), probabilities, dlogits
 
 
-def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def cross_entropies(logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0) -> np.ndarray:
     """The loss of every row."""
     shifted = _shifted(logits)
     # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
-    losses: np.ndarray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(logits)), labels]
-    return losses
+    losses: np.ndarray = np.log(np.exp(shifted).sum(axis=1)) - (1 - smoothing) * shifted[np.arange(len(logits)), labels]
+    return losses - smoothing * shifted.mean(axis=1) if smoothing else losses
 
 
 def _shifted(logits: np.ndarray) -> np.ndarray:

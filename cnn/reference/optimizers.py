@@ -13,10 +13,10 @@ def update(
     first: np.ndarray | None,
     second: np.ndarray | None,
     rule: Rule,
-    rate: float,
-    unbias: float,
+    factors: np.ndarray,
 ) -> None:
     """Change `parameters`, the velocities or first moments `first` and the second moments in place."""
+    rate, unbias, shrink = factors
     g = gradients + rule.weight_decay * parameters
     if first is None:
         parameters -= rate * g
@@ -26,4 +26,5 @@ def update(
     else:
         first[...] = rule.momentum * first + (1 - rule.momentum) * g
         second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
+        parameters *= shrink
         parameters -= rate * first / (np.sqrt(second) * unbias + rule.epsilon)

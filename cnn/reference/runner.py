@@ -5,11 +5,15 @@ Memory layouts, blocks, chunks and threads are the compiled runner's affair; an 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..geometry import ConvGeometry, PoolGeometry
+from ..noise import Noise
 from ..plan import Operation, Plan
 from . import operations as ops
+from . import random
+from .augment import augment
 from .optimizers import update
 
 
@@ -19,45 +23,56 @@ class Runner:
     def __init__(self, plan: Plan, threads: int, training: bool) -> None:
         self.plan, self.threads = plan, threads
 
-    def train(self, parameters, first, second, rule, rates, unbiases, x, labels, order, losses, right, threads) -> int:
+    def train(
+        self, parameters, statistics, first, second, rule, factors, noise, x, labels, order, losses, right, threads
+    ) -> int:
         gradients = np.zeros_like(parameters)
-        for step, (rate, unbias) in enumerate(zip(rates, unbiases, strict=True)):
+        for step in range(len(factors)):
             part = slice(step * self.plan.batch_size, (step + 1) * self.plan.batch_size)
-            batch = order[part]
-            kept = []
+            batch, position = order[part], noise.first + part.start
             values = x[batch]
+            if noise.warp is not None:
+                values = augment(values.reshape(-1, *noise.warp.shape), noise.warp, noise.seed, position)
+            kept = []
             for o in self.plan.operations:
-                values, keep = _forward(o, values, parameters)
+                values, keep = _forward(o, values, parameters, noise._replace(first=position))
                 kept.append(keep)
-            _, _, d = ops.softmax_cross_entropy(values, labels[batch])
-            losses[part] = ops.cross_entropies(values, labels[batch])
+            _, _, d = ops.softmax_cross_entropy(values, labels[batch], noise.label_smoothing)
+            losses[part] = ops.cross_entropies(values, labels[batch], noise.label_smoothing)
             right[part] = values.argmax(axis=1) == labels[batch]
             if not np.isfinite(losses[part]).all():
                 return step
             for k in range(len(kept) - 1, self.plan.lowest - 1, -1):  # below, nobody needs a gradient
                 d = _backward(self.plan.operations[k], d, kept[k], parameters, gradients)
-            update(parameters, gradients, first, second, rule, rate, unbias)
-        return len(rates)
+            update(parameters, gradients, first, second, rule, factors[step])
+            for o, keep in zip(self.plan.operations, kept, strict=True):
+                if o.kind == "batchnorm":
+                    _follow(o, statistics, keep)
+        return len(factors)
 
-    def predict(self, parameters, x, out, probabilities, threads) -> None:
+    def predict(self, parameters, statistics, x, out, probabilities, threads) -> None:
         values = x
         for o in self.plan.operations:
-            values, _ = _forward(o, values, parameters)
+            values, _ = _forward(o, values, parameters, Noise(), statistics)
         out[...] = ops.softmax(values) if probabilities else values
 
 
-def _weights(o: Operation, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """An operation's weights and bias, or their gradients, in a flat array of all: views."""
+def _weights(o: Operation, flat: np.ndarray) -> tuple[np.ndarray, Any]:
+    """An operation's weights and bias, or their gradients, in a flat array of all: views; None for no bias."""
     w = flat[o.w : o.w + o.w_size]
     b = flat[o.b : o.b + o.channels] if o.b >= 0 else None
     if o.kind == "dense":
         return w.reshape(o.geometry.units, o.geometry.inputs).T, b
+    if o.kind == "batchnorm":
+        return w, b
     g = o.geometry if o.kind == "conv" else o.geometry.conv
     return w.reshape(g.kernel_shape), b
 
 
-def _forward(o: Operation, x: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, tuple]:
-    """What the operation gives, and what its gradients will need."""
+def _forward(
+    o: Operation, x: np.ndarray, parameters: np.ndarray, noise: Noise, statistics: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple]:
+    """What the operation gives, and what its gradients will need; with running statistics, that of a prediction."""
     g = o.geometry
     if o.kind in ("load", "rescale"):
         dtype = parameters.dtype.type
@@ -67,21 +82,57 @@ def _forward(o: Operation, x: np.ndarray, parameters: np.ndarray) -> tuple[np.nd
     if o.kind == "relu":
         y = ops.relu_forward(x)
         return y, (y,)
+    if o.kind == "dropout":
+        factors = _dropout_factors(o, x, noise)
+        return x * factors, (factors,)
     if o.kind in ("maxpool", "maxpool, ties"):
         y, switches = ops.maxpool2d_forward(x, g)
         return y, (x, y, switches)
+    if o.kind == "avgpool":
+        return ops.avgpool2d_forward(x, g), ()
+    if o.kind == "batchnorm":
+        return _normalized(o, x.reshape(len(x), *o.out_shape), parameters, statistics)
     w, b = _weights(o, parameters)
-    if o.kind == "conv":
-        return ops.conv2d_forward(x, w, b, g), (x,)
     if o.kind == "dense":
         x = x.reshape(len(x), g.inputs)
         y = ops.dense_forward(x, w, b)
         y = ops.relu_forward(y) if g.relu else y
         return y, (x, y)
-    y = ops.conv2d_forward(x, w, b, g.conv)
+    y = ops.conv2d_forward(x, w, b, g if o.kind == "conv" else g.conv)
+    y = _normalized(o, y, parameters, statistics)[0] if o.gamma >= 0 else y
+    if o.kind == "conv":
+        return y, (x,)
     y = ops.relu_forward(y) if g.relu else y
     pooled, switches = ops.maxpool2d_forward(y, g.pool)
     return pooled, (x, y, switches)
+
+
+def _normalized(
+    o: Operation, x: np.ndarray, parameters: np.ndarray, statistics: np.ndarray | None
+) -> tuple[np.ndarray, tuple]:
+    gamma, beta = parameters[o.gamma : o.gamma + 2 * o.channels].reshape(2, -1)
+    if statistics is None:
+        y, mean, variance = ops.batchnorm_forward(x, gamma, beta, o.epsilon)
+    else:
+        mean, variance = statistics[o.statistics : o.statistics + 2 * o.channels].reshape(2, -1)
+        y = ops.batchnorm_inference(x, gamma, beta, mean, variance, o.epsilon)
+    y = ops.relu_forward(y) if o.kind == "batchnorm" and o.geometry.relu else y
+    return y, (x, y, mean, variance)
+
+
+def _follow(o: Operation, statistics: np.ndarray, kept: tuple) -> None:
+    """Let the running statistics of a normalisation follow the batch's."""
+    x, _, mean, variance = kept
+    count = x.size // o.channels
+    running = statistics[o.statistics : o.statistics + 2 * o.channels]
+    batch = np.concatenate([mean, variance * count / max(count - 1, 1)])
+    running[...] = o.geometry.keep * running + (1 - o.geometry.keep) * batch
+
+
+def _dropout_factors(o: Operation, x: np.ndarray, noise: Noise) -> np.ndarray:
+    words = random.words(noise.seed, noise.first + np.arange(len(x)), o.geometry.stream, o.out_size)
+    factors = (words >= o.geometry.threshold) / (1 - o.geometry.rate)
+    return factors.astype(x.dtype).reshape(x.shape)
 
 
 def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -91,14 +142,21 @@ def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray,
         return dy
     if o.kind == "rescale":
         return dy * dy.dtype.type(o.scale)
-    if o.kind == "relu":
-        return ops.relu_backward(dy.reshape(kept[0].shape), kept[0])
-    dy = dy.reshape(len(dy), *_output_shape(o))
+    if o.kind in ("relu", "dropout"):
+        dy = dy.reshape(kept[0].shape)
+        return ops.relu_backward(dy, kept[0]) if o.kind == "relu" else dy * kept[0]
+    dy = dy.reshape(len(dy), *o.out_shape)
     if o.kind == "maxpool":
         return ops.maxpool2d_backward(dy, kept[2], g)
     if o.kind == "maxpool, ties":
         return ops.maxpool2d_backward_ties(dy, kept[0], kept[1], g)
+    if o.kind == "avgpool":
+        return ops.avgpool2d_backward(dy, g)
     (w, _), out = _weights(o, parameters), _weights(o, gradients)
+    if o.kind == "batchnorm":
+        dy = ops.relu_backward(dy, kept[1]) if g.relu else dy
+        dx, out[0][...], out[1][...] = ops.batchnorm_backward(dy, kept[0], w, o.epsilon)
+        return dx
     if o.kind == "dense":
         x, y = kept
         dy = ops.relu_backward(dy, y) if g.relu else dy
@@ -110,11 +168,3 @@ def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray,
         g = g.conv
     ops.conv2d_weight_gradient(dy, kept[0], g, out)
     return ops.conv2d_input_gradient(dy, w, g) if o.with_dx else dy
-
-
-def _output_shape(o: Operation) -> tuple[int, ...]:
-    g = o.geometry
-    if o.kind == "dense":
-        return (g.units,)
-    shape: tuple[int, ...] = g.output_shape if isinstance(g, ConvGeometry | PoolGeometry) else g.pool.output_shape
-    return shape

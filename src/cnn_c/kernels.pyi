@@ -3,6 +3,8 @@
 # of dense layers, and gradients for them, are (units, inputs) here.
 import numpy as np
 
+from cnn.augment import Warp
+from cnn.noise import Noise
 from cnn.optimizers import Rule
 from cnn.plan import Plan
 
@@ -30,6 +32,9 @@ def maxpool2d_backward(
 def maxpool2d_backward_ties(
     dy: np.ndarray, x: np.ndarray, y: np.ndarray | None, dx: np.ndarray, geometry: tuple[int, ...], threads: int
 ) -> None: ...
+def avgpool2d_forward(x: np.ndarray, y: np.ndarray, geometry: tuple[int, ...], threads: int) -> None: ...
+def avgpool2d_backward(dy: np.ndarray, dx: np.ndarray, geometry: tuple[int, ...], threads: int) -> None: ...
+def augment(x: np.ndarray, y: np.ndarray, warp: Warp, seed: int, threads: int) -> None: ...
 def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, threads: int) -> None: ...
 def dense_input_gradient(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, threads: int) -> None: ...
 def dense_weight_gradient(
@@ -43,8 +48,7 @@ def update(
     first: np.ndarray | None,
     second: np.ndarray | None,
     rule: Rule,
-    rate: float,
-    unbias: float,
+    factors: np.ndarray,
     threads: int,
 ) -> None: ...
 def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None: ...
@@ -75,11 +79,12 @@ class Runner:
     def train(
         self,
         parameters: np.ndarray,
+        statistics: np.ndarray,
         first: np.ndarray | None,
         second: np.ndarray | None,
         rule: Rule,
-        rates: np.ndarray,
-        unbiases: np.ndarray,
+        factors: np.ndarray,
+        noise: Noise,
         x: np.ndarray,
         labels: np.ndarray,
         order: np.ndarray,
@@ -87,14 +92,20 @@ class Runner:
         right: np.ndarray,
         threads: int,
     ) -> int:
-        """Steps on the images of x and labels that the int64 `order` names, as many as there are rates.
+        """Steps on the images of x and labels that the int64 `order` names, as many as there are rows of factors.
 
         Fills the loss of every image (float64) and whether it was right (uint8). Returns how many steps were done:
         fewer where a loss was not finite, and the parameters are then as before that step.
         """
 
     def predict(
-        self, parameters: np.ndarray, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int
+        self,
+        parameters: np.ndarray,
+        statistics: np.ndarray,
+        x: np.ndarray,
+        out: np.ndarray,
+        probabilities: bool,
+        threads: int,
     ) -> None:
         """Probabilities, or logits, of images x into out (n, classes)."""
 

@@ -11,13 +11,15 @@ C. What is summed over images is summed in chunks whose number depends on the ba
 """
 
 cimport numpy as np
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from cpython.exc cimport PyErr_Occurred
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .activation cimport relu_backward as relu_backward_run, relu_forward as relu_forward_run
+from .augment cimport KNOTS, Warp, warp_image, warp_size
+from .avgpool cimport avgpool_backward as avgpool_backward_image, avgpool_forward as avgpool_forward_image
 from .conv cimport (
     Conv, Frame, Grouped, bias_gradient, conv2d_forward as conv2d_forward_image,
     conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, grouped, input_frame,
@@ -34,12 +36,14 @@ from .maxpool cimport (
     Pool, maxpool_backward as maxpool_backward_image, maxpool_backward_ties as maxpool_backward_ties_image,
     maxpool_forward as maxpool_forward_image,
 )
-from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_rate, update_run
+from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_factors, update_run
 from .program cimport (
-    CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, FLOAT32, FLOAT64, LOAD, MAXPOOL, MAXPOOL_TIES, RELU, RESCALE, UINT8,
-    Batch, Operation, Program, Worker, backward_block, forward_block, losses_of_block, merge_sums, now, own_size,
-    predict_block, prepare, scratch_size, set_own, update as apply_update,
+    AVGPOOL, BATCHNORM, CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, DROPOUT, FLOAT32, FLOAT64, LOAD, MAXPOOL,
+    MAXPOOL_TIES, RELU, RESCALE, UINT8, Batch, Operation, Program, Worker, backward_block, cells_from, forward_block,
+    last_norm, load_image, losses_of_block, measure, measure_gradients, merge_sums, next_norm, now, predict_block,
+    prepare, scratch_size, set_own, set_own_size, take_gradients, take_moments, update as apply_update,
 )
+from .random cimport stream
 from .simd cimport LANES, REAL_BITS, flush_subnormals, real, restore_mode, vec, vload, vstore
 
 np.import_array()
@@ -91,6 +95,8 @@ cdef struct Job:
     Pool pool
     Dense dense
     Optimizer optimizer
+    Batch batch
+    Warp warp
     Py_ssize_t n, chunks           # images; parts of the batch
     bint with_bias
     Py_ssize_t in_size, out_size   # reals of an image
@@ -359,6 +365,74 @@ cdef void maxpool2d_backward_ties_images(const Job* job, Py_ssize_t first, Py_ss
                                     job.out + i * job.in_size)
 
 
+def avgpool2d_forward(np.ndarray x not None, np.ndarray y not None, geometry, int threads):
+    """x (n, h, w, c) -> y (n, oh, ow, c)."""
+    cdef Job job = pool_job(avgpool2d_forward_images, geometry)
+    cdef Py_ssize_t n = count(x, job.in_size)
+    job.x, job.out = values(x, n * job.in_size), results(y, n * job.out_size)
+    with nogil:
+        share_out(&job, n, threads)
+
+
+cdef void avgpool2d_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        avgpool_forward_image(&job.pool, job.x + i * job.in_size, job.out + i * job.out_size)
+
+
+def avgpool2d_backward(np.ndarray dy not None, np.ndarray dx not None, geometry, int threads):
+    """dy (n, oh, ow, c) -> dx (n, h, w, c)."""
+    cdef Job job = pool_job(avgpool2d_backward_images, geometry)
+    cdef Py_ssize_t n = count(dy, job.out_size)
+    job.dy, job.out = values(dy, n * job.out_size), results(dx, n * job.in_size)
+    with nogil:
+        share_out(&job, n, threads)
+
+
+cdef void avgpool2d_backward_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        avgpool_backward_image(&job.pool, job.dy + i * job.out_size, job.out + i * job.in_size)
+
+
+# ---- augmentation ----
+
+def augment(np.ndarray x not None, np.ndarray y not None, warp, uint64_t seed, int threads):
+    """Images x (n, h, w, c) -> y (n, h, w, c), each warped by its own random numbers, as `Runner.train` does."""
+    cdef Job job
+    job.work = augment_images
+    job.warp = warp_from(warp)
+    job.in_size = job.warp.h * job.warp.w * job.warp.c
+    job.n = count(x, job.in_size)
+    set_data(&job.batch, x)
+    job.batch.order, job.batch.seed = NULL, seed
+    job.out = results(y, job.n * job.in_size)
+    job.scratch_size = padded(warp_size(job.warp.h, job.warp.w, job.warp.c))
+    scratch = zeros(threads * job.scratch_size + CACHE_LINE // sizeof(real))
+    job.scratch = aligned(scratch)
+    with nogil:
+        share_out(&job, job.n, threads)
+
+
+cdef void augment_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        load_image(job.in_size, &job.batch, i, 1, 0, scratch)
+        warp_image(&job.warp, stream(job.batch.seed, i, 0), 1, 0, scratch, job.out + i * job.in_size)
+
+
+cdef Warp warp_from(warp) except *:
+    # A cnn.augment.Warp
+    cdef:
+        Warp g
+        double shift = warp.shift, rotate = warp.rotate, scale = warp.scale, shear = warp.shear
+    g.h, g.w, g.c = warp.shape
+    g.shift, g.rotate, g.scale, g.shear = shift, rotate, scale, shear
+    g.elastic, g.noise = warp.elastic, warp.noise
+    g.rows, g.columns = values(warp.rows, g.h * KNOTS), values(warp.columns, KNOTS * g.w)
+    return g
+
+
 # ---- dense ----
 
 cdef inline Job dense_job(Work work, np.ndarray w) except *:
@@ -482,7 +556,7 @@ cdef Optimizer optimizer_from(rule) except *:
 
 
 def update(np.ndarray parameters not None, np.ndarray gradients not None, np.ndarray first, np.ndarray second, rule,
-           double rate, double unbias, int threads):
+           np.ndarray factors not None, int threads):
     """One step of an optimiser on the parameters, in place; first and second are its states, or None."""
     cdef Job job
     job.work = update_runs
@@ -492,7 +566,7 @@ def update(np.ndarray parameters not None, np.ndarray gradients not None, np.nda
     job.optimizer.parameters = results(parameters, job.n)
     job.optimizer.first = results(first, job.n) if first is not None else NULL
     job.optimizer.second = results(second, job.n) if second is not None else NULL
-    set_rate(&job.optimizer, rate, unbias)
+    set_factors(&job.optimizer, <double*>checked(factors, np.NPY_FLOAT64, 3, False))
     job.scratch, job.scratch_size = NULL, 0
     with nogil:
         share_out(&job, (job.n + RUN - 1) // RUN, threads)
@@ -531,7 +605,7 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
     with nogil:
         for i in range(n):
             log_total = softmax_row(classes, z + i * classes, p + i * classes)
-            loss += cross_entropy(classes, z + i * classes, label[i], log_total, 1.0 / n, p + i * classes,
+            loss += cross_entropy(classes, z + i * classes, label[i], 0, log_total, 1.0 / n, p + i * classes,
                                   dz + i * classes)
     return loss / n
 
@@ -590,7 +664,8 @@ cdef void softmax_layer_blocks(const Job* job, Py_ssize_t first, Py_ssize_t stop
 # ---- the whole step ----
 
 _KINDS = {"load": LOAD, "conv": CONV, "conv+pool": CONV_POOL, "image conv+pool": CONV_POOL_IMAGE, "maxpool": MAXPOOL,
-          "maxpool, ties": MAXPOOL_TIES, "relu": RELU, "rescale": RESCALE, "copy": COPY, "dense": DENSE}
+          "maxpool, ties": MAXPOOL_TIES, "avgpool": AVGPOOL, "batchnorm": BATCHNORM, "dropout": DROPOUT, "relu": RELU,
+          "rescale": RESCALE, "copy": COPY, "dense": DENSE}
 
 cdef enum:
     CHECKED_AFTER = 50_000_000  # nanoseconds in which a step may go on without a look at signals
@@ -603,8 +678,7 @@ cdef struct Steps:
     Optimizer optimizer
     Batch batch
     Py_ssize_t batch_size, images, steps
-    const double* rates              # of each step
-    const double* unbiases
+    const double* factors            # three of each step
     double* losses                   # of each image
     uint8_t* right
     int not_finite, interrupted      # flags, written before a barrier and read after it
@@ -633,7 +707,7 @@ cdef class Runner:
 
     def __init__(self, plan, int threads, bint training, bint profile=False):
         cdef:
-            Py_ssize_t i, own = 0, scratch = 0, channels = 0
+            Py_ssize_t i, own = 0, scratch = 0, channels = 0, norms = 0
             np.npy_intp shape[2]
             Program* p = &self.program
             Operation* o
@@ -646,16 +720,18 @@ cdef class Runner:
         self.workers = <Worker*>calloc(threads, sizeof(Worker))
         if p.operations == NULL or self.workers == NULL:
             raise MemoryError
-        p.sums = 0
+        p.sums = p.moments = 0
         for i in range(p.count):
             o = p.operations + i
             set_operation(o, plan.operations[i])
-            o.own, o.sums = own, p.sums
-            own += own_size(o, training)
+            o.own, o.sums, o.moments = own, p.sums, p.moments
+            own += set_own_size(o, training)
             if training:
                 p.sums += o.sums_size
+                p.moments += 4 * o.channels if o.kind == BATCHNORM else 0
             scratch = max(scratch, scratch_size(o))
             channels = max(channels, o.channels)
+            norms += training and o.kind == BATCHNORM
         scratch = padded(max(scratch, p.classes))
         shape[0], shape[1] = p.count, 3
         self.nanoseconds = np.PyArray_ZEROS(2, shape, np.NPY_INT64, 0)
@@ -663,8 +739,11 @@ cdef class Runner:
         p.no_bias = self.allocate(padded(channels))
         p.all_sums = self.allocate(p.chunks * p.sums)
         p.rows = self.allocate(plan.batch_size * p.row if training else 0)
+        p.cells = self.allocate(plan.batch_size * p.cell) if norms else NULL
+        p.all_moments = self.allocate_doubles(p.chunks * p.moments)
         for i in range(threads):
-            self.workers[i].cells = self.allocate(p.block * p.cell)
+            self.workers[i].cells = self.allocate(0 if norms else p.block * p.cell)
+            self.workers[i].merged = self.allocate_doubles(2 * channels if norms else 0)
             self.workers[i].rows = self.allocate(0 if training else p.block * p.row)
             self.workers[i].own = self.allocate(own)
             self.workers[i].scratch = self.allocate(scratch)
@@ -680,17 +759,21 @@ cdef class Runner:
         self.bytes += size * sizeof(real)
         return aligned(array)
 
-    def train(self, np.ndarray parameters not None, np.ndarray first, np.ndarray second, rule,
-              np.ndarray rates not None, np.ndarray unbiases not None, np.ndarray x not None,
+    cdef double* allocate_doubles(self, Py_ssize_t size) except NULL:
+        return <double*>self.allocate(size * (sizeof(double) // sizeof(real)))
+
+    def train(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray first,
+              np.ndarray second, rule, np.ndarray factors not None, noise, np.ndarray x not None,
               np.ndarray labels not None, np.ndarray order not None, np.ndarray losses not None,
               np.ndarray right not None, int threads):
-        """As many steps as there are rates, on the images of x and labels that the int64 `order` names.
+        """As many steps as there are rows of factors, on the images of x and labels that the int64 `order` names.
 
         Fills the loss and whether it was right (uint8) of every image. Returns the number of steps done; it is less
         than all where a loss was not finite, and the parameters are then as before that step.
         """
         cdef:
             Steps s
+            Warp warp
             Py_ssize_t size = np.PyArray_SIZE(parameters)
             int team
         s.program, s.workers = &self.program, self.workers
@@ -698,12 +781,19 @@ cdef class Runner:
         s.optimizer.parameters = self.program.parameters = results(parameters, size)
         s.optimizer.first = results(first, size) if first is not None else NULL
         s.optimizer.second = results(second, size) if second is not None else NULL
-        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(rates), self.batch_size
+        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
+        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(factors) // 3, self.batch_size
         if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
             raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
-        s.rates = <double*>checked(rates, np.NPY_FLOAT64, s.steps, False)
-        s.unbiases = <double*>checked(unbiases, np.NPY_FLOAT64, s.steps, False)
+        s.factors = <double*>checked(factors, np.NPY_FLOAT64, 3 * s.steps, False)
         set_data(&s.batch, x)
+        s.batch.seed, s.batch.position, s.batch.smoothing = noise.seed, noise.first, noise.label_smoothing
+        s.batch.warp = NULL
+        if noise.warp is not None:
+            warp = warp_from(noise.warp)
+            s.batch.warp = &warp
+            if warp.h * warp.w * warp.c != self.image_size:
+                raise SystemError("a kernel was given an augmentation of other images")
         s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
         s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, count(x, self.image_size), False)
         s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
@@ -721,16 +811,17 @@ cdef class Runner:
             raise_pending()
         return s.done
 
-    def predict(self, np.ndarray parameters not None, np.ndarray x not None, np.ndarray out not None,
-                bint probabilities, int threads):
+    def predict(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray x not None,
+                np.ndarray out not None, bint probabilities, int threads):
         """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
         cdef:
             Batch batch
             Py_ssize_t n = count(x, self.image_size), part, parts
             real* to = results(out, n * self.program.classes)
         self.program.parameters = results(parameters, np.PyArray_SIZE(parameters))
+        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
         set_data(&batch, x)
-        batch.n, batch.order = n, NULL
+        batch.n, batch.order, batch.warp = n, NULL, NULL
         parts = min(threads, self.threads, n)
         with nogil:
             if parts <= 1:
@@ -755,11 +846,11 @@ cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
         batch.order += step * s.batch_size
         batch.losses = s.losses + step * s.batch_size
         batch.right = s.right + step * s.batch_size
+        batch.position += step * s.batch_size
         batch.n = min(s.batch_size, s.images - step * s.batch_size)
         chunks = min(batch.n, s.program.chunks)
-        set_rate(&optimizer, s.rates[step], s.unbiases[step])
-        if not train_images(s, me, &batch, &optimizer, chunks, part, parts, &checked_at):
-            s.not_finite = 1
+        set_factors(&optimizer, s.factors + 3 * step)
+        train_images(s, me, &batch, &optimizer, chunks, part, parts, &checked_at)
         barrier(parts)
         if s.not_finite or s.interrupted:
             break
@@ -770,31 +861,68 @@ cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
     restore_mode(mode)
 
 
-cdef bint train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
+cdef void train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
                        int part, int parts, long long* checked_at) noexcept nogil:
-    # Forward and back for this thread's chunks of images; False where a loss is not finite.
+    # Forward and back for this thread's chunks of images. All threads meet at every normalisation, both ways: between
+    # two of them, images pass a stretch of operations; in the last stretch, which mostly is the only one, they turn.
     cdef:
         const Program* p = s.program
-        Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
-        Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
-        real* rows
+        const Operation* norm
+        Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts, chunk
+        Py_ssize_t start = 0, end = next_norm(p, 0)
     memset(p.all_sums + low * p.sums, 0, (high - low) * p.sums * sizeof(real))
     prepare(p, me, True)
+    while end < p.count:
+        pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, True, False, part, checked_at)
+        norm = p.operations + end
+        for chunk in range(low, high):
+            measure(p, norm, batch.n, chunks, chunk)
+        barrier(parts)
+        take_moments(p, norm, me, batch.n, chunks)
+        start, end = end, next_norm(p, end + 1)
+    pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, True, True, part, checked_at)
+    while start > 0:
+        norm = p.operations + start
+        for chunk in range(low, high):
+            measure_gradients(p, norm, me, batch.n, chunks, chunk)
+        barrier(parts)
+        take_gradients(p, norm, me, batch.n, chunks)
+        start, end = last_norm(p, start), start + 1
+        pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, False, True, part, checked_at)
+    merge_sums(p, chunks, parts, part, 0, p.sums)
+
+
+cdef void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
+                       Py_ssize_t low, Py_ssize_t high, Py_ssize_t start, Py_ssize_t end, bint forward,
+                       bint backward, int part, long long* checked_at) noexcept nogil:
+    # The images of chunks low .. high, a block at a time: operations start .. end forward, and back down to the one
+    # above start, which is a normalisation and waits. If both, the loss lies between, and where it is not finite no
+    # image goes back: with a batch of one, weights are updated on the way.
+    cdef:
+        const Program* p = s.program
+        Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
+        Py_ssize_t lowest = start + 1 if start > 0 else p.lowest
+        real* rows
+        real* cells
+        bint finite = True
     while first < stop and not s.interrupted:
         n = min(p.block, stop - first)
         rows = p.rows + first * p.row
-        forward_block(p, me, batch, first, n, True, rows)
-        if not losses_of_block(p, me, batch, first, n, rows):
-            return False
-        backward_block(p, me, optimizer, batch.n, chunks, first, n, rows)
+        cells = cells_from(p, me, first)
+        if forward:
+            forward_block(p, me, batch, first, n, True, cells, rows, start, end)
+            if backward:
+                finite = losses_of_block(p, me, batch, first, n, cells, rows)
+        if not finite:
+            s.not_finite = 1
+        elif backward:
+            backward_block(p, me, optimizer, batch, chunks, first, n, cells, rows, lowest, end)
         first += n
         if part == 0 and now() - checked_at[0] > CHECKED_AFTER:
             with gil:
                 if check_signals() != 0:
                     s.interrupted = 1
             checked_at[0] = now()
-    merge_sums(p, chunks, parts, part, 0, p.sums)
-    return True
 
 
 cdef void predict_images(const Program* p, const Worker* me, const Batch* batch, bint probabilities, Py_ssize_t first,
@@ -835,6 +963,8 @@ cdef void set_operation(Operation* o, given) except *:
     o.dx.in_row, o.dx.at = given.dx
     o.dy.in_row, o.dy.at = given.dy
     o.out_size, o.frame_size = given.out_size, given.frame_size
+    o.gamma, o.statistics = given.gamma, given.statistics
+    o.norm.epsilon = given.epsilon
     o.kept, o.codes = given.kept, given.codes
     o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
     o.scale, o.offset = <real>scale, <real>offset
@@ -852,13 +982,26 @@ cdef void set_operation(Operation* o, given) except *:
             o.sums_size = conv_pool_image_sums_size(&o.conv_pool)
         else:
             o.sums_size = conv_pool_sums_size(&o.conv_pool)
-    elif o.kind == MAXPOOL or o.kind == MAXPOOL_TIES:
+    elif o.kind == LOAD and given.geometry:
+        o.in_h, o.in_w, o.in_c = as_tuple(given.geometry)
+    elif o.kind == BATCHNORM:
+        o.norm.positions, o.norm.c, o.norm.relu, o.norm.keep = as_tuple(given.geometry)
+    elif o.kind == DROPOUT:
+        set_dropout(o, given)
+    elif o.kind == MAXPOOL or o.kind == MAXPOOL_TIES or o.kind == AVGPOOL:
         o.pool = pool_from(given.geometry)
     elif o.kind == DENSE:
         o.dense.inputs, o.dense.units, o.dense.relu = as_tuple(given.geometry)
     elif o.kind == COPY:
         o.rows, o.width, o.x_pitch, o.y_pitch = as_tuple(given.geometry)
     o.sums_size = padded(o.sums_size)
+
+
+cdef void set_dropout(Operation* o, given) except *:
+    cdef double rate = given.geometry.rate
+    o.dropout.threshold = given.geometry.threshold
+    o.dropout.scale = <real>(1 / (1 - rate))
+    o.stream = given.geometry.stream
 
 
 # ---- the yardstick ----

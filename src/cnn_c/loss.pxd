@@ -1,7 +1,10 @@
 # Softmax and cross-entropy of one row of logits, by one thread.
 #
 #   p[j] = exp(z[j] - max z) / sum over i of exp(z[i] - max z)
-#   loss = log(sum over i of exp(z[i] - max z)) - (z[label] - max z);   dz[j] = (p[j] - [j == label]) * scale
+#   loss = log(sum over i of exp(z[i] - max z)) - sum over j of t[j] * (z[j] - max z);   dz[j] = (p[j] - t[j]) * scale
+#
+# t is 1 at the label and 0 elsewhere, or with label smoothing (Szegedy et al., 2016) smoothing / classes everywhere and
+# the rest at the label.
 
 from libc.math cimport exp, log
 
@@ -43,13 +46,17 @@ cdef inline void softmax_backward(Py_ssize_t classes, const real* dp, const real
         dz[j] = p[j] * (dp[j] - mean)
 
 
-cdef inline double cross_entropy(Py_ssize_t classes, const real* z, Py_ssize_t label, double log_total,
-                                 double scale, real* p, real* dz) noexcept nogil:
-    cdef Py_ssize_t j
-    cdef real largest = z[0]
+cdef inline double cross_entropy(Py_ssize_t classes, const real* z, Py_ssize_t label, double smoothing,
+                                 double log_total, double scale, real* p, real* dz) noexcept nogil:
+    cdef:
+        Py_ssize_t j
+        real largest = z[0]
+        double everywhere = smoothing / classes, others = 0
     for j in range(1, classes):
         largest = z[j] if z[j] > largest else largest
     for j in range(classes):
-        dz[j] = <real>(p[j] * scale)
-    dz[label] = <real>((p[label] - 1) * scale)
-    return log_total - (<double>z[label] - <double>largest)
+        dz[j] = <real>((p[j] - everywhere) * scale)
+        if smoothing > 0:  # 0 * inf would be NaN
+            others += everywhere * (<double>z[j] - <double>largest)
+    dz[label] = <real>((p[label] - everywhere - (1 - smoothing)) * scale)
+    return log_total - (1 - smoothing) * (<double>z[label] - <double>largest) - others

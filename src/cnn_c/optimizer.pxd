@@ -2,11 +2,11 @@
 #
 #   SGD    g += decay * p;   v = momentum * v + g;   p -= rate * (g + momentum * v  if nesterov else  v)
 #   Adam   g += decay * p;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g * g;
-#          p -= rate * m / (sqrt(v) * unbias + epsilon)
+#          p = shrink * p - rate * m / (sqrt(v) * unbias + epsilon)
 #   none   the gradient is kept, where `first` says
 #
 # Called with gradients that are still in registers. What changes from step to step (a schedule's rate, Adam's
-# corrections for its start from zero) comes from Python with every step.
+# corrections for its start from zero, AdamW's decay) comes from Python with every step.
 
 from .simd cimport LANES, flattened, lanes, lanes_of, real, registers, vdivide, vec, vload_lanes, vsqrt, vstore_lanes
 
@@ -23,16 +23,16 @@ cdef struct Optimizer:
     bint nesterov
     real rate, decay
     real momentum, own, carried      # momentum, or Adam's beta1; how much of a step is the gradient's, the velocity's
-    real beta2, epsilon, unbias
+    real beta2, epsilon, unbias, shrink
     real fresh, fresh2               # 1 - momentum, 1 - beta2
     real* parameters
     real* first                      # velocities or first moments, as many as parameters
     real* second                     # second moments
 
 
-cdef inline void set_rate(Optimizer* o, double rate, double unbias) noexcept nogil:
-    # What changes from step to step.
-    o.rate, o.unbias = <real>rate, <real>unbias
+cdef inline void set_factors(Optimizer* o, const double* factors) noexcept nogil:
+    # What changes from step to step: rate, unbias, shrink.
+    o.rate, o.unbias, o.shrink = <real>factors[0], <real>factors[1], <real>factors[2]
     if o.nesterov:
         o.own, o.carried = o.rate, o.rate * o.momentum
     else:
@@ -60,7 +60,7 @@ cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at,
         second = vload_lanes(o.second + at, live)
         first = o.momentum * first + o.fresh * g
         second = o.beta2 * second + o.fresh2 * g * g
-        vstore_lanes(to, p - vdivide(o.rate * first, vsqrt(second) * o.unbias + o.epsilon), live)
+        vstore_lanes(to, o.shrink * p - vdivide(o.rate * first, vsqrt(second) * o.unbias + o.epsilon), live)
         vstore_lanes(o.second + at, second, live)
     vstore_lanes(o.first + at, first, live)
 

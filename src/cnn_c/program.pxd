@@ -3,14 +3,21 @@
 # A. An image has a cell, memory for what lies between the operations on it, which each thread reuses from block to
 #    block, and a row, in which the inputs of dense layers and the gradients for their outputs wait for the update.
 # B. Forward and back, a run of operations on single images is done depth first: one image passes all of them while it
-#    is in the first cache. A dense layer takes the block as a matrix.
+#    is in the first cache. A dense layer takes the block as a matrix. A normalisation needs the whole batch: every
+#    image has a cell of its own then, and kernels.pyx lets the threads wait for each other there.
 # C. Gradients of convolutions are summed up a chunk of images at a time, by whichever thread has the chunk; those of
 #    dense layers in the update, by whichever thread has the weights. Neither sum knows how many threads there are.
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from .activation cimport relu_backward, relu_forward
+from .augment cimport Warp, warp_image, warp_size
+from .avgpool cimport avgpool_backward, avgpool_forward
+from .batchnorm cimport (
+    Norm, add_gradients, add_image, add_squares, merge_moments, normalize, normalize_backward,
+)
 from .conv cimport (
     Conv, Frame, Grouped, bias_gradient, conv2d_forward, conv2d_weight_gradient, frame_size, framed, grouped,
     input_frame, output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient,
@@ -27,9 +34,11 @@ from .conv_pool_image cimport (
 from .dense cimport (
     Dense, column_blocks, dense_backward_image, dense_forward, dense_input_gradient, dense_update, dense_update_bias,
 )
+from .dropout cimport Dropout, dropout
 from .loss cimport cross_entropy, softmax
 from .maxpool cimport Pool, maxpool_backward, maxpool_backward_ties, maxpool_forward
 from .optimizer cimport Optimizer, update_run
+from .random cimport stream
 from .simd cimport LANES, lanes_of, prefetch_far, real, registers, vload_lanes, vstore_lanes
 
 
@@ -39,7 +48,7 @@ cdef extern from *:
     static long long now(void) /* nanoseconds */
     {
         struct timespec t;
-        timespec_get(&t, TIME_UTC);
+        clock_gettime(CLOCK_MONOTONIC, &t);
         return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
     }
     """
@@ -53,6 +62,9 @@ cdef enum Kind:
     CONV_POOL_IMAGE  # the same, of an image with one channel
     MAXPOOL
     MAXPOOL_TIES
+    AVGPOOL
+    BATCHNORM        # and ReLU
+    DROPOUT
     RELU
     RESCALE
     COPY             # rows of pixels, from one pitch to another
@@ -74,12 +86,16 @@ cdef struct Operation:
     Kind kind
     bint with_dx                    # whether anything below has parameters
     Place x, y, dx, dy
+    Py_ssize_t in_h, in_w, in_c     # LOAD, of an image with rows and columns
     Py_ssize_t out_size
     Py_ssize_t kept, codes          # in the cell: what only the backward pass needs
     Py_ssize_t w, b                 # among the parameters: -1 for none; b follows w
     Py_ssize_t w_size, channels     # of w; of the output
+    Py_ssize_t gamma, statistics    # of a normalisation, among the parameters and the statistics; -1 for none
     Py_ssize_t sums, sums_size      # in a chunk's sums
+    Py_ssize_t moments              # in a chunk's moments: four rows of channels
     Py_ssize_t own                  # in a thread's memory, for this operation alone
+    Py_ssize_t folded               # there, weights and bias with a normalisation in them
     real scale, offset
     Conv conv
     Grouped grouped, turned
@@ -87,6 +103,9 @@ cdef struct Operation:
     Pool pool
     ConvPool conv_pool
     Dense dense
+    Norm norm
+    Dropout dropout
+    uint64_t stream                 # of random numbers
     Py_ssize_t rows, width, x_pitch, y_pitch  # COPY, in reals
     Py_ssize_t frame_size
 
@@ -100,8 +119,12 @@ cdef struct Program:
     Py_ssize_t classes
     real* parameters
     real* no_bias                   # zeros
+    real* statistics                # running means and variances
     real* rows                      # of a batch, in training
+    real* cells                     # of a batch, in training with normalisations; else NULL
     real* all_sums                  # a chunk's after the other's
+    double* all_moments             # likewise
+    Py_ssize_t moments              # a chunk's
     int64_t* nanoseconds            # that operations took: forward, backward, update of each; NULL if nobody asks
 
 
@@ -110,6 +133,7 @@ cdef struct Worker:                 # a thread's memory
     real* rows                      # of a block, in prediction
     real* own
     real* scratch
+    double* merged                  # moments of the batch
 
 
 cdef struct Batch:
@@ -120,6 +144,10 @@ cdef struct Batch:
     Py_ssize_t n
     double* losses
     uint8_t* right
+    double smoothing                # of labels
+    const Warp* warp                # of images, or NULL
+    uint64_t seed                   # of random numbers,
+    int64_t position                # which are counted from the epoch's first image
 
 
 cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
@@ -128,6 +156,11 @@ cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
 
 cdef inline real* place(Place p, real* cell, real* row) noexcept nogil:
     return (row if p.in_row else cell) + p.at
+
+
+cdef inline real* cells_from(const Program* p, const Worker* me, Py_ssize_t first) noexcept nogil:
+    # The cells of a block that begins with image `first`.
+    return me.cells if p.cells == NULL else p.cells + first * p.cell
 
 
 cdef enum Phase:
@@ -150,28 +183,61 @@ cdef inline void tock(const Program* p, Py_ssize_t k, Phase phase, long long beg
 cdef inline void prepare(const Program* p, const Worker* me, bint training) noexcept nogil:
     cdef Py_ssize_t i
     cdef const Operation* o
+    cdef const real* w
     cdef real* own
     for i in range(p.count):
         o = p.operations + i
         own = me.own + o.own
+        if o.gamma >= 0 and not training:
+            fold(p, o, own + o.folded, me.scratch)
         if o.kind == CONV_POOL and training and o.with_dx:
             spread_weights(&o.conv_pool, p.parameters + o.w, own)
         elif o.kind == CONV:
+            w = weights(p, o, own)
             own += frame_size(&o.frame)
-            pack_weights(&o.grouped, p.parameters + o.w, bias(p, o), own)
+            pack_weights(&o.grouped, w, bias(p, o, me.own + o.own), own)
             if training and o.with_dx:
                 own += packed_size(&o.grouped) + frame_size(&o.turned_frame)
-                turn_weights(&o.conv, p.parameters + o.w, own + packed_size(&o.turned))
+                turn_weights(&o.conv, w, own + packed_size(&o.turned))
                 pack_weights(&o.turned, own + packed_size(&o.turned), NULL, own)
 
 
-cdef inline const real* bias(const Program* p, const Operation* o) noexcept nogil:
+cdef inline void fold(const Program* p, const Operation* o, real* to, real* scratch) noexcept nogil:
+    # For predictions a normalisation is slope and shift of every channel: of a convolution's weights and bias, where
+    # it has one below it, or on its own.
+    cdef:
+        Py_ssize_t i, c, channels = o.channels
+        const real* mean = p.statistics + o.statistics
+        const real* variance = mean + channels
+        const real* gamma = p.parameters + o.gamma
+        const real* beta = gamma + channels
+    for c in range(channels):
+        scratch[c] = gamma[c] / <real>sqrt(variance[c] + o.norm.epsilon)
+    if o.kind == BATCHNORM:
+        for c in range(channels):
+            to[c], to[channels + c] = scratch[c], beta[c] - mean[c] * scratch[c]
+        return
+    for i in range(0, o.w_size // channels):
+        for c in range(channels):
+            to[i * channels + c] = p.parameters[o.w + i * channels + c] * scratch[c]
+    for c in range(channels):
+        to[o.w_size + c] = ((p.parameters[o.b + c] if o.b >= 0 else 0) - mean[c]) * scratch[c] + beta[c]
+
+
+cdef inline const real* weights(const Program* p, const Operation* o, const real* own) noexcept nogil:
+    return own + o.folded if o.folded >= 0 else p.parameters + o.w
+
+
+cdef inline const real* bias(const Program* p, const Operation* o, const real* own) noexcept nogil:
+    if o.folded >= 0:
+        return own + o.folded + o.w_size
     return p.parameters + o.b if o.b >= 0 else p.no_bias
 
 
-cdef inline Py_ssize_t own_size(const Operation* o, bint training) noexcept nogil:
+cdef inline Py_ssize_t set_own_size(Operation* o, bint training) noexcept nogil:
     # Reals of a thread's memory for one operation: frames, which are zeroed once, and prepared weights.
     cdef Py_ssize_t size = 0
+    o.folded = -1
     if o.kind == CONV_POOL and training and o.with_dx:
         size = spread_size(&o.conv_pool) * o.conv_pool.c_out + spread_row(&o.conv_pool)
     elif o.kind == CONV_POOL_IMAGE:
@@ -180,7 +246,13 @@ cdef inline Py_ssize_t own_size(const Operation* o, bint training) noexcept nogi
         size = frame_size(&o.frame) + packed_size(&o.grouped)
         if training and o.with_dx:
             size += frame_size(&o.turned_frame) + packed_size(&o.turned) + o.w_size
-    return padded(size)
+    elif o.kind == BATCHNORM:
+        size = OWN_NORM * o.channels
+    size = padded(size)
+    if o.gamma >= 0 and not training:
+        o.folded = size if o.kind != BATCHNORM else 0
+        size += padded(o.w_size + o.channels)
+    return size
 
 
 cdef inline void set_own(const Program* p, const Worker* me) noexcept nogil:
@@ -198,7 +270,9 @@ cdef inline void set_own(const Program* p, const Worker* me) noexcept nogil:
 cdef inline Py_ssize_t scratch_size(const Operation* o) noexcept nogil:
     # Reals of memory that operations share one after the other.
     cdef Py_ssize_t size = 0
-    if o.kind != DENSE and o.w >= 0:
+    if o.kind == LOAD:
+        size = warp_size(o.in_h, o.in_w, o.in_c)
+    elif o.kind != DENSE and o.w >= 0:
         size = o.w_size + o.channels
     if o.kind == CONV_POOL:
         size = max(size, lists_size(&o.conv_pool))
@@ -207,10 +281,10 @@ cdef inline Py_ssize_t scratch_size(const Operation* o) noexcept nogil:
 
 # ---- forward ----
 
-cdef inline void load_image(const Operation* o, const Batch* batch, Py_ssize_t i, real* y) noexcept nogil:
+cdef inline void load_image(Py_ssize_t size, const Batch* batch, Py_ssize_t i, real scale, real offset,
+                            real* y) noexcept nogil:
     cdef:
-        Py_ssize_t k, size = o.out_size, first = image_at(batch, i) * size
-        real scale = o.scale, offset = o.offset
+        Py_ssize_t k, first = image_at(batch, i) * size
         const uint8_t* bytes_ = <const uint8_t*>batch.data + first
         const float* singles = <const float*>batch.data + first
         const double* doubles = <const double*>batch.data + first
@@ -245,18 +319,28 @@ cdef inline void forward_image(const Program* p, const Operation* o, const Worke
         int* codes = <int*>(cell + o.codes) if training else NULL
         Py_ssize_t k
     if o.kind == LOAD:
-        load_image(o, batch, i, y)
+        if batch.warp == NULL:
+            load_image(o.out_size, batch, i, o.scale, o.offset, y)
+        else:
+            load_image(o.out_size, batch, i, 1, 0, me.scratch)
+            warp_image(batch.warp, stream(batch.seed, batch.position + i, 0), o.scale, o.offset, me.scratch, y)
     elif o.kind == CONV_POOL_IMAGE:
         split_planes(&o.conv_pool, x, cell + o.kept)
-        conv_pool_image_forward(&o.conv_pool, cell + o.kept, p.parameters + o.w, bias(p, o), own, y, codes)
+        conv_pool_image_forward(&o.conv_pool, cell + o.kept, weights(p, o, own), bias(p, o, own), own, y, codes)
     elif o.kind == CONV_POOL:
-        conv_pool_forward(&o.conv_pool, x, p.parameters + o.w, bias(p, o), y, codes)
+        conv_pool_forward(&o.conv_pool, x, weights(p, o, own), bias(p, o, own), y, codes)
     elif o.kind == CONV:
         conv2d_forward(&o.grouped, &o.frame, framed(&o.frame, x, own), own + frame_size(&o.frame), y)
     elif o.kind == MAXPOOL:
         maxpool_forward(&o.pool, x, y, codes)
     elif o.kind == MAXPOOL_TIES:
         maxpool_forward(&o.pool, x, y, NULL)
+    elif o.kind == AVGPOOL:
+        avgpool_forward(&o.pool, x, y)
+    elif o.kind == BATCHNORM:
+        normalize(&o.norm, own, own + o.channels, x, y)
+    elif o.kind == DROPOUT:
+        dropout(&o.dropout, stream(batch.seed, batch.position + i, o.stream), o.out_size, x, y)
     elif o.kind == RELU:
         relu_forward(o.out_size, x, y)
     elif o.kind == RESCALE:
@@ -266,9 +350,9 @@ cdef inline void forward_image(const Program* p, const Operation* o, const Worke
         copy_rows(o.rows, o.width, x, o.x_pitch, y, o.y_pitch)
 
 
-cdef inline Py_ssize_t end_of_run(const Program* p, Py_ssize_t k) noexcept nogil:
+cdef inline Py_ssize_t end_of_run(const Program* p, Py_ssize_t k, Py_ssize_t end) noexcept nogil:
     # The operations k .. are on single images, up to here.
-    while k < p.count and p.operations[k].kind != DENSE:
+    while k < end and p.operations[k].kind != DENSE:
         k += 1
     return k
 
@@ -283,28 +367,29 @@ cdef inline void fetch_weights(const Program* p, const Operation* o, Py_ssize_t 
 
 
 cdef inline void forward_block(const Program* p, const Worker* me, const Batch* batch, Py_ssize_t first,
-                               Py_ssize_t count, bint training, real* rows) noexcept nogil:
-    # Images first .. first + count of the batch, whose rows begin at `rows`.
-    cdef Py_ssize_t k = 0, stop, i, q
+                               Py_ssize_t count, bint training, real* cells, real* rows, Py_ssize_t k,
+                               Py_ssize_t end) noexcept nogil:
+    # Operations k .. end on images first .. first + count of the batch.
+    cdef Py_ssize_t stop, i, q
     cdef const Operation* o
     cdef long long began
-    while k < p.count:
+    while k < end:
         o = p.operations + k
         if o.kind == DENSE:
             began = tick(p)
-            dense_forward(&o.dense, count, place(o.x, me.cells, rows), p.row, p.parameters + o.w, bias(p, o),
-                          place(o.y, me.cells, rows), p.row)
+            dense_forward(&o.dense, count, place(o.x, cells, rows), p.row, p.parameters + o.w, bias(p, o, NULL),
+                          place(o.y, cells, rows), p.row)
             tock(p, k, FORWARD, began)
             k += 1
             continue
-        stop = end_of_run(p, k)
+        stop = end_of_run(p, k, end)
         for i in range(count):
             for q in range(k, stop):
                 began = tick(p)
-                forward_image(p, p.operations + q, me, batch, first + i, training, me.cells + i * p.cell,
+                forward_image(p, p.operations + q, me, batch, first + i, training, cells + i * p.cell,
                               rows + i * p.row)
                 tock(p, q, FORWARD, began)
-            if stop < p.count and count > 1:
+            if stop < end and count > 1:
                 fetch_weights(p, p.operations + stop, i, count)
         k = stop
 
@@ -312,7 +397,7 @@ cdef inline void forward_block(const Program* p, const Worker* me, const Batch* 
 # ---- loss ----
 
 cdef inline bint losses_of_block(const Program* p, const Worker* me, const Batch* batch, Py_ssize_t first,
-                                 Py_ssize_t count, real* rows) noexcept nogil:
+                                 Py_ssize_t count, real* cells, real* rows) noexcept nogil:
     # Loss and gradient for the logits, both of the mean over the batch; False where a loss is not finite.
     cdef:
         const Operation* o = p.operations + p.count - 1
@@ -323,14 +408,14 @@ cdef inline bint losses_of_block(const Program* p, const Worker* me, const Batch
         bint finite = True
     for i in range(count):
         label = batch.labels[image_at(batch, first + i)]
-        z = place(o.y, me.cells + i * p.cell, rows + i * p.row)
-        dz = place(o.dy, me.cells + i * p.cell, rows + i * p.row)
+        z = place(o.y, cells + i * p.cell, rows + i * p.row)
+        dz = place(o.dy, cells + i * p.cell, rows + i * p.row)
         best = 0
         for j in range(1, p.classes):
             if z[j] > z[best]:
                 best = j
         loss = softmax(p.classes, z, me.scratch)
-        loss = cross_entropy(p.classes, z, label, loss, scale, me.scratch, dz)
+        loss = cross_entropy(p.classes, z, label, batch.smoothing, loss, scale, me.scratch, dz)
         batch.losses[first + i] = loss
         batch.right[first + i] = best == label
         finite = finite and loss - loss == 0
@@ -339,8 +424,8 @@ cdef inline bint losses_of_block(const Program* p, const Worker* me, const Batch
 
 # ---- backward ----
 
-cdef inline void backward_image(const Program* p, const Operation* o, const Worker* me, real* cell, real* row,
-                                real* sums) noexcept nogil:
+cdef inline void backward_image(const Program* p, const Operation* o, const Worker* me, const Batch* batch,
+                                Py_ssize_t i, real* cell, real* row, real* sums) noexcept nogil:
     cdef:
         real* x = place(o.x, cell, row)
         real* y = place(o.y, cell, row)
@@ -366,6 +451,13 @@ cdef inline void backward_image(const Program* p, const Operation* o, const Work
         maxpool_backward(&o.pool, dy, codes, dx)
     elif o.kind == MAXPOOL_TIES:
         maxpool_backward_ties(&o.pool, dy, x, y, dx)
+    elif o.kind == AVGPOOL:
+        avgpool_backward(&o.pool, dy, dx)
+    elif o.kind == BATCHNORM:
+        k = o.channels
+        normalize_backward(&o.norm, own, own + 2 * k, own + 3 * k, own + 4 * k, own + 5 * k, x, dy, dx)
+    elif o.kind == DROPOUT:
+        dropout(&o.dropout, stream(batch.seed, batch.position + i, o.stream), o.out_size, dy, dx)
     elif o.kind == RELU:
         relu_backward(o.out_size, dy, y, dx)
     elif o.kind == RESCALE:
@@ -376,54 +468,144 @@ cdef inline void backward_image(const Program* p, const Operation* o, const Work
 
 
 cdef inline void backward_dense(const Program* p, const Operation* o, const Worker* me, const Optimizer* optimizer,
-                                Py_ssize_t n, Py_ssize_t count, real* rows) noexcept nogil:
+                                Py_ssize_t n, Py_ssize_t count, real* cells, real* rows) noexcept nogil:
     cdef:
         Py_ssize_t i, block
         real* dy
-        real* dx = place(o.dx, me.cells, rows) if o.with_dx else NULL
+        real* dx = place(o.dx, cells, rows) if o.with_dx else NULL
     if o.dense.relu:
         for i in range(count):
-            dy = place(o.dy, me.cells, rows + i * p.row)
-            relu_backward(o.out_size, dy, place(o.y, me.cells, rows + i * p.row), dy)
-    dy = place(o.dy, me.cells, rows)
+            dy = place(o.dy, cells, rows + i * p.row)
+            relu_backward(o.out_size, dy, place(o.y, cells, rows + i * p.row), dy)
+    dy = place(o.dy, cells, rows)
     if n == 1:
-        dense_backward_image(&o.dense, dy, place(o.x, me.cells, rows), optimizer, o.w, dx)
+        dense_backward_image(&o.dense, dy, place(o.x, cells, rows), optimizer, o.w, dx)
     elif dx != NULL:
         for block in range(column_blocks(&o.dense)):
             dense_input_gradient(&o.dense, block, count, dy, p.row, p.parameters + o.w, dx,
                                  p.row if o.dx.in_row else p.cell)
 
 
-cdef inline void backward_block(const Program* p, const Worker* me, const Optimizer* optimizer, Py_ssize_t n,
-                                Py_ssize_t chunks, Py_ssize_t first, Py_ssize_t count, real* rows) noexcept nogil:
-    # With a single image the weights of dense layers are updated on the way.
+cdef inline void backward_block(const Program* p, const Worker* me, const Optimizer* optimizer, const Batch* batch,
+                                Py_ssize_t chunks, Py_ssize_t first, Py_ssize_t count, real* cells, real* rows,
+                                Py_ssize_t low, Py_ssize_t k) noexcept nogil:
+    # Operations k - 1 .. low. With a single image the weights of dense layers are updated on the way.
     cdef:
-        Py_ssize_t k = p.count, start, i, q
+        Py_ssize_t start, i, q, n = batch.n
         long long began
         real* cell
         real* row
         real* sums
         const Operation* o
-    while k > p.lowest:
+    while k > low:
         o = p.operations + k - 1
         if o.kind == DENSE:
             k -= 1
             began = tick(p)
-            backward_dense(p, o, me, optimizer, n, count, rows)
+            backward_dense(p, o, me, optimizer, n, count, cells, rows)
             tock(p, k, BACKWARD, began)
             continue
         start = k - 1
-        while start > p.lowest and p.operations[start - 1].kind != DENSE:
+        while start > low and p.operations[start - 1].kind != DENSE:
             start -= 1
         for i in range(count):
-            cell = me.cells + i * p.cell
+            cell = cells + i * p.cell
             row = rows + i * p.row
             sums = p.all_sums + ((first + i + 1) * chunks - 1) // n * p.sums
             for q in range(k - 1, start - 1, -1):
                 began = tick(p)
-                backward_image(p, p.operations + q, me, cell, row, sums + p.operations[q].sums)
+                backward_image(p, p.operations + q, me, batch, first + i, cell, row, sums + p.operations[q].sums)
                 tock(p, q, BACKWARD, began)
         k = start
+
+
+# ---- normalisations, between whose passes threads wait for each other ----
+
+cdef enum:
+    OWN_NORM = 7  # rows of channels: slope, shift; mean, 1 / deviation; means of dy * xhat, of dy; variance
+
+
+cdef inline Py_ssize_t next_norm(const Program* p, Py_ssize_t k) noexcept nogil:
+    # From operation k on; p.count if there is none.
+    while k < p.count and p.operations[k].kind != BATCHNORM:
+        k += 1
+    return k
+
+
+cdef inline Py_ssize_t last_norm(const Program* p, Py_ssize_t k) noexcept nogil:
+    # Before operation k; 0, which is the load, if there is none.
+    k -= 1
+    while k > 0 and p.operations[k].kind != BATCHNORM:
+        k -= 1
+    return max(k, 0)
+
+
+cdef inline double values_of(const Operation* o, Py_ssize_t n, Py_ssize_t chunks, Py_ssize_t chunk) noexcept nogil:
+    # Of a channel, in a chunk of a batch of n.
+    return <double>(n * (chunk + 1) // chunks - n * chunk // chunks) * o.norm.positions
+
+
+cdef inline void measure(const Program* p, const Operation* o, Py_ssize_t n, Py_ssize_t chunks,
+                         Py_ssize_t chunk) noexcept nogil:
+    # Mean of every channel over a chunk, and the sum of squared distances from it.
+    cdef:
+        double* to = p.all_moments + chunk * p.moments + o.moments
+        Py_ssize_t i, c, first = n * chunk // chunks, stop = n * (chunk + 1) // chunks
+    memset(to, 0, 4 * o.channels * sizeof(double))
+    for i in range(first, stop):
+        add_image(&o.norm, place(o.x, p.cells + i * p.cell, p.rows + i * p.row), to)
+    for c in range(o.channels):
+        to[c] /= values_of(o, n, chunks, chunk)
+    for i in range(first, stop):
+        add_squares(&o.norm, place(o.x, p.cells + i * p.cell, p.rows + i * p.row), to, to + o.channels)
+
+
+cdef inline void take_moments(const Program* p, const Operation* o, const Worker* me, Py_ssize_t n,
+                              Py_ssize_t chunks) noexcept nogil:
+    # All chunks' moments as the batch's, by every thread for itself.
+    cdef:
+        Py_ssize_t chunk, c, channels = o.channels
+        real* own = me.own + o.own
+        const real* gamma = p.parameters + o.w
+        double count = values_of(o, n, chunks, 0), more, inverse
+    memcpy(me.merged, p.all_moments + o.moments, 2 * channels * sizeof(double))
+    for chunk in range(1, chunks):
+        more = values_of(o, n, chunks, chunk)
+        merge_moments(&o.norm, count, me.merged, more, p.all_moments + chunk * p.moments + o.moments)
+        count += more
+    for c in range(channels):
+        inverse = 1 / sqrt(me.merged[channels + c] / count + o.norm.epsilon)
+        own[c] = <real>(gamma[c] * inverse)
+        own[channels + c] = <real>(gamma[channels + c] - me.merged[c] * gamma[c] * inverse)
+        own[2 * channels + c], own[3 * channels + c] = <real>me.merged[c], <real>inverse
+        own[6 * channels + c] = <real>(me.merged[channels + c] / max(count - 1, 1.0))
+
+
+cdef inline void measure_gradients(const Program* p, const Operation* o, const Worker* me, Py_ssize_t n,
+                                   Py_ssize_t chunks, Py_ssize_t chunk) noexcept nogil:
+    cdef:
+        const real* own = me.own + o.own
+        real* cell
+        real* row
+        Py_ssize_t i
+    for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
+        cell, row = p.cells + i * p.cell, p.rows + i * p.row
+        add_gradients(&o.norm, place(o.x, cell, row), place(o.y, cell, row), place(o.dy, cell, row),
+                      own + 2 * o.channels, own + 3 * o.channels,
+                      p.all_moments + chunk * p.moments + o.moments + 2 * o.channels)
+
+
+cdef inline void take_gradients(const Program* p, const Operation* o, const Worker* me, Py_ssize_t n,
+                                Py_ssize_t chunks) noexcept nogil:
+    cdef:
+        Py_ssize_t chunk, c
+        real* means = me.own + o.own + 4 * o.channels
+        double total
+    for c in range(2 * o.channels):
+        total = 0
+        for chunk in range(chunks):
+            total += p.all_moments[chunk * p.moments + o.moments + 2 * o.channels + c]
+        means[c] = <real>(total / (<double>n * o.norm.positions))
 
 
 # ---- update ----
@@ -465,6 +647,8 @@ cdef inline void update(const Program* p, const Worker* me, const Optimizer* opt
         began = tick(p)
         if o.kind == DENSE:
             update_dense(p, o, optimizer, n, part, parts)
+        elif o.kind == BATCHNORM and k % parts == part:
+            update_norm(p, o, optimizer, me, n)
         elif o.w >= 0 and k % parts == part:
             merge_sums(p, chunks, parts, -1, o.sums, o.sums_size)
             update_conv(p, o, optimizer, me.scratch)
@@ -505,6 +689,21 @@ cdef inline void update_conv(const Program* p, const Operation* o, const Optimiz
     update_run(optimizer, o.w_size + (o.channels if db != NULL else 0), scratch, o.w)
 
 
+cdef inline void update_norm(const Program* p, const Operation* o, const Optimizer* optimizer, const Worker* me,
+                             Py_ssize_t n) noexcept nogil:
+    cdef:
+        Py_ssize_t c
+        const real* own = me.own + o.own
+        real* running = p.statistics + o.statistics
+        real keep = <real>o.norm.keep, count = <real>(n * o.norm.positions)
+    for c in range(2 * o.channels):
+        me.scratch[c] = own[4 * o.channels + c] * count
+    update_run(optimizer, 2 * o.channels, me.scratch, o.w)
+    for c in range(o.channels):
+        running[c] = keep * running[c] + (1 - keep) * own[2 * o.channels + c]
+        running[o.channels + c] = keep * running[o.channels + c] + (1 - keep) * own[6 * o.channels + c]
+
+
 # ---- prediction ----
 
 cdef inline void predict_block(const Program* p, const Worker* me, const Batch* batch, bint probabilities,
@@ -514,7 +713,7 @@ cdef inline void predict_block(const Program* p, const Worker* me, const Batch* 
         const Operation* o = p.operations + p.count - 1
         const real* z
         Py_ssize_t i
-    forward_block(p, me, batch, first, count, False, me.rows)
+    forward_block(p, me, batch, first, count, False, me.cells, me.rows, 0, p.count)
     for i in range(count):
         z = place(o.y, me.cells + i * p.cell, me.rows + i * p.row)
         if probabilities:

@@ -228,7 +228,7 @@ static inline choice iequals(ivec a, int b) { return a == b; }
 static inline choice ihas_bit(ivec a, int bit) { return (a & bit) != 0; }
 #endif
 
-/* The larger lane by lane; b where either is NaN. And where either is. */
+/* The larger lane by lane, b where either is NaN; where either is; the smaller, a where either is NaN. */
 #if VEC_BYTES == 64 && REAL_BITS == 32
 static inline vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
 static inline choice vgreater(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ); }
@@ -256,6 +256,8 @@ static inline choice vunordered(vec a, vec b) { return ~((a == a) & (b == b)); }
 static inline choice vunordered(vec a, vec b) { return !(a == a && b == b); }
 #endif
 #endif
+
+static inline vec vmin(vec a, vec b) { return vselect(vgreater(a, b), b, a); }
 
 /* x in every lane; -0.0 too, which x + 0 would lose. */
 static inline vec vsplat(real x) { return x - (vec){0}; }
@@ -388,6 +390,34 @@ static inline ivec as_ivec(vec v) { return (ivec)v; }
 static inline vec as_vec(ivec v) { vec r; memcpy(&r, &v, sizeof r); return r; }
 static inline ivec as_ivec(vec v) { ivec r; memcpy(&r, &v, sizeof r); return r; }
 #endif
+
+/* Reals without their fractions as integers, and back; and the reals at some places behind a pointer. */
+#if LANES > 1
+static inline ivec vtruncate(vec v) { return __builtin_convertvector(v, ivec); }
+static inline vec vreal(ivec v) { return __builtin_convertvector(v, vec); }
+#else
+static inline ivec vtruncate(vec v) { return (ivec)v; }
+static inline vec vreal(ivec v) { return (vec)v; }
+#endif
+#if VEC_BYTES == 64 && REAL_BITS == 32
+static inline vec vgather(const real *p, ivec at) { return (vec)_mm512_i32gather_ps((__m512i)at, p, 4); }
+#elif VEC_BYTES == 64
+static inline vec vgather(const real *p, ivec at) { return (vec)_mm512_i64gather_pd((__m512i)at, p, 8); }
+#elif VEC_BYTES == 32 && REAL_BITS == 32
+static inline vec vgather(const real *p, ivec at) { return (vec)_mm256_i32gather_ps(p, (__m256i)at, 4); }
+#elif VEC_BYTES == 32
+static inline vec vgather(const real *p, ivec at) { return (vec)_mm256_i64gather_pd(p, (__m256i)at, 8); }
+#elif LANES > 1
+static inline vec vgather(const real *p, ivec at)
+{
+    vec v;
+    for (int i = 0; i < LANES; i++) v[i] = p[at[i]];
+    return v;
+}
+#else
+static inline vec vgather(const real *p, ivec at) { return p[at]; }
+#endif
+
 
 /* 0, 1, 2, ... */
 static inline ivec iramp(void)
