@@ -95,7 +95,7 @@ class Augment:
 
 
 def _splines(size: int) -> np.ndarray:
-    """Uniform cubic B-splines at each of `size` pixels, (size, KNOTS), so scaled that normal knots give normal values."""
+    """Cubic B-splines at each of `size` pixels, (size, KNOTS), scaled so that normal knots give normal values."""
     t = (np.arange(size) + 0.5) / size * (KNOTS - 3)
     distance = np.abs(t[:, None] - np.arange(-1, KNOTS - 1))
     near = (4 - 6 * distance**2 + 3 * distance**3) / 6

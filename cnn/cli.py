@@ -1,18 +1,12 @@
-"""The command line. It loads data, calls the library and shows the result; a program can do all of it.
-
-An error of the user's or of the machine's is one line and a status: 1, or 2 for the command line itself, or
-130 for Ctrl-C. Only --debug shows where it came from.
-"""
+"""The command line. It loads data, calls the library and shows the result; a program can do all of it."""
 
 from __future__ import annotations
 
-import functools
 import platform
 import sys
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -24,10 +18,12 @@ import cnn
 import cnn_c
 
 from . import checks, models
+from .command_line import DataOption, DebugOption, ThreadsOption, reports_errors
 from .compare import Comparison
 from .compare import compare as compare_layers
 from .config import processor
 from .datasets import load_mnist
+from .datasets.command import data_app
 
 app = typer.Typer(
     help="Train small convolutional networks on handwritten digits, on a CPU.",
@@ -36,23 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Folder with the four MNIST files.",
-        show_default="CNN_DATA_DIR, or the cache, or a download",
-    ),
-]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Threads to compute with.", show_default="one a core"),
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+app.add_typer(data_app)
 
 
 class Net(str, Enum):
@@ -81,29 +61,6 @@ RECIPES = {
 def main() -> None:
     """Run the command line; the entry point of the script `cnn`."""
     app(prog_name="cnn")
-
-
-def reports_errors(command: Command) -> Command:
-    """Turn the errors that a command's arguments and files can cause into one line and an exit status."""
-
-    @functools.wraps(command)
-    def run(*, debug: bool, **options: Any) -> None:
-        try:
-            command(debug=debug, **options)
-        except BrokenPipeError:  # the reader of our output has left: no error of ours
-            raise
-        except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
-            if debug:
-                raise
-            typer.echo(f"cnn: {error}", err=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            typer.echo("cnn: interrupted", err=True)
-            raise typer.Exit(130) from None
-
-    return run  # type: ignore[return-value]
 
 
 @app.command()

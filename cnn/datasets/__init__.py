@@ -1,11 +1,26 @@
-"""Data sets of handwritten digits: loaders, and the reader of the IDX files that they come in.
+"""Data sets of handwritten digits and others in their form: loaders, and the IDX files that they come in.
 
 Images are uint8 (N, height, width) as the files hold them, labels uint8 (N,). `mnist` is the module that the
 tutorial's programs import.
 """
 
 from . import mnist
-from .idx import read_idx
-from .mnist import Dataset, load_mnist
+from .digits import load_digits
+from .fashion import load_fashion_mnist
+from .folder import LabelledImages, load_folder, load_images
+from .form import Dataset
+from .idx import load_idx, save_idx
+from .mnist import load_mnist
 
-__all__ = ["Dataset", "load_mnist", "mnist", "read_idx"]
+__all__ = [
+    "Dataset",
+    "LabelledImages",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_folder",
+    "load_idx",
+    "load_images",
+    "load_mnist",
+    "mnist",
+    "save_idx",
+]

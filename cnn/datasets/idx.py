@@ -1,4 +1,4 @@
-"""Reader of IDX files, the format of MNIST: four magic bytes, the sizes, then the elements, all big-endian.
+"""IDX files, the format of MNIST: four magic bytes, the sizes, then the elements, all big-endian.
 
 The magic is 0, 0, a code of the element type, the number of dimensions. Nothing in a header is believed: the
 content is read in pieces, so that a file costs the memory of what it holds, not of what it claims to hold.
@@ -17,17 +17,22 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
+from .writing import write_atomically
+
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 GZIP_MAGIC = b"\x1f\x8b"
 # Deflate packs zeros a thousandfold: without a limit, a file of 10 MB could ask for 10 GB.
 LARGEST_COMPRESSED_CONTENT = 1 << 30
 LARGEST_ARRAY = (1 << 63) - 1
+LARGEST_SIZE = (1 << 32) - 1
 MOST_DIMENSIONS = 32
+COMPRESSION = 6  # 9 takes ten times as long on images of digits and saves 2 % of their bytes
 PIECE = 1 << 20
 
 
-def read_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndarray[Any, Any]:
+def load_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndarray[Any, Any]:
     """Read one IDX file, gzip-compressed or not (told by its first bytes, not by its name).
 
     Parameters
@@ -64,6 +69,47 @@ def read_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndar
             raise ValueError(f"{path}: damaged gzip file: {error}") from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+
+def save_idx(path: str | os.PathLike[str], array: Any) -> None:
+    """Write an array as an IDX file, gzip-compressed if its name ends in `.gz`.
+
+    The same array gives the same bytes, whatever the time. The file is replaced at once: it is what it was, or whole.
+
+    Parameters
+    ----------
+    path : str or path-like
+    array : array_like
+        uint8, int8, int16, int32, float32 or float64, in 1 to 32 dimensions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the format has no place for such an array; says what it takes.
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    array = checks.array("array", array)
+    codes = {np.dtype(element).newbyteorder("="): code for code, element in ELEMENT_TYPES.items()}
+    element = array.dtype.newbyteorder("=")
+    if element not in codes:
+        raise TypeError(f"array must be one of {', '.join(map(str, codes))} for an IDX file, got {array.dtype}")
+    if not 1 <= array.ndim <= MOST_DIMENSIONS or max(array.shape) > LARGEST_SIZE:
+        raise ValueError(
+            f"array must have 1 to {MOST_DIMENSIONS} dimensions of at most {LARGEST_SIZE:,} for an IDX file, "
+            f"got shape {array.shape}"
+        )
+    header = bytes([0, 0, codes[element], array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    data = header + array.astype(element.newbyteorder(">"), copy=False).tobytes()
+    if path.suffix == ".gz":
+        if array.nbytes > LARGEST_COMPRESSED_CONTENT:
+            raise ValueError(
+                f"{path}: from a compressed file at most {LARGEST_COMPRESSED_CONTENT:,} bytes are read, "
+                f"got an array of {array.nbytes:,}"
+            )
+        data = gzip.compress(data, COMPRESSION, mtime=0)
+    write_atomically(path, data)
 
 
 def _read_content(content: io.BufferedIOBase, limit: int, sha256: str | None) -> np.ndarray[Any, Any]:

@@ -1,0 +1,136 @@
+"""Picture files as arrays: to train on, from a folder with a sub-folder for each class, or to be told apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .. import checks
+from .form import Array
+from .picture import SUFFIXES, read_picture
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+DIGITS = tuple("0123456789")
+MOST_CLASSES = 256  # that a uint8 label can tell apart
+
+
+class LabelledImages(NamedTuple):
+    """Images uint8 (N, height, width), labels uint8 (N,), and for each label the name of its class."""
+
+    images: Array
+    labels: Array
+    classes: tuple[str, ...]
+
+
+def load_folder(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] = (28, 28),
+    invert: bool | Literal["auto"] = "auto",
+) -> LabelledImages:
+    """Load pictures from the sub-folders of a folder, one for each class.
+
+    The sub-folders' names in sorted order are the classes; where all are single digits, the classes are the ten
+    digits, and each has the label of its name. Hidden files and folders, and files that are no pictures by their
+    names (`.png`, `.jpg` and the like), are left out.
+
+    Parameters
+    ----------
+    path : str or path-like
+    size : int or (int, int)
+        Height and width to which every picture is shrunk or grown, with its border's grey around it.
+    invert : bool or "auto"
+        Whether to make dark ink on light paper light on dark, as MNIST is; "auto" does so with every picture whose
+        border is mostly lighter than the middle grey.
+
+    Returns
+    -------
+    LabelledImages
+        (images, labels, classes): uint8 (N, height, width), uint8 (N,), tuple of str.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds no pictures in sub-folders, or more than 256 classes; names the file that is no picture.
+    OSError
+        If a file cannot be read.
+    ImportError
+        If Pillow is not installed.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the folder {folder} does not exist or is not a folder")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    classes = DIGITS if set(names) <= set(DIGITS) else tuple(names)
+    if len(classes) > MOST_CLASSES:
+        raise ValueError(f"{folder} holds {len(classes)} sub-folders, expected at most {MOST_CLASSES} classes")
+    found = [(file, classes.index(name)) for name in names for file in _pictures(folder / name)]
+    if not found:
+        raise ValueError(f"{folder} holds no pictures in sub-folders, expected a sub-folder for each class")
+    files, labels = zip(*found, strict=True)
+    return LabelledImages(load_images(files, size, invert), np.array(labels, np.uint8), classes)
+
+
+def load_images(paths: Paths, size: int | tuple[int, int] = (28, 28), invert: bool | Literal["auto"] = "auto") -> Array:
+    """Load pictures from files and folders, in the order of `image_files`.
+
+    Parameters
+    ----------
+    paths : str or path-like, or several
+    size, invert
+        As for `load_folder`.
+
+    Returns
+    -------
+    ndarray
+        uint8 (N, height, width).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, OSError, ImportError
+        As for `load_folder`.
+    """
+    height, width = checks.pair("size", size, minimum=1)
+    checks.elements("size", height, width)
+    if invert not in (True, False, "auto"):
+        raise ValueError(f'invert must be True, False or "auto", got {invert!r}')
+    inverted = None if invert == "auto" else bool(invert)
+    return np.stack([read_picture(file, (height, width), inverted) for file in image_files(paths)])
+
+
+def image_files(paths: Paths) -> list[Path]:
+    """The files that are meant by files and folders: of a folder its pictures, sorted by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist.
+    ValueError
+        If there is no picture.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files: list[Path] = []
+    for path in (Path(path).expanduser() for path in given):
+        if path.is_dir():
+            files += _pictures(path)
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise FileNotFoundError(f"{path} does not exist, or is neither a file nor a folder")
+    if not files:
+        raise ValueError(f"paths must name pictures, got none: {', '.join(map(str, given)) or 'nothing'}")
+    return files
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )

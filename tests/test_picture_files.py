@@ -1,0 +1,329 @@
+"""Picture files of all kinds as arrays, and folders of them as data sets."""
+
+import io
+import sys
+import zlib
+
+import numpy as np
+import pytest
+
+from cnn.datasets import load_folder, load_images
+from cnn.datasets.folder import image_files
+
+Image = pytest.importorskip("PIL.Image")
+
+WHITE, BLACK = 255, 0
+
+
+def digit(background=BLACK, ink=WHITE, size=28):
+    """A bar on a plain background, uint8 (size, size)."""
+    image = np.full((size, size), background, np.uint8)
+    image[size // 4 : 3 * size // 4, 3 * size // 7 : 4 * size // 7] = ink
+    return image
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(image, name="digit.png", **options):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(path, **options)
+        return path
+
+    return save
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "tif", "pgm"])
+def test_a_picture_of_the_right_size_keeps_its_pixels(save, suffix):
+    (image,) = load_images(save(digit(), f"digit.{suffix}"))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, digit())
+
+
+@pytest.mark.parametrize("name", ["digit.jpg", "digit.JPEG", "digit.webp"])
+def test_a_picture_that_was_compressed_with_losses_is_nearly_what_it_was(save, name):
+    (image,) = load_images(save(digit(), name, quality=95))
+    assert np.abs(image.astype(int) - digit()).max() <= 32
+
+
+def test_mnist_survives_a_stay_in_picture_files(save, mnist_dataset):
+    images = mnist_dataset.test_images[:20]
+    files = [save(image, f"{i}.png") for i, image in enumerate(images)]
+    np.testing.assert_array_equal(load_images(files), images)
+
+
+@pytest.mark.parametrize(
+    ("invert", "background", "expected"),
+    [
+        ("auto", WHITE, digit()),
+        ("auto", BLACK, digit()),
+        ("auto", 128, 255 - digit(128)),
+        ("auto", 127, digit(127)),
+        (True, BLACK, digit(WHITE, BLACK)),
+        (False, WHITE, digit(WHITE, BLACK)),
+    ],
+)
+def test_dark_ink_on_light_paper_is_made_light_on_dark(save, invert, background, expected):
+    ink = BLACK if background == WHITE else WHITE
+    (image,) = load_images(save(digit(background, ink)), invert=invert)
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_the_border_and_not_the_whole_picture_says_what_is_the_paper(save):
+    mostly_ink = np.full((28, 28), WHITE, np.uint8)
+    mostly_ink[[0, -1]] = mostly_ink[:, [0, -1]] = BLACK
+    np.testing.assert_array_equal(load_images(save(mostly_ink))[0], mostly_ink)
+
+
+def test_every_picture_is_looked_at_alone(save):
+    files = [save(digit(), "dark.png"), save(digit(WHITE, BLACK), "light.png")]
+    np.testing.assert_array_equal(*load_images(files))
+
+
+def as_16_bits():
+    return Image.fromarray(digit().astype(np.uint16) * 257)
+
+
+def as_32_bits():
+    return Image.fromarray(digit().astype(np.int32) * 257)
+
+
+def as_palette():
+    return Image.fromarray(digit()).convert("RGB").quantize(4)
+
+
+def as_alpha():
+    """Black ink on nothing: the colour is black everywhere, and alpha is the ink."""
+    return Image.merge("LA", [Image.new("L", (28, 28)), Image.fromarray(digit())])
+
+
+def as_palette_with_a_transparent_colour():
+    image = Image.fromarray(digit() // 255).convert("P")
+    image.putpalette([9, 9, 9, 0, 0, 0])
+    image.info["transparency"] = 0
+    return image
+
+
+def as_one_bit():
+    return Image.fromarray(digit()).convert("1")
+
+
+def as_colour():
+    return Image.fromarray(digit()).convert("RGB")
+
+
+def as_cmyk():
+    return Image.fromarray(digit()).convert("RGB").convert("CMYK")
+
+
+KINDS = {
+    as_16_bits: ("png", "tif"),
+    as_32_bits: ("tif",),
+    as_palette: ("png", "gif", "bmp"),
+    as_alpha: ("png", "webp"),
+    as_palette_with_a_transparent_colour: ("png", "gif"),
+    as_one_bit: ("png", "tif"),
+    as_colour: ("png", "bmp"),
+    as_cmyk: ("tif",),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [(kind, suffix) for kind, suffixes in KINDS.items() for suffix in suffixes]
+)
+def test_every_kind_of_picture_gives_the_same_pixels(save, kind, suffix):
+    options = {"lossless": True} if suffix == "webp" else {}
+    np.testing.assert_array_equal(load_images(save(kind(), f"digit.{suffix}", **options))[0], digit())
+
+
+def test_half_transparent_ink_is_grey_on_white(save):
+    image = Image.new("RGBA", (28, 28), (0, 0, 0, 128))
+    assert np.unique(load_images(save(image), invert=False)).tolist() == [127]
+
+
+def test_of_an_animation_the_first_frame_counts(save):
+    frames = [Image.fromarray(digit(ink=ink)) for ink in (WHITE, 90, 200)]
+    for name in ("moving.gif", "moving.png"):
+        path = save(frames[0], name, save_all=True, append_images=frames[1:])
+        np.testing.assert_array_equal(load_images(path)[0], digit())
+
+
+def test_a_photograph_is_turned_as_its_camera_says(save):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the top of the scene is at the right
+    lying = np.rot90(digit())
+    np.testing.assert_array_equal(load_images(save(lying, "photo.png", exif=exif))[0], digit())
+
+
+def test_floating_point_pixels_are_refused_because_their_range_is_unknown(save):
+    with pytest.raises(ValueError, match=r"digit\.tif: .*floating-point"):
+        load_images(save(digit().astype(np.float32), "digit.tif"))
+
+
+def test_pixels_that_no_picture_has_are_refused(save):
+    with pytest.raises(ValueError, match=r"digit\.tif: .*pixels from 0 to 25,?500000"):
+        load_images(save(digit().astype(np.int32) * 100_000, "digit.tif"))
+
+
+@pytest.mark.parametrize("size", [14, 56, 300])
+def test_a_picture_is_fitted_into_the_size(save, size):
+    (image,) = load_images(save(digit(size=size)))
+    assert image.shape == (28, 28)
+    assert image[8:20, 13:15].min() > 200
+    assert image[:5].max() == image[:, :9].max() == BLACK
+
+
+@pytest.mark.parametrize("background", [BLACK, WHITE, 60])
+def test_a_picture_that_is_no_square_keeps_its_shape_between_borders_of_its_own_grey(save, background):
+    narrow = np.full((56, 28), background, np.uint8)
+    narrow[8:48, 8:20] = 255 - background
+    (image,) = load_images(save(narrow), invert=False)
+    assert np.unique(image[:, [*range(7), *range(21, 28)]]).tolist() == [background]
+    assert abs(int(image[14, 14]) - (255 - background)) <= 2  # shrunk with a filter that overshoots a little
+
+
+def test_the_size_is_height_and_width(save):
+    path = save(digit())
+    assert load_images(path, size=(20, 12)).shape == (1, 20, 12)
+    assert load_images(path, size=32).shape == (1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "reason"),
+    [
+        ({"size": 0}, ValueError, "size must be at least 1"),
+        ({"size": (28, 28, 1)}, ValueError, "size must be an int or a pair"),
+        ({"size": 2.5}, TypeError, "size must be an integer"),
+        ({"size": 2**40}, ValueError, "size overflow"),
+        ({"invert": "no"}, ValueError, 'invert must be True, False or "auto"'),
+    ],
+)
+def test_a_bad_argument_is_named(save, arguments, error, reason):
+    with pytest.raises(error, match=reason):
+        load_images(save(digit()), **arguments)
+
+
+def encoded(format, image=None):
+    buffer = io.BytesIO()
+    (image or Image.fromarray(digit())).save(buffer, format)
+    return buffer.getvalue()
+
+
+def chunk(kind, data):
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def png_header(width, height):
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size + bytes([8, 0, 0, 0, 0]))
+
+
+UNREADABLE = {
+    "empty": b"",
+    "text": b"not a picture",
+    "an IDX file": bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]),
+    "a header alone": png_header(28, 28),
+    "half of a PNG file": encoded("PNG")[:-40],
+    "half of a JPEG file": encoded("JPEG")[:300],
+    "a PNG file with a bad checksum": encoded("PNG").replace(b"IDAT", b"IDAU"),
+    "a picture without pixels": png_header(0, 28),
+    "PostScript, which would be a program": encoded("EPS"),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_file_that_holds_no_whole_picture_is_named(tmp_path, content):
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"bad\.png: not a picture that can be read: .+"):
+        load_images(tmp_path / "bad.png")
+
+
+def test_a_jpeg_file_cut_anywhere_is_refused_or_whole(tmp_path):
+    whole = encoded("JPEG")
+    (tmp_path / "whole.jpg").write_bytes(whole)
+    expected = load_images(tmp_path / "whole.jpg")
+    for length in range(0, len(whole), 7):
+        (tmp_path / "cut.jpg").write_bytes(whole[:length])
+        try:
+            image = load_images(tmp_path / "cut.jpg")
+        except ValueError as error:
+            assert "cut.jpg" in str(error)  # noqa: PT017
+        else:
+            np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["of which Pillow warns", "which Pillow refuses"])
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path, times):
+    side = int((times * Image.MAX_IMAGE_PIXELS) ** 0.5) + 1
+    (tmp_path / "bomb.png").write_bytes(png_header(side, side) + chunk(b"IDAT", zlib.compress(bytes(1000))))
+    with pytest.raises(ValueError, match=r"bomb\.png: .*decompression bomb"):
+        load_images(tmp_path / "bomb.png")
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent\.png"):
+        load_images(tmp_path / "absent.png")
+
+
+def test_without_pillow_the_error_says_what_to_install(save, monkeypatch):
+    path = save(digit())
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r"pip install 'cnn-c\[images\]'"):
+        load_images(path)
+
+
+def test_files_and_folders_are_read_in_the_order_that_is_given_and_a_folder_by_names(save, tmp_path):
+    for name in ("b/2.png", "b/10.png", "a.png", "b/.hidden.png", "b/notes.txt.png/x.png"):
+        save(digit(), name)
+    (tmp_path / "b" / "notes.txt").write_text("no picture")
+    files = image_files([tmp_path / "b", str(tmp_path / "a.png")])
+    assert files == [tmp_path / "b/10.png", tmp_path / "b/2.png", tmp_path / "a.png"]
+    assert load_images([tmp_path / "b", tmp_path / "a.png"]).shape == (3, 28, 28)
+
+
+def test_paths_without_a_picture_are_refused(tmp_path):
+    for paths in ([], tmp_path):
+        with pytest.raises(ValueError, match="paths must name pictures, got none"):
+            load_images(paths)
+
+
+def test_the_sub_folders_of_a_folder_are_the_classes(save, tmp_path):
+    for name in ("dog/1.png", "dog/2.png", "cat/1.jpg", ".trash/1.png", "readme.png"):
+        save(digit(), name)
+    (tmp_path / "empty").mkdir()
+    images, labels, classes = load_folder(tmp_path)
+    assert images.shape == (3, 28, 28)
+    assert labels.dtype == images.dtype == np.uint8
+    assert classes == ("cat", "dog", "empty")
+    assert labels.tolist() == [0, 1, 1]
+
+
+def test_folders_of_digits_have_the_labels_of_their_names(save, tmp_path):
+    for name in ("7/a.png", "3/a.png", "3/b.png"):
+        save(digit(ink=100 + int(name[0])), name)
+    images, labels, classes = load_folder(tmp_path)
+    assert labels.tolist() == [3, 3, 7]
+    assert classes == tuple("0123456789")
+    assert images.max((1, 2)).tolist() == [103, 103, 107]
+
+
+def test_a_folder_of_pictures_without_classes_is_refused(save, tmp_path):
+    save(digit())
+    with pytest.raises(ValueError, match="holds no pictures in sub-folders"):
+        load_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_folder(tmp_path / "nowhere")
+
+
+def test_more_classes_than_labels_are_refused(tmp_path):
+    for i in range(257):
+        (tmp_path / f"class {i}").mkdir()
+    with pytest.raises(ValueError, match="257 sub-folders, expected at most 256"):
+        load_folder(tmp_path)
+
+
+def test_a_damaged_file_among_good_ones_is_named(save, tmp_path):
+    save(digit(), "1/good.png")
+    (tmp_path / "1" / "bad.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"1/bad\.png"):
+        load_folder(tmp_path)
