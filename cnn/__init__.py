@@ -15,6 +15,7 @@ from .threads import get_num_threads, set_num_threads
 from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
 
 _LAZY_MODULES = ("datasets", "reference")
+_OPTIONAL_MODULES = ("plot", "report")  # need matplotlib, so `dir` does not promise them
 
 
 def show_config() -> None:
@@ -26,7 +27,7 @@ def show_config() -> None:
 
 def __getattr__(name: str):
     # Not everybody needs these; what nobody asked for is not imported.
-    if name in _LAZY_MODULES:
+    if name in _LAZY_MODULES + _OPTIONAL_MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":
         from importlib.metadata import version

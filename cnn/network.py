@@ -244,7 +244,7 @@ class Sequential:
             y_val = self._labels("validation_data[1]", validation_data[1], len(x_val))
         rng = np.random.default_rng(seed)
         history = History([], [], [], [], [], [])
-        optimizer.start(epochs * -(-len(x) // batch_size))
+        optimizer.start(epochs * -(-len(x) // batch_size), epochs)
         with reporter(progress, epochs, len(x)) as report:
             for epoch in range(1, epochs + 1):
                 report.epoch_begin(epoch)

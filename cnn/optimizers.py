@@ -39,9 +39,9 @@ class Optimizer:
         self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
         self.start(0)
 
-    def start(self, steps: int) -> None:
-        """Begin a fit of so many steps: without velocity or moments, and with the schedule's first rate."""
-        self._steps = steps
+    def start(self, steps: int, epochs: int = 1) -> None:
+        """Begin a fit of so many steps in all: without velocity or moments, and with the schedule's first rate."""
+        self._steps, self._epochs = steps, epochs
         self.done = 0
         self._of: np.ndarray | None = None
         self._arrays: list[np.ndarray | None] = [None, None]
@@ -63,12 +63,14 @@ class Optimizer:
 
     def rates(self, steps: int) -> np.ndarray:
         """The learning rates of the next so many steps, float64."""
+        rates = np.empty(steps)
         if hasattr(self.learning_rate, "at"):
-            if not self._steps:  # outside of a fit a schedule stays at its beginning
-                return np.full(steps, self.learning_rate.at(0.0))
-            done = [min((self.done + i) / self._steps, 1.0) for i in range(steps)]
-            return np.array([self.learning_rate.at(fraction) for fraction in done])
-        return np.full(steps, self.learning_rate)
+            # Outside of a fit a schedule stays at its beginning.
+            done = (self.done + np.arange(steps)) / self._steps if self._steps else np.zeros(steps)
+            rates[...] = self.learning_rate.at(np.minimum(done, 1.0), self._epochs)
+        else:
+            rates[...] = self.learning_rate
+        return rates
 
     def factors(self, steps: int) -> np.ndarray:
         """What changes from step to step, for the next so many: float64 (steps, 3).

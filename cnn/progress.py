@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: a bar in a terminal, one line an epoch in a log file, or nothing.
+"""What a fit shows while it runs: a bar in a terminal or a notebook, one line an epoch in a log file, or nothing.
 
 `step` is called once a batch, which may take ten microseconds, so it mostly does no more than read the clock.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -39,8 +39,8 @@ def reporter(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -
     Parameters
     ----------
     mode : "auto", True or False
-        "auto" and True show a bar if the standard output is a terminal and otherwise one line an epoch; False
-        shows nothing.
+        "auto" and True show a bar if the standard output is a terminal or a notebook's, and otherwise one line an
+        epoch; False shows nothing.
     epochs, images_per_epoch : int
         Length of the fit.
 
@@ -53,6 +53,8 @@ def reporter(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -
         raise ValueError(f'progress must be "auto", True or False, got {mode!r}')
     if not mode:
         yield Silence()
+    elif _in_a_notebook():
+        yield Cell(epochs, images_per_epoch)
     elif not _in_a_terminal():
         yield Lines(epochs)
     else:
@@ -66,6 +68,11 @@ def reporter(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -
 
 def _in_a_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _in_a_notebook() -> bool:
+    ipython = sys.modules.get("IPython")  # imported already where it runs us
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def epoch_line(epoch: int, epochs: int, logs: Mapping[str, float]) -> str:
@@ -104,39 +111,83 @@ class Lines(Silence):
         print(epoch_line(self.epoch, self.epochs, logs), flush=True)
 
 
-class Bar:
-    """Draws a bar that fills once an epoch, and prints a line above it at the end of each."""
+class Live(Silence):
+    """What a bar shows, a few times a second: how far the epoch is, its figures, and the time left of the fit."""
 
-    def __init__(self, progress: Progress, epochs: int, images_per_epoch: int) -> None:
-        self.progress = progress
+    def __init__(self, epochs: int, images_per_epoch: int) -> None:
         self.epochs = epochs
         self.images_per_epoch = images_per_epoch
-        self.task = progress.add_task("", total=images_per_epoch, figures="")
+        self.epoch, self.last_step = 0, 0.0
+        self.between = 0.0  # seconds from the last step of an epoch to the next epoch: validation, callbacks
 
     def epoch_begin(self, epoch: int) -> None:
-        self.epoch = epoch
         self.began = perf_counter()
+        if self.epoch:
+            self.between += self.began - self.last_step
+        self.epoch = epoch
         self.next_drawing = self.began + SECONDS_BETWEEN_DRAWINGS
-        self._draw(0, "")
+        self.draw(0, "")
 
     def step(self, images_seen: int, loss: float, accuracy: float) -> None:
-        now = perf_counter()
+        self.last_step = now = perf_counter()
         if now < self.next_drawing:
             return
         rate = images_seen / (now - self.began)
-        left = (self.images_per_epoch * (self.epochs - self.epoch + 1) - images_seen) / rate
+        epochs_left = self.epochs - self.epoch + 1
+        left = (self.images_per_epoch * epochs_left - images_seen) / rate
+        left += epochs_left * self.between / max(1, self.epoch - 1)
         figures = f"loss {loss:.4f}  accuracy {accuracy:.2%}  {rate:,.0f} images/s  {_clock(left)} left"
-        self._draw(images_seen, figures)
+        self.draw(images_seen, figures)
         self.next_drawing = perf_counter() + SECONDS_BETWEEN_DRAWINGS
+
+    def title(self) -> str:
+        return f"epoch {self.epoch:{len(str(self.epochs))}}/{self.epochs}"
+
+    def draw(self, images_seen: int, figures: str) -> None:
+        raise NotImplementedError
+
+
+class Bar(Live):
+    """Draws a bar that fills once an epoch, and prints a line above it at the end of each."""
+
+    def __init__(self, progress: Progress, epochs: int, images_per_epoch: int) -> None:
+        super().__init__(epochs, images_per_epoch)
+        self.progress = progress
+        self.task = progress.add_task("", total=images_per_epoch, figures="")
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
         line = epoch_line(self.epoch, self.epochs, logs)
         self.progress.console.print(line, highlight=False, soft_wrap=True)
 
-    def _draw(self, images_seen: int, figures: str) -> None:
-        description = f"epoch {self.epoch:{len(str(self.epochs))}}/{self.epochs}"
-        self.progress.update(self.task, description=description, completed=images_seen, figures=figures)
+    def draw(self, images_seen: int, figures: str) -> None:
+        self.progress.update(self.task, description=self.title(), completed=images_seen, figures=figures)
         self.progress.refresh()
+
+
+class Cell(Live):
+    """The same in a notebook: one display of plain text, changed in place, which needs no widgets."""
+
+    def __init__(self, epochs: int, images_per_epoch: int) -> None:
+        super().__init__(epochs, images_per_epoch)
+        self.lines: list[str] = []
+        self.handle: Any = None
+
+    def epoch_end(self, logs: Mapping[str, float]) -> None:
+        self.lines.append(epoch_line(self.epoch, self.epochs, logs))
+        self._show(self.lines)
+
+    def draw(self, images_seen: int, figures: str) -> None:
+        filled = 20 * images_seen // self.images_per_epoch
+        self._show([*self.lines, f"{self.title()} {'█' * filled}{'░' * (20 - filled)} {figures}"])
+
+    def _show(self, lines: list[str]) -> None:
+        from IPython.display import display
+
+        text = {"text/plain": "\n".join(lines)}
+        if self.handle is None:
+            self.handle = display(text, raw=True, display_id=True)
+        else:
+            self.handle.update(text, raw=True)
 
 
 def _clock(seconds: float) -> str:

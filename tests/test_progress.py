@@ -1,8 +1,9 @@
-"""What a fit shows: lines in a log file, a bar in a terminal, nothing."""
+"""What a fit shows: lines in a log file, a bar in a terminal or a notebook, nothing."""
 
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -149,3 +150,90 @@ def test_the_bar_is_drawn_a_few_times_a_second_however_many_steps_there_are(monk
 @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (4211, "1:10:11")])
 def test_time_left_reads_as_a_clock(seconds, shown):
     assert progress._clock(seconds) == shown
+
+
+def test_time_left_counts_what_came_between_the_epochs_so_far(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress, "perf_counter", lambda: now)
+    counting = CountingProgress()
+    bar = progress.Bar(counting, epochs=3, images_per_epoch=100)
+    bar.epoch_begin(1)
+    now = 10.0
+    bar.step(100, 0.5, 0.75)
+    assert counting.drawings[-1]["figures"].endswith("  0:20 left")  # of what came after the epoch nothing is known
+    now = 14.0  # four seconds of validation
+    bar.epoch_begin(2)
+    now = 19.0
+    bar.step(50, 0.5, 0.75)
+    assert counting.drawings[-1]["figures"].endswith("  0:23 left")  # 5 + 4 + 10 + 4
+
+
+# ---- in a notebook -----------------------------------------------------------------------------------------
+
+
+class Display:
+    """What a cell shows, in place of IPython's display."""
+
+    def __init__(self):
+        self.shown, self.displays = [], 0
+
+    def __call__(self, data, raw, display_id):
+        assert raw
+        assert display_id
+        self.displays += 1
+        self.update(data, raw)
+        return self
+
+    def update(self, data, raw):
+        self.shown.append(data["text/plain"])
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """A cell of a notebook, as far as `reporter` can tell."""
+    display = Display()
+    shell = types.SimpleNamespace(kernel=object())
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: shell
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    return display
+
+
+@pytest.mark.parametrize("mode", ["auto", True])
+def test_a_notebook_gets_one_display_that_keeps_a_line_of_every_epoch(cell, capsys, mode):
+    run_fit(mode)
+    assert cell.displays == 1
+    assert cell.shown[-1].splitlines() == [
+        "epoch 1/2  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s",
+        "epoch 2/2  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s",
+    ]
+    assert capsys.readouterr().out == ""
+
+
+def test_the_bar_of_a_notebook_fills_below_the_lines_of_earlier_epochs(cell, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress, "perf_counter", lambda: now)
+    with progress.reporter("auto", 2, 100) as report:
+        report.epoch_begin(1)
+        report.epoch_end(LOGS)
+        report.epoch_begin(2)
+        now = 1.0
+        report.step(50, 1.0, 0.5)
+    line, bar = cell.shown[-1].splitlines()
+    assert line.startswith("epoch 1/2  loss 0.5000")
+    assert bar == f"epoch 2/2 {'█' * 10}{'░' * 10} loss 1.0000  accuracy 50.00%  50 images/s  0:01 left"
+
+
+def test_a_notebook_shows_nothing_when_nothing_is_wanted(cell):
+    run_fit(False)
+    assert cell.shown == []
+
+
+def test_ipython_in_a_terminal_is_no_notebook(cell, capsys):
+    sys.modules["IPython"].get_ipython = lambda: types.SimpleNamespace()
+    run_fit("auto")
+    assert cell.shown == []
+    assert len(capsys.readouterr().out.splitlines()) == 2

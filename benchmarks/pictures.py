@@ -1,0 +1,39 @@
+"""The pictures in the documentation: what `cnn.plot` draws of the two-convolution net, trained on MNIST.
+
+    python benchmarks/pictures.py [--folder docs]
+
+Trains for three epochs, as `cnn train` does, a few seconds; MNIST is found as `cnn.datasets.load_mnist` finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+import cnn
+from cnn import plot
+from cnn.datasets import load_mnist
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent.parent / "docs")
+    folder = parser.parse_args().folder
+    folder.mkdir(exist_ok=True)
+    matplotlib.rcParams["svg.hashsalt"] = "cnn-c"  # the same results give the same file
+    data = load_mnist()
+    test = data.test_images, data.test_labels
+    net = cnn.models.two_conv(seed=0)
+    optimizer = cnn.SGD(cnn.schedules.Cosine(0.03), momentum=0.9, nesterov=True)
+    history = net.fit(data.train_images, data.train_labels, epochs=3, optimizer=optimizer, seed=0, validation_data=test)
+    plot.training_curves(history, folder / "training_curves.svg")
+    plot.filters(net, folder / "filters.png")
+    plot.feature_maps(net, data.test_images[0], folder / "feature_maps.png")
+    plot.confusion_matrix(net, *test, folder / "confusion_matrix.svg")
+    plot.worst_mistakes(net, *test, path=folder / "worst_mistakes.png")
+
+
+if __name__ == "__main__":
+    main()
