@@ -8,9 +8,12 @@ import importlib
 
 from . import functional, models, schedules
 from .augment import Augment
+from .callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
+from .checkpoint import Checkpoint
 from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
+from .saving import load
 from .threads import get_num_threads, set_num_threads
 from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
 
@@ -47,11 +50,15 @@ __all__ = [
     "Augment",
     "AvgPool2D",
     "BatchNorm",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
     "Conv2D",
     "Conv3x3",
     "ConvolutionalNeuralNetwork",
     "Dense",
     "Dropout",
+    "EarlyStopping",
     "Flatten",
     "MaxPool2",
     "MaxPool2D",
@@ -59,8 +66,10 @@ __all__ = [
     "Rescaling",
     "Sequential",
     "Softmax",
+    "TensorBoard",
     "functional",
     "get_num_threads",
+    "load",
     "models",
     "schedules",
     "set_num_threads",

@@ -56,6 +56,16 @@ def real(name: str, value, dtype: np.dtype | None = None) -> np.ndarray:
     return np.require(value, dtype, ["C", "A"])
 
 
+def path(name: str, value) -> str:
+    """A path of text, from a str or what has `__fspath__`."""
+    result = value.__fspath__() if hasattr(value, "__fspath__") else value
+    if not isinstance(result, str):
+        raise TypeError(f"{name} must be a str or a pathlib.Path, got {value!r}")
+    if not result or "\0" in result:
+        raise ValueError(f"{name} must name a file, got {value!r}")
+    return result
+
+
 def integer(name: str, value, minimum: int) -> int:
     """`value` as an int of at least `minimum`."""
     try:

@@ -40,7 +40,7 @@ def reports_errors(command: Command) -> Command:
             command(debug=debug, **options)
         except BrokenPipeError:  # the reader of our output has left: no error of ours
             raise
-        except (ValueError, TypeError, OSError, ArithmeticError, MemoryError) as error:
+        except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError) as error:
             if debug:
                 raise
             typer.echo(f"cnn: {error}", err=True)

@@ -6,7 +6,10 @@ A layer checks what it is given once and calls its operations through `ops`: `cn
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections import Counter
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -82,6 +85,15 @@ class Layer:
         self.statistics = self._initial_statistics()
         return self
 
+    def configuration(self) -> dict[str, Any]:
+        """The arguments that make a layer like this one, in values that JSON has: each is an attribute of its name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def fix_shapes(self, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Take the shapes that follow from `input_shape`, but no memory; those of parameters and statistics by name."""
+        self.input_shape, self.output_shape = input_shape, self._plan(input_shape)
+        return self._learned_shapes()
+
     def forward(self, x, training=True) -> np.ndarray:
         """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need.
 
@@ -132,6 +144,10 @@ class Layer:
         """The output's shape for a checked `input_shape`."""
         return input_shape
 
+    def _learned_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of what the layer learns, by name, once it has been planned."""
+        return {}
+
     def _initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {}
 
@@ -142,6 +158,17 @@ class Layer:
         if not self.input_shape:
             raise RuntimeError(f"{type(self).__name__} has no shape yet: call build(input_shape) first")
         return checks.images("x", x, self.input_shape, self.dtype)
+
+
+def layer_names(layers: Sequence[Layer]) -> list[str]:
+    """One a layer: "conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" and so on."""
+    seen: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        kind = type(layer).__name__.lower()
+        seen[kind] += 1
+        names.append(f"{kind}_{seen[kind]}")
+    return names
 
 
 class _Weighted(Layer):
@@ -171,7 +198,18 @@ class _Weighted(Layer):
             raise ValueError("bias cannot be assigned: the layer was made with bias=False")
         self.bias[...] = checks.parameter("bias", value, self.bias)
 
-    def _he(self, rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    def configuration(self):
+        return super().configuration() | {"bias": self._has_bias}
+
+    def _weights_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _learned_shapes(self):
+        shape = self._weights_shape()
+        return {"weights": shape} | ({"bias": shape[-1:]} if self._has_bias else {})
+
+    def _initial_parameters(self, rng):
+        shape = self._weights_shape()
         scale = math.sqrt(2 / math.prod(shape[:-1]))
         parameters = {"weights": (rng.standard_normal(shape) * scale).astype(self.dtype)}
         if self._has_bias:
@@ -216,8 +254,8 @@ class Conv2D(_Weighted):
         self.macs = self.geometry.macs
         return self.geometry.output_shape
 
-    def _initial_parameters(self, rng):
-        return self._he(rng, self.geometry.kernel_shape)
+    def _weights_shape(self):
+        return self.geometry.kernel_shape
 
     def run(self, x):
         return self.ops.conv2d_forward(x, self.weights, self.bias, self.geometry), x
@@ -331,8 +369,8 @@ class Dense(_Weighted):
         self.macs = input_shape[0] * self.units
         return (self.units,)
 
-    def _initial_parameters(self, rng):
-        return self._he(rng, (*self.input_shape, self.units))
+    def _weights_shape(self):
+        return *self.input_shape, self.units
 
     def run(self, x):
         return self.ops.dense_forward(x, self.weights, self.bias), x
@@ -428,6 +466,9 @@ class BatchNorm(Layer):
     def _initial_parameters(self, rng):
         channels = self.input_shape[-1]
         return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}
+
+    def _learned_shapes(self):
+        return dict.fromkeys(("gamma", "beta", "mean", "variance"), self.input_shape[-1:])
 
     def _initial_statistics(self):
         channels = self.input_shape[-1]

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import math
-import time
-from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnn_c import KERNELS
 
-from . import checks
+from . import archive, checks, saving
+from .augment import Augment
+from .checkpoint import SavedRun
 from .compiled import aligned_zeros
-from .layers import Layer, operations
+from .layers import Layer, layer_names, operations
 from .noise import Noise
 from .optimizers import SGD, Optimizer
 from .plan import BLOCK, Plan, make_plan
-from .progress import reporter
 from .tables import text_table
 from .threads import get_num_threads
+from .training import Data, History, Run, Settings
 
-_SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
-_PIXELS_A_CALL = 1 << 22  # of a prediction, for the same reason
+_PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
 _UINT8 = np.dtype(np.uint8)
 _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
-_NOT_COPIED = (
-    "_ops",
-    "_parameters",
-    "_gradients",
-    "_statistics",
-    "_trainer",
-    "_predictors",
-)  # made anew for a copied net
+# Made anew for a copied net.
+_NOT_COPIED = ("_ops", "_parameters", "_gradients", "_statistics", "_trainer", "_predictors", "run")
 
 
 class Evaluation(NamedTuple):
@@ -40,17 +33,6 @@ class Evaluation(NamedTuple):
 
     loss: float
     accuracy: float
-
-
-class History(NamedTuple):
-    """What `Sequential.fit` returns: one entry an epoch. Without validation data the two val lists stay empty."""
-
-    loss: list[float]
-    accuracy: list[float]
-    val_loss: list[float]
-    val_accuracy: list[float]
-    seconds: list[float]
-    images_per_second: list[float]
 
 
 class Sequential:
@@ -73,6 +55,9 @@ class Sequential:
     TypeError, ValueError
         What is no layer, or layers whose shapes do not fit.
     """
+
+    run: Run | None = None  # the fit that is running
+    stop_training = False  # set to True, it ends that after its epoch
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
         self.layers: list[Layer] = list(layers)
@@ -138,14 +123,7 @@ class Sequential:
         self._trainer, self._predictors = None, []
 
     def _names(self) -> list[str]:
-        """One a layer: "conv2d_1", "relu_1", "maxpool2d_1", "conv2d_2" and so on."""
-        seen: Counter[str] = Counter()
-        names = []
-        for layer in self.layers:
-            kind = type(layer).__name__.lower()
-            seen[kind] += 1
-            names.append(f"{kind}_{seen[kind]}")
-        return names
+        return layer_names(self.layers)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
@@ -163,6 +141,23 @@ class Sequential:
             for statistic, value in layer.statistics.items()
         }
         return self.parameters() | statistics
+
+    def save(self, path) -> None:
+        """Write the net to a file, from which `cnn.load` makes it again: in safetensors, with its layers as JSON.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            An old file is replaced in one moment; whatever happens, there is that one or the new one.
+
+        Raises
+        ------
+        TypeError
+            A layer that is none of this package; a path that is none.
+        OSError
+            The folder is missing or read-only, the disk is full, what is there is no file.
+        """
+        archive.write(path, saving.document(self), self.state())
 
     def plan(self, batch_size=32) -> None:
         """Print how `fit` and `predict` run the net: fused operations, with bytes and multiply-adds of an image."""
@@ -200,6 +195,7 @@ class Sequential:
         progress="auto",
         augment=None,
         label_smoothing=0.0,
+        resume=None,
     ) -> History:
         """Train on images and labels.
 
@@ -217,10 +213,17 @@ class Sequential:
         shuffle : bool
             Draw a new order of the images for every epoch, from `seed`.
         seed : int or None
-        callbacks : sequence of objects
+        callbacks : sequence of `cnn.Callback`, or of objects with some of its methods
             `on_epoch_end(net, logs)` of each is called after every epoch, with the epoch's figures in a dict.
         progress : "auto", True or False
             A bar in a terminal, a line an epoch in a file; or nothing.
+        augment : Augment or None
+            How images are changed at random, anew in every epoch.
+        label_smoothing : float from 0 to below 1
+            How much of every label is spread evenly over all classes (Szegedy et al., 2016).
+        resume : str, pathlib.Path or None
+            A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
+            have ended, with the same bits. All other arguments have to be those of that fit.
 
         Returns
         -------
@@ -229,68 +232,32 @@ class Sequential:
         Raises
         ------
         TypeError, ValueError
-            Arguments that are no images or labels of this net, or out of range.
+            Arguments that are no images or labels of this net, or out of range; a file to resume from that is no
+            checkpoint of this fit.
+        OSError
+            There is no file to resume from.
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
-        epochs = checks.integer("epochs", epochs, minimum=0)
-        batch_size = min(checks.integer("batch_size", batch_size, minimum=1), len(x))
-        optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
         if validation_data is not None:
             x_val = self._images("validation_data[0]", validation_data[0])
-            y_val = self._labels("validation_data[1]", validation_data[1], len(x_val))
-        rng = np.random.default_rng(seed)
-        history = History([], [], [], [], [], [])
-        optimizer.start(epochs * -(-len(x) // batch_size), epochs)
-        with reporter(progress, epochs, len(x)) as report:
-            for epoch in range(1, epochs + 1):
-                report.epoch_begin(epoch)
-                order = rng.permutation(len(x)) if shuffle else np.arange(len(x))
-                warp = augment.warp(self.input_shape, self.dtype) if augment else None
-                noise = Noise(int(rng.integers(2**63)), 0, warp, label_smoothing)
-                logs = self._run_epoch(epoch, x, y, order, batch_size, optimizer, report, noise)
-                if validation_data is not None:
-                    evaluation = self.evaluate(x_val, y_val)
-                    logs |= {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy}
-                for name, value in logs.items():
-                    getattr(history, name).append(value)
-                report.epoch_end(logs)
-                for callback in callbacks:
-                    callback.on_epoch_end(self, logs)
-        return history
-
-    def _run_epoch(self, epoch, x, y, order, batch_size, optimizer, report, noise) -> dict[str, float]:
-        """All batches once; the epoch's figures."""
-        good = self._parameters.copy()
-        all_losses = np.empty(len(order))
-        right, seen, step, steps = 0, 0, 0, 1
-        start = time.perf_counter()
-        while seen < len(order):
-            begin = time.perf_counter()
-            part = order[seen : seen + steps * batch_size]
-            losses, were_right, done = self._train(x, y, part, batch_size, optimizer, noise._replace(first=seen))
-            step += done
-            all_losses[seen : seen + len(losses)] = losses
-            seen += len(losses)
-            right += int(were_right.sum())
-            if len(losses) < len(part):
-                self._parameters[...] = good
-                raise _diverged("the loss became NaN or infinite", epoch, step + 1)
-            report.step(seen, float(all_losses[:seen].mean()), right / seen)
-            steps = max(1, int(steps * _SECONDS_A_CALL / (time.perf_counter() - begin)))
-        if not np.isfinite(self._parameters).all():  # the last step's doing, which no loss has seen
-            self._parameters[...] = good
-            raise _diverged("parameters became NaN or infinite", epoch, step)
-        seconds = time.perf_counter() - start
-        return {
-            "loss": float(all_losses.mean()),  # of all at once: how many steps a call made depends on the clock
-            "accuracy": right / seen,
-            "seconds": seconds,
-            "images_per_second": seen / seconds,
-        }
+            validation_data = x_val, self._labels("validation_data[1]", validation_data[1], len(x_val))
+        if augment is not None and not isinstance(augment, Augment):
+            raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
+        settings = Settings(
+            checks.integer("epochs", epochs, minimum=0),
+            min(checks.integer("batch_size", batch_size, minimum=1), len(x)),
+            bool(shuffle),
+            seed,
+            augment,
+            checks.number("label_smoothing", label_smoothing, maximum=math.nextafter(1.0, 0.0)),
+        )
+        optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
+        run = Run(self, Data(x, y, validation_data), settings, optimizer, callbacks)
+        return run.go(progress, None if resume is None else SavedRun(resume, run))
 
     def _train(self, x, y, order, batch_size, optimizer, noise) -> tuple[np.ndarray, np.ndarray, int]:
         """Steps on the images that `order` names: loss and rightness of each image, and how many steps were done.
@@ -410,10 +377,3 @@ def _optimizer(optimizer):
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
     return optimizer
-
-
-def _diverged(what: str, epoch: int, step: int) -> FloatingPointError:
-    return FloatingPointError(
-        f"{what} in epoch {epoch}, step {step}; the parameters are set back to the start of that epoch. "
-        "A smaller learning rate may help, or look for NaN and inf in x"
-    )

@@ -7,6 +7,7 @@ The arithmetic is that of `src/cnn_c/optimizer.pxd`, in the epilogue of the comp
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,19 @@ class Optimizer:
                 for i in range(2)
             ]
         return self._arrays
+
+    def arrays(self, parameters: np.ndarray) -> list[np.ndarray]:
+        """Velocities or moments for these parameters, those that there are."""
+        return [array for array in self.states(parameters) if array is not None]
+
+    def restore(self, parameters: np.ndarray, arrays: Sequence[np.ndarray], done: int) -> None:
+        """Go on with these parameters after `done` steps, with copies of what `arrays` gave then."""
+        own = self.arrays(parameters)
+        if len(arrays) != len(own):
+            raise ValueError(f"optimizer must have {len(own)} arrays of velocities or moments, got {len(arrays)}")
+        for array, value in zip(own, arrays, strict=True):
+            array[...] = checks.parameter("optimizer", value, array)
+        self.done = done
 
     def rate(self) -> float:
         """The learning rate of the next step."""

@@ -7,8 +7,6 @@ not of text, so that whatever a title or a detail holds is escaped.
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from html import escape
@@ -23,6 +21,7 @@ import numpy as np
 
 from . import plot
 from .config import config
+from .files import write_atomically
 from .layers import Conv2D
 from .plot.mistakes import MOST_CLASSES
 from .plot.style import Picture
@@ -81,7 +80,7 @@ def write_report(
     )
     path = Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_atomically(path, page.encode())
+    write_atomically(path, page.encode())
     return path
 
 
@@ -189,15 +188,3 @@ def _details(details: Mapping[str, Any]) -> Element:
         for name, value in [*details.items(), *config().items()]
     )
     return _section("Details", _element("table", _element("tbody", *told), class_="details"))
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """The new file or the old one, whole, whatever happens."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

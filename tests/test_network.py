@@ -433,6 +433,7 @@ def test_callbacks_are_called_in_order_after_every_epoch_with_its_figures(either
     history = fitted(net, *data(20), epochs=2, callbacks=[Callback("a"), Callback("b")])
     assert [(name, of) for name, of, _ in calls] == [("a", net), ("b", net)] * 2
     for epoch, (_, _, logs) in enumerate(calls[::2]):
+        assert (logs.pop("epoch"), logs.pop("epochs"), logs.pop("learning_rate")) == (epoch + 1, 2, 0.1)
         assert logs.keys() == {"loss", "accuracy", "seconds", "images_per_second"}
         assert all(getattr(history, name)[epoch] == figure for name, figure in logs.items())
 

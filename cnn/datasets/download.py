@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 
+from ..files import write_atomically
 from .form import Array
 from .idx import load_idx
-from .writing import write_atomically
 
 # Seconds for all mirrors together to answer at all.
 CONNECT_TIMEOUT = 5.0
