@@ -56,9 +56,9 @@ def test_without_shuffling_the_epochs_have_seeds_too():
 
 
 def test_the_steps_know_how_images_and_labels_are_changed():
-    augment = cnn.schedules.Cosine(1)  # any object
-    _, noise = watched(augment=augment, label_smoothing=0.25)
-    assert noise == Noise(noise.seed, 0, augment, 0.25)
+    _, noise = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
+    assert noise == Noise(noise.seed, 0, noise.warp, 0.25)
+    assert (noise.warp.shape, noise.warp.shift) == ((2, 2, 1), 2)
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1, 1.5, math.nan, math.inf])

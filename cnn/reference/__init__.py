@@ -17,14 +17,29 @@ from .functional import (
     softmax,
     softmax_cross_entropy,
 )
-from .layers import Conv2D, ConvolutionalNeuralNetwork, Dense, Flatten, MaxPool2D, ReLU, Rescaling, Sequential
+from .layers import (
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    ConvolutionalNeuralNetwork,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Rescaling,
+    Sequential,
+)
 from .tutorial import Conv3x3, MaxPool2, Softmax
 
 __all__ = [
+    "AvgPool2D",
+    "BatchNorm",
     "Conv2D",
     "Conv3x3",
     "ConvolutionalNeuralNetwork",
     "Dense",
+    "Dropout",
     "Flatten",
     "MaxPool2",
     "MaxPool2D",

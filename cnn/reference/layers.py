@@ -13,6 +13,18 @@ class MaxPool2D(layers.MaxPool2D):
     backend = "numpy"
 
 
+class AvgPool2D(layers.AvgPool2D):
+    backend = "numpy"
+
+
+class BatchNorm(layers.BatchNorm):
+    backend = "numpy"
+
+
+class Dropout(layers.Dropout):
+    backend = "numpy"
+
+
 class Dense(layers.Dense):
     backend = "numpy"
 
