@@ -18,6 +18,7 @@ from .tables import text_table
 
 _WIDEST = 16  # reals to which sizes are rounded: the widest register, or cache line, of the smaller dtype
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
+_ELEMENTWISE = ("batchnorm", "dropout", "relu", "rescale")
 _CHUNKS = 16  # parts of a batch whose convolution gradients are summed apart, and the most threads of use
 
 
@@ -307,7 +308,10 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int, training: 
         dense = step.kind == "dense"
         in_row = dense or (following is not None and following.kind == "dense")
         value = Place(in_row, (row if in_row else cell).take(layout.size))
-        gradient = Place(dense, (row if dense else cell).take(layout.size))
+        if step.kind in _ELEMENTWISE and layout == layout_in:
+            gradient = gradient_in  # each number makes way for the one that comes of it
+        else:
+            gradient = Place(dense, (row if dense else cell).take(layout.size))
         geometry = _geometry(step, layout_in, layout, stream=1 + len(operations))
         kept, codes = (cell.take(size) for size in _kept_sizes(step, geometry))
         w, w_size, b = parameters.get(id(step.layers[0]), (-1, 0, -1)) if step.layers else (-1, 0, -1)
