@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import os
 import socket
-import sys
 import threading
 import time
 from concurrent import futures
@@ -166,7 +165,7 @@ def mirrors(published_at):
 def strokes(monkeypatch):
     """What stands for generated digits."""
     dataset = DATASET._replace(train_labels=LABELS + 1)
-    monkeypatch.setitem(sys.modules, "cnn.datasets.strokes", SimpleNamespace(load_strokes=lambda: dataset))
+    monkeypatch.setattr("cnn.datasets.strokes.load_strokes", lambda: dataset)
     return dataset
 
 

@@ -1,4 +1,4 @@
-"""Data sets of handwritten digits and others in their form: loaders, and the IDX files that they come in.
+"""Data sets of handwritten digits and others in their form: loaders, the IDX files they come in, digits drawn here.
 
 Images are uint8 (N, height, width) as the files hold them, labels uint8 (N,). `mnist` is the module that the
 tutorial's programs import.
@@ -11,6 +11,7 @@ from .folder import LabelledImages, load_folder, load_images
 from .form import Dataset
 from .idx import load_idx, save_idx
 from .mnist import load_mnist
+from .strokes import load_strokes
 
 __all__ = [
     "Dataset",
@@ -21,6 +22,7 @@ __all__ = [
     "load_idx",
     "load_images",
     "load_mnist",
+    "load_strokes",
     "mnist",
     "save_idx",
 ]

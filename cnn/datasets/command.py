@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..command_line import DebugOption, reports_errors
-from . import form, inventory, published
+from . import form, inventory, published, strokes
 from .idx import save_idx
 
 data_app = typer.Typer(
@@ -134,14 +134,12 @@ def export(
     cnn data export strokes ~/strokes
     cnn data export strokes ~/strokes --train 6000 --test 1000 --seed 1
     """
-    from .strokes import load_strokes
-
     folder = folder.expanduser()
     for file in form.FILES:
         present = form.find(folder, file)
         if present is not None:
             raise FileExistsError(f"{present} exists already, and is not replaced; name another folder")
-    dataset = load_strokes(train=train, test=test, seed=seed)
+    dataset = strokes.load_strokes(train=train, test=test, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     for file, array in zip(form.FILES, dataset, strict=True):
         save_idx(folder / f"{file}.gz", array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import form, mnist, published
+from . import form, mnist, published, strokes
 from .download import DownloadError
 from .form import Dataset
 
@@ -37,11 +37,9 @@ def load_digits(data_dir: str | os.PathLike[str] | None = None) -> tuple[Dataset
     try:
         dataset = mnist.load_mnist()
     except OSError as error:
-        from .strokes import load_strokes
-
         # Without a network, or without a folder for the cache: either way there is no MNIST.
         reason = error.reason if isinstance(error, DownloadError) else str(error)
-        return load_strokes(), (
+        return strokes.load_strokes(), (
             f"generated strokes, because MNIST is neither in the cache nor can it be downloaded ({reason})"
         )
     return dataset, "MNIST from the cache" if cached else "MNIST, downloaded to the cache"
