@@ -12,9 +12,9 @@ from pathlib import Path
 
 import matplotlib
 
-import cnn
 from cnn import plot
 from cnn.datasets import load_mnist
+from cnn.recipes import RECIPES
 
 
 def main() -> None:
@@ -25,9 +25,9 @@ def main() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "cnn-c"  # the same results give the same file
     data = load_mnist()
     test = data.test_images, data.test_labels
-    net = cnn.models.two_conv(seed=0)
-    optimizer = cnn.SGD(cnn.schedules.Cosine(0.03), momentum=0.9, nesterov=True)
-    history = net.fit(data.train_images, data.train_labels, epochs=3, optimizer=optimizer, seed=0, validation_data=test)
+    recipe = RECIPES["fast"]
+    net = recipe.build(seed=0)
+    history = net.fit(data.train_images, data.train_labels, validation_data=test, **recipe.arguments(seed=0))
     plot.training_curves(history, folder / "training_curves.svg")
     plot.filters(net, folder / "filters.png")
     plot.feature_maps(net, data.test_images[0], folder / "feature_maps.png")

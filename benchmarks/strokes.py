@@ -1,9 +1,8 @@
 """How well a net reads MNIST's digits that has seen drawn ones alone: those of `cnn.datasets.load_strokes`.
 
-    python benchmarks/strokes.py [--train 60000] [--epochs 3] [--rate 0.03] [--batch-size 32] [--seeds 3] [--threads 2]
+    python benchmarks/strokes.py [--train 60000] [--recipe fast] [--seeds 3] [--threads 2]
 
-The net is that of two convolutions, the recipe that of `time_to_accuracy.py`. No image of MNIST is trained on. Each
-seed draws digits of its own.
+No image of MNIST is trained on. Each seed draws digits of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from timing import machine
 
 import cnn
 from cnn.datasets import Dataset, load_mnist, load_strokes
+from cnn.recipes import RECIPES
 
 
 class Run(NamedTuple):
@@ -35,16 +35,9 @@ def run(mnist: Dataset, seed: int, options: argparse.Namespace) -> Run:
     start = perf_counter()
     data = load_strokes(train=options.train, seed=seed)
     drawn = perf_counter()
-    net = cnn.models.two_conv(seed=seed)
-    net.fit(
-        data.train_images,
-        data.train_labels,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        optimizer=cnn.SGD(cnn.schedules.Cosine(options.rate), momentum=0.9, nesterov=True),
-        seed=seed,
-        progress=False,
-    )
+    recipe = RECIPES[options.recipe]
+    net = recipe.build(seed=seed)
+    net.fit(data.train_images, data.train_labels, progress=False, **recipe.arguments(seed))
     fitted = perf_counter()
     own = net.score(data.test_images, data.test_labels)
     return Run(drawn - start, fitted - drawn, own, net.score(mnist.test_images, mnist.test_labels))
@@ -53,9 +46,7 @@ def run(mnist: Dataset, seed: int, options: argparse.Namespace) -> Run:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=int, default=60000, help="how many digits to draw for training")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=0.03, help="of the first step")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--recipe", choices=RECIPES, default="fast")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--threads", type=int, default=cnn.get_num_threads())
     return parser.parse_args()
@@ -66,7 +57,7 @@ def main() -> None:
     cnn.set_num_threads(options.threads)
     mnist = load_mnist()
     runs = [run(mnist, seed, options) for seed in range(options.seeds)]
-    title = f"Trained on {options.train:,} drawn digits, {options.epochs} epochs, batch {options.batch_size}"
+    title = f"Trained on {options.train:,} drawn digits by the recipe {options.recipe}"
     table = Table(title=title, caption=machine(), caption_justify="left")
     for name in ("seed", "drawing, s", "fit, s", "drawn test digits, %", "MNIST's, %"):
         table.add_column(name, justify="right", no_wrap=True)

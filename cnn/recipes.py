@@ -19,18 +19,17 @@ class Recipe(NamedTuple):
     epochs: int
     batch_size: int
     learning_rate: float
+    weight_decay: float = 0.0
     augment: Augment | None = None
-    label_smoothing: float = 0.0
 
     def arguments(self, seed: int | None = None) -> dict[str, Any]:
         """What `Sequential.fit` takes beside images, labels and what the fit shows."""
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "optimizer": SGD(Cosine(self.learning_rate), momentum=0.9, nesterov=True),
+            "optimizer": SGD(Cosine(self.learning_rate), momentum=0.9, nesterov=True, weight_decay=self.weight_decay),
             "seed": seed,
             "augment": self.augment,
-            "label_smoothing": self.label_smoothing,
         }
 
 
@@ -41,6 +40,7 @@ RECIPES = {
         epochs=50,
         batch_size=64,
         learning_rate=0.03,
+        weight_decay=5e-4,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
     ),
 }
