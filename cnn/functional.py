@@ -143,6 +143,44 @@ def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     return compiled.maxpool2d_backward_ties(dy, x, y, g)
 
 
+def avgpool2d_forward(x, pool_size, stride=None, padding=0):
+    """Mean of every window, of its elements on the image: padding does not count (ONNX's default).
+
+    Parameters
+    ----------
+    x : array (n, h, w, c)
+    pool_size, stride, padding
+        As in `maxpool2d_forward`.
+
+    Returns
+    -------
+    y : array (n, oh, ow, c)
+    """
+    x = checks.real("x", x)
+    return compiled.avgpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
+
+
+def avgpool2d_backward(dy, input_shape, pool_size, stride=None, padding=0):
+    """Gradient of `avgpool2d_forward`: each window shares it out among its elements.
+
+    Parameters
+    ----------
+    dy : array (n, oh, ow, c)
+    input_shape : (n, h, w, c)
+    pool_size, stride, padding
+        As in `avgpool2d_forward`.
+
+    Returns
+    -------
+    dx : array of shape `input_shape`
+    """
+    dy = checks.real("dy", dy)
+    input_shape = tuple(input_shape)
+    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
+    return compiled.avgpool2d_backward(dy, g)
+
+
 def dense_forward(x, w, b):
     """Affine map of every row, x @ w + b.
 

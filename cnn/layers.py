@@ -418,14 +418,14 @@ class Dropout(Layer):
         return {}
 
     def run(self, x):
-        factors = (self._rng.random(x.shape) >= self.rate).astype(self.dtype) / self.dtype.type(1 - self.rate)
-        return x * factors, factors
+        kept = self._rng.random(x.shape) >= self.rate
+        return operations("numpy").dropout(x, kept, self.rate), kept
 
     def run_inference(self, x):
         return x.copy()
 
     def run_input_gradient(self, dy, kept):
-        return dy * kept
+        return operations("numpy").dropout(dy, kept, self.rate)
 
 
 class BatchNorm(Layer):
@@ -480,8 +480,9 @@ class BatchNorm(Layer):
         ops = operations("numpy")
         y, mean, variance = ops.batchnorm_forward(x, self.gamma, self.beta, self.epsilon)
         count = x.size // x.shape[-1]
-        self._follow("mean", mean)
-        self._follow("variance", variance * count / max(count - 1, 1))
+        if count:
+            self._follow("mean", mean)
+            self._follow("variance", variance * count / max(count - 1, 1))
         return y, x
 
     def _follow(self, name: str, value: np.ndarray) -> None:

@@ -219,7 +219,7 @@ class Sequential:
             A bar in a terminal, a line an epoch in a file; or nothing.
         augment : Augment or None
             How images are changed at random, anew in every epoch.
-        label_smoothing : float from 0 to below 1
+        label_smoothing : float from 0 to 1
             How much of every label is spread evenly over all classes (Szegedy et al., 2016).
         resume : str, pathlib.Path or None
             A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
@@ -253,7 +253,7 @@ class Sequential:
             bool(shuffle),
             seed,
             augment,
-            checks.number("label_smoothing", label_smoothing, maximum=math.nextafter(1.0, 0.0)),
+            checks.number("label_smoothing", label_smoothing, maximum=1.0),
         )
         optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
         run = Run(self, Data(x, y, validation_data), settings, optimizer, callbacks)

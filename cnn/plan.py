@@ -394,7 +394,7 @@ def _geometry(step: _Step, layout_in: _Layout, layout: _Layout, stream: int) -> 
         return NormGeometry(math.prod(step.in_shape) // channels, channels, step.relu, layer.momentum)
     if step.kind == "dropout":
         rate = step.layers[0].rate
-        return DropoutGeometry(rate, round(rate * 2**32), stream)
+        return DropoutGeometry(rate, min(round(rate * 2**32), 2**32 - 1), stream)
     if step.kind == "copy":
         h, w, c = step.in_shape
         return CopyGeometry(h, w * c, layout_in.pitch * c, layout.pitch * c)

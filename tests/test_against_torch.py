@@ -112,6 +112,64 @@ def test_max_pooling(ops, dtype, pool_size, stride, padding, channels, special):
     np.testing.assert_array_equal(dx, to_numpy(xt.grad, CHANNELS_LAST))
 
 
+@pytest.mark.parametrize(
+    ("pool_size", "stride", "padding", "channels"),
+    [
+        ((2, 2), None, (0, 0), 8),
+        ((3, 3), 2, (0, 0), 17),
+        ((2, 3), 1, (1, 0), 5),
+        ((2, 2), 3, (1, 1), 1),
+        ((4, 4), 3, (2, 2), 6),
+    ],
+)
+def test_average_pooling(ops, dtype, pool_size, stride, padding, channels):
+    (x,) = normal(2, (3, 11, 12, channels), dtype=dtype)
+
+    def in_torch(x, dy):
+        xt = to_torch(x, CHANNELS_FIRST)
+        y = F.avg_pool2d(xt, pool_size, stride, padding, count_include_pad=False)
+        y.backward(to_torch(dy, CHANNELS_FIRST, gradient=False))
+        return to_numpy(y, CHANNELS_LAST), to_numpy(xt.grad, CHANNELS_LAST)
+
+    y = ops.avgpool2d_forward(x, pool_size, stride, padding)
+    (dy,) = normal(3, y.shape, dtype=dtype)
+    actual = y, ops.avgpool2d_backward(dy, x.shape, pool_size, stride, padding)
+    terms = pool_size[0] * pool_size[1] + 2
+    for one, other, size in zip(actual, in_torch(x, dy), in_torch(abs(x), abs(dy)), strict=True):
+        assert (abs(one - other) <= (terms + 1) * np.finfo(dtype).eps * size).all()
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 3), (7,)])
+@pytest.mark.parametrize(("momentum", "epsilon"), [(0.9, 1e-5), (0.25, 0.01)])
+def test_normalisation(shape, momentum, epsilon):
+    layer = cnn.BatchNorm(momentum=momentum, epsilon=epsilon).build(shape, dtype="float64")
+    theirs = (torch.nn.BatchNorm2d if len(shape) == 3 else torch.nn.BatchNorm1d)(
+        shape[-1], eps=epsilon, momentum=1 - momentum, dtype=torch.float64
+    )
+    for mine, parameter in ((layer.gamma, theirs.weight), (layer.beta, theirs.bias)):
+        mine[...] = np.random.default_rng(len(shape)).standard_normal(mine.shape)
+        parameter.data = torch.tensor(mine)
+    there, back = (CHANNELS_FIRST, CHANNELS_LAST) if len(shape) == 3 else (None, None)
+    # Sums of fewer than 500 terms, of numbers below 10, over deviations of about 1.
+    tolerance = 500 * 10 * float(np.finfo(np.float64).eps)
+    for seed in range(3):
+        x, dy = normal(seed, (9, *shape), (9, *shape), dtype=np.float64)
+        xt = to_torch(x, there)
+        y = theirs(xt)
+        theirs.zero_grad()
+        y.backward(to_torch(dy, there, gradient=False))
+        actual = layer.forward(x), layer.backward(dy), *layer.gradients.values(), *layer.statistics.values()
+        expected = (
+            *(to_numpy(tensor, back) for tensor in (y, xt.grad)),
+            *map(to_numpy, (theirs.weight.grad, theirs.bias.grad, theirs.running_mean, theirs.running_var)),
+        )
+        for one, other in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+    theirs.eval()
+    exact = to_numpy(theirs(to_torch(x, there)), back)
+    np.testing.assert_allclose(layer.forward(x, training=False), exact, rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize(("n", "inputs", "units"), [(1, 1352, 10), (32, 784, 128), (33, 17, 5), (7, 128, 10)])
 def test_dense(ops, dtype, n, inputs, units):
     x, w, b, dy = normal(3, (n, inputs), (inputs, units), (units,), (n, units), dtype=dtype)
@@ -210,6 +268,8 @@ OPTIMIZERS = [
     (cnn.Adam, {}),
     (cnn.Adam, {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}),
     (cnn.Adam, {"weight_decay": 0.1}),
+    (cnn.AdamW, {}),
+    (cnn.AdamW, {"beta1": 0.5, "epsilon": 1e-3, "weight_decay": 0.5}),
 ]
 
 
@@ -217,8 +277,9 @@ def optimizer_in_torch(kind, tensors, learning_rate, options):
     if kind is cnn.SGD:
         return torch.optim.SGD(tensors, learning_rate, **options)
     betas = options.get("beta1", 0.9), options.get("beta2", 0.999)
-    decay, epsilon = options.get("weight_decay", 0), options.get("epsilon", 1e-8)
-    return torch.optim.Adam(tensors, learning_rate, betas, epsilon, decay)
+    decay, epsilon = options.get("weight_decay", 0.01 if kind is cnn.AdamW else 0), options.get("epsilon", 1e-8)
+    theirs = torch.optim.AdamW if kind is cnn.AdamW else torch.optim.Adam
+    return theirs(tensors, learning_rate, betas, epsilon, decay)
 
 
 @pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
@@ -266,3 +327,58 @@ def test_ten_steps_of_a_net(level, kind, options):
     back = [KERNEL_LAST, None, KERNEL_LAST, None, (1, 0), None, (1, 0), None]
     for value, tensor, order in zip(net.parameters().values(), tensors, back, strict=True):
         np.testing.assert_allclose(value, to_numpy(tensor, order), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_ten_steps_of_a_normalised_net_with_smoothed_labels(level, smoothing):
+    layers = [
+        cnn.Conv2D(6, 3, padding="same"), cnn.BatchNorm(), cnn.ReLU(), cnn.AvgPool2D(2),
+        cnn.Conv2D(9, 3), cnn.BatchNorm(), cnn.MaxPool2D(2),
+        cnn.Flatten(), cnn.Dense(20), cnn.BatchNorm(), cnn.ReLU(), cnn.Dense(10),
+    ]  # fmt: skip
+    net = cnn.Sequential(layers, (12, 14, 1), dtype="float64", seed=0)
+    nn = torch.nn
+    theirs = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.AvgPool2d(2),
+        nn.Conv2d(6, 9, 3), nn.BatchNorm2d(9), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(9 * 2 * 2, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10),
+    ).double()  # fmt: skip
+    names = list(net.parameters())
+    # The rows of the first dense layer: channels last for us, first for PyTorch.
+    rows = np.arange(36).reshape(2, 2, 9).transpose(2, 0, 1).ravel()
+
+    def as_theirs(name: str, value: np.ndarray) -> np.ndarray:
+        if name == "dense_1.weights":
+            value = value[rows]
+        return value.transpose(KERNEL_FIRST if value.ndim == 4 else (1, 0)) if value.ndim > 1 else value
+
+    for name, parameter in zip(names, theirs.parameters(), strict=True):
+        parameter.data = torch.tensor(as_theirs(name, net.parameters()[name]).copy())
+    x, labels = np.random.default_rng(0).standard_normal((60, 12, 14, 1)), np.random.default_rng(1).integers(0, 10, 60)
+    optimizer = torch.optim.SGD(theirs.parameters(), 0.05, momentum=0.9)
+    history = net.fit(
+        x, labels, 2, batch_size=12, optimizer=cnn.SGD(0.05, momentum=0.9), shuffle=False, progress=False,
+        label_smoothing=smoothing,
+    )  # fmt: skip
+    losses = []
+    for first in (*range(0, 60, 12), *range(0, 60, 12)):
+        part = slice(first, first + 12)
+        logits = theirs(to_torch(x[part], CHANNELS_FIRST, gradient=False))
+        loss = F.cross_entropy(logits, torch.tensor(labels[part]), label_smoothing=smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    # Sums of fewer than 10,000 terms, of numbers of order 1; ten steps, and the deviations that are divided by, enlarge
+    # the error less than a hundredfold.
+    tolerance = 100 * 10_000 * float(np.finfo(np.float64).eps)
+    assert history.loss == pytest.approx([np.mean(losses[:5]), np.mean(losses[5:])], rel=tolerance)
+    for name, parameter in zip(names, theirs.parameters(), strict=True):
+        np.testing.assert_allclose(as_theirs(name, net.parameters()[name]), to_numpy(parameter), rtol=0, atol=tolerance)
+    running = [layer for layer in theirs if hasattr(layer, "running_mean")]
+    for layer, other in zip((layer for layer in net.layers if layer.statistics), running, strict=True):
+        np.testing.assert_allclose(layer.statistics["mean"], to_numpy(other.running_mean), rtol=0, atol=tolerance)
+        np.testing.assert_allclose(layer.statistics["variance"], to_numpy(other.running_var), rtol=0, atol=tolerance)
+    theirs.eval()
+    logits = theirs(to_torch(x, CHANNELS_FIRST, gradient=False))
+    np.testing.assert_allclose(net.predict_proba(x), to_numpy(torch.softmax(logits, 1)), rtol=0, atol=tolerance)

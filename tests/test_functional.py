@@ -26,6 +26,8 @@ NAMES = [
     "maxpool2d_forward",
     "maxpool2d_backward",
     "maxpool2d_backward_ties",
+    "avgpool2d_forward",
+    "avgpool2d_backward",
     "dense_forward",
     "dense_backward",
     "dense_input_gradient",
@@ -95,8 +97,10 @@ def arguments_of(name: str, dtype: np.dtype, n: int = 3, size: int = 7) -> tuple
             "conv2d_weight_gradient": (x, w.shape),
         }
         return dy, *rest[name], (1, 2), "same"
-    if name == "maxpool2d_forward":
+    if name in ("maxpool2d_forward", "avgpool2d_forward"):
         return x, *pool
+    if name == "avgpool2d_backward":
+        return normal(rng, reference.avgpool2d_forward(x, *pool).shape, dtype), x.shape, *pool
     if name in ("maxpool2d_backward", "maxpool2d_backward_ties"):
         y, switches = reference.maxpool2d_forward(x, *pool)
         dy = normal(rng, y.shape, dtype)
@@ -271,6 +275,8 @@ def test_a_stride_far_beyond_the_input_leaves_one_window(ops, dtype):
     x, w, *_ = arguments_of("conv2d_forward", dtype)
     y = ops.conv2d_forward(x, w, None, 2**40, "valid")
     assert np.array_equal(y, ops.conv2d_forward(x, w, None, 1, "valid")[:, :1, :1])
+    mean = ops.avgpool2d_forward(x, 2, 2**40)
+    np.testing.assert_allclose(mean, x[:, None, None, :2, :2].mean(axis=(3, 4)), rtol=0, atol=np.finfo(dtype).eps * 20)
     y, switches = ops.maxpool2d_forward(x, 2, 2**40)
     assert np.array_equal(y[:, 0, 0], x[:, :2, :2].max(axis=(1, 2)))
     assert ops.maxpool2d_backward(y, switches, x.shape, 2, 2**40).shape == x.shape
@@ -468,6 +474,76 @@ def test_switches_that_are_no_integers_are_a_type_error(checked_ops, dtype):
         checked_ops.maxpool2d_backward(dy, switches.astype(float), *options)
 
 
+# ---- average pooling: values -------------------------------------------------------------------------------
+
+
+def avgpool2d_by_loops(x, dy, g):
+    """Means of the windows' elements on the image, and the gradient that shares out `dy`, in float64."""
+    x, dy = x.astype(np.float64), dy.astype(np.float64)
+    y, dx = np.empty(dy.shape), np.zeros(x.shape)
+    for n, i, j in np.ndindex(dy.shape[:3]):
+        row, column = i * g.sh - g.ph, j * g.sw - g.pw
+        window = (
+            n,
+            slice(max(row, 0), min(row + g.kh, g.h)),
+            slice(max(column, 0), min(column + g.kw, g.w)),
+        )
+        y[n, i, j] = x[window].mean(axis=(0, 1))
+        dx[window] += dy[n, i, j] / x[window][..., 0].size
+    return y, dx
+
+
+@given(poolings(), st.integers(0, 3), st.integers(0, 2**32))
+@example(((6, 6, 1), (3, 3), 3, (1, 1)), 1, 0)
+@example(((6, 7, 9), (1, 2), 3, (0, 1)), 2, 0)
+def test_any_average_pooling_is_the_mean_of_what_lies_on_the_image(ops, dtype, pooling, n, seed):
+    rng = np.random.default_rng(seed)
+    input_shape, *options = pooling
+    g = geometry.maxpool2d(input_shape, *options)
+    x, dy = normal(rng, (n, *input_shape), dtype), normal(rng, (n, *g.output_shape), dtype)
+    y, dx = avgpool2d_by_loops(x, dy, g)
+    of_magnitudes, shared_magnitudes = avgpool2d_by_loops(abs(x), abs(dy), g)
+    leave_nan_in_freed_memory(x.shape, dy.shape, dtype=dtype)
+    # Beside the sum there are two roundings: of one over the number of elements, and of the product with it.
+    window = g.kh * g.kw
+    assert_rounded(ops.avgpool2d_forward(x, *options), y, window + 2, of_magnitudes, dtype)
+    assert_rounded(ops.avgpool2d_backward(dy, x.shape, *options), dx, window + 2, shared_magnitudes, dtype)
+
+
+def test_padding_does_not_count_in_a_mean(ops, dtype):
+    x = np.full((1, 4, 4, 2), 6, dtype)
+    y = ops.avgpool2d_forward(x, 2, 2, 1)
+    assert (y == 6).all()
+    dx = ops.avgpool2d_backward(y, x.shape, 2, 2, 1)
+    # Windows of one pixel in the corners, of two at the edges, of four inside.
+    assert dx[0, :, :, 1].tolist() == [[6, 3, 3, 6], [3, 1.5, 1.5, 3], [3, 1.5, 1.5, 3], [6, 3, 3, 6]]
+
+
+def test_pixels_that_no_window_reaches_get_no_gradient(ops, dtype):
+    dx = ops.avgpool2d_backward(np.ones((1, 1, 2, 1), dtype), (1, 3, 5, 1), 2)
+    assert dx[0, :, :, 0].tolist() == [[0.25, 0.25, 0.25, 0.25, 0], [0.25, 0.25, 0.25, 0.25, 0], [0] * 5]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_pixel_or_gradient_stays_in_the_windows_of_an_average_pooling_that_hold_it(ops, dtype, bad):
+    rng = np.random.default_rng(12)
+    options = (3, 2, 1)
+    for channels in CHANNELS:
+        x = normal(rng, (2, 7, 6, channels), dtype)
+        x[1, 2, 3, channels // 2] = bad
+        y = ops.avgpool2d_forward(x, *options)
+        held = np.zeros(y.shape, bool)
+        held[1, 1, 1:3, channels // 2] = True
+        assert np.array_equal(~np.isfinite(y), held)
+        assert np.array_equal(y[held], [bad, bad], equal_nan=True)
+        dy = normal(rng, y.shape, dtype)
+        dy[0, 0, 2, channels - 1] = bad
+        dx = ops.avgpool2d_backward(dy, x.shape, *options)
+        reached = np.zeros(x.shape, bool)
+        reached[0, :2, 3:6, channels - 1] = True
+        assert np.array_equal(~np.isfinite(dx), reached)
+
+
 # ---- dense, activation, loss: values -----------------------------------------------------------------------
 
 
@@ -603,6 +679,17 @@ def test_pooling_gradients_are_finite_differences(ops, options):
     expected = numerical_gradient(lambda: (dy * ops.maxpool2d_forward(x, *options)[0]).sum(), x, 0.25)
     assert np.array_equal(ops.maxpool2d_backward(dy, switches, x.shape, *options), expected)
     assert np.array_equal(ops.maxpool2d_backward_ties(dy, x, y, *options), expected)
+
+
+@pytest.mark.parametrize("options", [(2,), (3, 2, 1), ((2, 3), 1, (1, 0))])
+def test_average_pooling_gradients_are_finite_differences(ops, options):
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((2, 5, 6, 3))
+    dy = rng.standard_normal(ops.avgpool2d_forward(x, *options).shape)
+    expected = numerical_gradient(lambda: (dy * ops.avgpool2d_forward(x, *options)).sum(), x, 1.0)
+    # Linear, so that a step of 1 differs from the gradient by the rounding of two sums alone.
+    tolerance = 4 * dy.size * np.finfo(float).eps * abs(dy).sum() * (abs(x).max() + 1)
+    np.testing.assert_allclose(ops.avgpool2d_backward(dy, x.shape, *options), expected, rtol=0, atol=tolerance)
 
 
 def test_relu_gradient_is_finite_differences(ops):
@@ -920,7 +1007,11 @@ def test_another_number_of_dimensions_is_a_value_error_naming_the_shapes(checked
 
 def test_three_dimensions_are_not_taken_for_images_of_one_channel(checked_ops):
     x, w = np.zeros((5, 28, 28)), np.zeros((3, 3, 1, 2))
-    for call in (lambda: checked_ops.conv2d_forward(x, w, None), lambda: checked_ops.maxpool2d_forward(x, 2)):
+    for call in (
+        lambda: checked_ops.conv2d_forward(x, w, None),
+        lambda: checked_ops.maxpool2d_forward(x, 2),
+        lambda: checked_ops.avgpool2d_forward(x, 2),
+    ):
         with pytest.raises(ValueError, match=r"must .*\(5, 28, 28\)"):
             call()
 
@@ -973,6 +1064,10 @@ def test_pooling_gradients_of_other_shapes_are_a_value_error_naming_both(checked
         lambda: checked_ops.maxpool2d_backward_ties(y[:1], x, y, 2),
         lambda: checked_ops.maxpool2d_backward_ties(y, x, y[:1], 2),
         lambda: checked_ops.maxpool2d_backward_ties(y, x[..., :2], y, 2),
+        lambda: checked_ops.avgpool2d_backward(y[:, :2], x.shape, 2),
+        lambda: checked_ops.avgpool2d_backward(y, (2, 8, 6, 3), 2),
+        lambda: checked_ops.avgpool2d_backward(y, (1, 6, 6, 3), 2),
+        lambda: checked_ops.avgpool2d_backward(y, (2, 6, 6, 4), 2),
     ):
         with pytest.raises(ValueError, match=r"\(.*\).*\(.*\)"):
             call()
@@ -983,6 +1078,8 @@ def test_an_input_shape_that_is_none_is_a_value_error(checked_ops, shape):
     y, switches = checked_ops.maxpool2d_forward(np.zeros((2, 6, 6, 3)), 2)
     with pytest.raises(ValueError, match="must"):
         checked_ops.maxpool2d_backward(y, switches, shape, 2)
+    with pytest.raises(ValueError, match="must"):
+        checked_ops.avgpool2d_backward(y, shape, 2)
     with pytest.raises(ValueError, match="must"):
         checked_ops.conv2d_input_gradient(y, np.zeros((1, 1, 3, 3)), shape, 2)
 
@@ -1008,6 +1105,8 @@ def test_images_without_pixels_are_a_value_error(checked_ops, shape):
         checked_ops.conv2d_forward(x, np.zeros((1, 1, 3, 2)), None, 1, "same")
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
         checked_ops.maxpool2d_forward(x, 1)
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        checked_ops.avgpool2d_forward(x, 1)
 
 
 @pytest.mark.parametrize("kernel_shape", [(0, 3, 1, 2), (3, 0, 1, 2), (3, 3, 1, 0)])
@@ -1076,6 +1175,10 @@ def test_a_pooling_out_of_range_is_a_value_error(checked_ops, options, message):
         checked_ops.maxpool2d_backward(x, x.astype(np.int32), x.shape, *options)
     with pytest.raises(ValueError, match=message):
         checked_ops.maxpool2d_backward_ties(x, x, x, *options)
+    with pytest.raises(ValueError, match=message):
+        checked_ops.avgpool2d_forward(x, *options)
+    with pytest.raises(ValueError, match=message):
+        checked_ops.avgpool2d_backward(x, x.shape, *options)
 
 
 @pytest.mark.parametrize("bad", [10, -1, np.nan, 2.5, np.inf])
@@ -1119,6 +1222,8 @@ def test_more_elements_than_any_memory_holds_are_an_error_at_once(checked_ops, d
         lambda: checked_ops.conv2d_backward(small, huge, w, 1, "same"),
         lambda: checked_ops.maxpool2d_forward(huge, 2),
         lambda: checked_ops.maxpool2d_forward(small, 2, 2**70),
+        lambda: checked_ops.avgpool2d_forward(huge, 2),
+        lambda: checked_ops.avgpool2d_backward(small, (1, 2**40, 2**40, 1), 2),
         lambda: checked_ops.maxpool2d_backward(small, small.astype(np.int32), (1, 2**40, 2**40, 1), 2),
         lambda: checked_ops.maxpool2d_backward(small, small.astype(np.int32), (2**60, 9, 9, 1), 1),
         lambda: checked_ops.dense_forward(huge[0, :, :, 0], np.zeros((2**25, 1), dtype), None),

@@ -27,13 +27,19 @@ LAYERS = {
         lambda ns: ns.MaxPool2D((3, 2), stride=1, padding=(1, 0), ties="all"),
         (4, 5, 2),
     ),
+    "mean pooling": (lambda ns: ns.AvgPool2D(), (5, 6, 3)),
+    "means of windows that overlap": (lambda ns: ns.AvgPool2D((3, 2), stride=(2, 1), padding=1), (6, 5, 2)),
     "dense": (lambda ns: ns.Dense(7), (13,)),
     "dense without a bias": (lambda ns: ns.Dense(5, bias=False), (9,)),
     "relu": (lambda ns: ns.ReLU(), (4, 3, 2)),
+    "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
+    "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
+    "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
     "flatten": (lambda ns: ns.Flatten(), (4, 3, 2)),
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
+NORMALISING = [name for name in LAYERS if "normalisation" in name]
 OUTPUT_SHAPES = {
     "convolution": (4, 5, 3),
     "convolution without a bias": (4, 4, 17),
@@ -44,14 +50,21 @@ OUTPUT_SHAPES = {
     "pooling with every tie": (2, 3, 3),
     "windows that overlap": (3, 5, 2),
     "windows that overlap, every tie": (4, 4, 2),
+    "mean pooling": (2, 3, 3),
+    "means of windows that overlap": (3, 6, 2),
     "dense": (7,),
     "dense without a bias": (5,),
     "relu": (4, 3, 2),
+    "dropout": (4, 3, 2),
+    "normalisation": (4, 3, 2),
+    "normalisation of rows": (5,),
     "flatten": (24,),
     "rescaling": (4, 3, 2),
 }
 EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)
+EVERY_LINEAR_LAYER = pytest.mark.parametrize("name", [name for name in LAYERS if name not in NORMALISING])
 EVERY_WEIGHTED_LAYER = pytest.mark.parametrize("name", WEIGHTED)
+EVERY_NORMALISATION = pytest.mark.parametrize("name", NORMALISING)
 
 
 @pytest.fixture
@@ -69,6 +82,13 @@ def either(request):
 def made(ns, name: str, dtype="float64", seed=0):
     make, input_shape = LAYERS[name]
     return make(ns).build(input_shape, dtype=dtype, seed=seed)
+
+
+def forward_as_before(layer, x):
+    """`forward`; of a dropout with its first mask, for it draws another one every time."""
+    if isinstance(layer, cnn.Dropout):
+        layer.build(layer.input_shape, dtype=layer.dtype, seed=0)
+    return layer.forward(x)
 
 
 def normal(seed: int, shape, dtype="float64") -> np.ndarray:
@@ -118,7 +138,16 @@ def test_no_images_give_an_empty_result_and_no_gradient(ns, dtype, name):
     assert not any(gradient.any() for gradient in layer.gradients.values())
 
 
-@pytest.mark.parametrize("make", [lambda ns: ns.Conv2D(2, 3), lambda ns: ns.MaxPool2D(2), lambda ns: ns.Flatten()])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ns: ns.Conv2D(2, 3),
+        lambda ns: ns.MaxPool2D(2),
+        lambda ns: ns.AvgPool2D(2),
+        lambda ns: ns.BatchNorm(),
+        lambda ns: ns.Flatten(),
+    ],
+)
 def test_one_channel_may_be_left_out(either, make):
     layer = make(either).build((28, 28, 1), dtype="float64", seed=0)
     x = normal(0, (3, 28, 28))
@@ -129,12 +158,15 @@ def test_one_channel_may_be_left_out(either, make):
 
 
 @pytest.mark.parametrize("kind", ["bool", "uint8", "int16", "float16", "float32", "float64", ">f8", ">i4"])
-@pytest.mark.parametrize("name", ["convolution", "pooling", "dense", "relu", "flatten", "rescaling"])
+@pytest.mark.parametrize(
+    "name",
+    ["convolution", "pooling", "mean pooling", "dense", "relu", "dropout", "normalisation", "flatten", "rescaling"],
+)
 def test_inputs_of_other_types_are_converted_to_the_layers(either, dtype, name, kind):
     layer = made(either, name, dtype)
     x = (abs(normal(0, (2, *layer.input_shape))) * 3).astype(kind)
     before = x.copy()
-    assert layer.forward(x).tobytes() == layer.forward(x.astype(dtype)).tobytes()
+    assert forward_as_before(layer, x).tobytes() == forward_as_before(layer, x.astype(dtype)).tobytes()
     assert np.array_equal(x, before)
 
 
@@ -164,7 +196,20 @@ def test_a_layer_may_be_built_anew_for_another_shape(either):
 # ---- gradients ---------------------------------------------------------------------------------------------
 
 
-@EVERY_LAYER
+def central_differences(layer, dy, variable, x, h: float) -> np.ndarray:
+    """Of the sum of `dy` times the layer's output of x, for every element of `variable`."""
+    numeric = np.empty(variable.shape)
+    for i in np.ndindex(variable.shape):
+        value = variable[i]
+        losses = []
+        for variable[i] in (value + h, value - h):
+            losses.append(np.vdot(dy, forward_as_before(layer, x)))
+        variable[i] = value
+        numeric[i] = (losses[0] - losses[1]) / (2 * h)
+    return numeric
+
+
+@EVERY_LINEAR_LAYER
 def test_gradients_are_finite_differences(ns, name):
     layer = made(ns, name)
     x = far_from_kinks(1, (2, *layer.input_shape))
@@ -181,18 +226,29 @@ def test_gradients_are_finite_differences(ns, name):
     bound = terms * np.finfo(float).eps * terms * np.abs(dy).max() * max(weights, 1) * np.abs(x).max() / h
     assert bound < 1e-6
     for key, variable in {"x": x, **layer.parameters}.items():
-        numeric = np.empty(variable.shape)
-        for i in np.ndindex(variable.shape):
-            value = variable[i]
-            losses = []
-            for variable[i] in (value + h, value - h):
-                losses.append(np.vdot(dy, layer.forward(x)))
-            variable[i] = value
-            numeric[i] = (losses[0] - losses[1]) / (2 * h)
+        numeric = central_differences(layer, dy, variable, x, h)
         np.testing.assert_allclose(derivatives[key], numeric, rtol=0, atol=bound, err_msg=key)
 
 
-@EVERY_WEIGHTED_LAYER
+@EVERY_NORMALISATION
+def test_gradients_of_a_normalisation_are_finite_differences(ns, name):
+    layer = made(ns, name)
+    x, dy = far_from_kinks(1, (4, *layer.input_shape)), normal(3, (4, *layer.output_shape))
+    layer.gamma[...], layer.beta[...] = normal(4, layer.gamma.shape), normal(5, layer.beta.shape)
+    layer.forward(x)
+    derivatives = {"x": layer.backward(dy), **{k: v.copy() for k, v in layer.gradients.items()}}
+    # A central difference is off by c * h**2 and less: what doubling the step changes is three times that. Beside it
+    # stands the rounding of the two sums, of numbers that ten rounding steps have made.
+    h = 2**-10
+    rounding = 10 * x.size * np.finfo(float).eps * np.abs(dy).max() * np.abs(layer.forward(x)).max() / h
+    for key, variable in {"x": x, **layer.parameters}.items():
+        numeric, coarser = (central_differences(layer, dy, variable, x, step) for step in (h, 2 * h))
+        bound = np.abs(coarser - numeric) + rounding
+        assert bound.max() < 1e-5
+        assert (np.abs(derivatives[key] - numeric) <= bound).all(), key
+
+
+@pytest.mark.parametrize("name", WEIGHTED + NORMALISING)
 def test_gradients_are_replaced_and_not_added_up(ns, dtype, name):
     layer = made(ns, name, dtype)
     arrays = dict(layer.gradients)
@@ -210,11 +266,11 @@ def test_the_gradient_is_that_of_the_last_forward(either, name):
     layer = made(either, name)
     first, last = normal(0, (2, *layer.input_shape)), normal(1, (4, *layer.input_shape))
     dy = normal(2, (4, *layer.output_shape))
-    layer.forward(last)
+    forward_as_before(layer, last)
     expected = layer.backward(dy)
     gradients = {key: value.copy() for key, value in layer.gradients.items()}
     layer.forward(first)
-    layer.forward(last)
+    forward_as_before(layer, last)
     assert layer.backward(dy).tobytes() == expected.tobytes()
     assert all(np.array_equal(layer.gradients[key], value) for key, value in gradients.items())
 
@@ -258,7 +314,7 @@ def made_positive(layer):
     return layer
 
 
-@EVERY_LAYER
+@EVERY_LINEAR_LAYER
 def test_compiled_and_reference_layers_agree(level, dtype, name):
     compiled, exact, bound = made(cnn, name, dtype), made(cnn.reference, name), made(cnn.reference, name)
     for key, value in compiled.parameters.items():
@@ -286,6 +342,173 @@ def test_compiled_and_reference_layers_begin_with_the_same_parameters(dtype, nam
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():
         assert value.tobytes() == theirs[key].tobytes()
+
+
+# ---- dropout -----------------------------------------------------------------------------------------------
+
+
+def dropped(ns, rate: float, dtype="float64", seed=0, size=100_000):
+    """A dropout, and what it makes of ones."""
+    layer = ns.Dropout(rate).build((size // 4,), dtype=dtype, seed=seed)
+    return layer, layer.forward(np.ones((4, size // 4)))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_takes_its_share_and_keeps_the_mean(either, dtype, rate):
+    _, y = dropped(either, rate, dtype)
+    kept = y != 0
+    # Two roundings, of 1 - rate and of the quotient.
+    np.testing.assert_allclose(y[kept], 1 / (1 - rate), rtol=2 * np.finfo(dtype).eps)
+    # A share of n independent values has the standard deviation sqrt(rate * (1 - rate) / n), the mean of what is left
+    # 1 / (1 - rate) times that; five times it happens by chance once in a million.
+    deviation = np.sqrt(rate * (1 - rate) / y.size)
+    assert abs((1 - kept.mean()) - rate) < 5 * deviation
+    assert abs(y.mean(dtype=np.float64) - 1) < 5 * deviation / (1 - rate)
+
+
+def test_masks_of_two_passes_or_two_seeds_have_nothing_in_common(either):
+    layer, first = dropped(either, 0.5, seed=1)
+    assert np.array_equal(first, dropped(either, 0.5, seed=1)[1])
+    for one in (layer.forward(np.ones(first.shape)), dropped(either, 0.5, seed=2)[1], np.roll(first, 1)):
+        both = ((first == 0) & (one == 0)).mean()
+        assert abs(both - 1 / 4) < 5 * np.sqrt(1 / 4 * 3 / 4 / first.size)
+
+
+def test_the_gradient_of_dropout_goes_where_the_values_went(either, dtype):
+    layer, factors = dropped(either, 0.3, dtype, size=400)
+    assert layer.backward(np.ones(factors.shape)).tobytes() == factors.tobytes()
+    dy = normal(0, factors.shape, dtype)
+    assert np.array_equal(layer.backward(dy), dy * factors)
+
+
+def test_dropout_drops_nan_as_well(either, dtype):
+    layer, factors = dropped(either, 0.3, dtype, size=400)
+    for value in (layer.backward(np.full(factors.shape, np.nan)), forward_as_before(layer, np.full((4, 100), np.nan))):
+        assert np.array_equal(np.isnan(value), factors != 0)
+        assert not value[factors == 0].any()
+
+
+def test_dropout_of_nothing_is_the_identity(either, dtype):
+    layer = either.Dropout(0).build((4, 3, 2), dtype=dtype)
+    x = normal(0, (5, 4, 3, 2), dtype)
+    assert layer.forward(x).tobytes() == x.tobytes()
+    assert layer.backward(x).tobytes() == x.tobytes()
+
+
+def test_a_prediction_drops_nothing_and_draws_nothing(either, dtype):
+    layer = made(either, "dropout", dtype)
+    x = normal(0, (5, *layer.input_shape), dtype)
+    y = layer.forward(x, training=False)
+    assert y.tobytes() == x.tobytes()
+    assert not np.shares_memory(x, y)
+    with pytest.raises(RuntimeError, match="before forward"):
+        layer.backward(y)
+    assert layer.forward(x).tobytes() == made(either, "dropout", dtype).forward(x).tobytes()
+
+
+def test_layers_after_a_dropout_begin_as_they_would_without_it(either):
+    def parameters(*between):
+        return either.Sequential([either.Dense(4), *between, either.Dense(3)], (5,), seed=3)._parameters
+
+    assert np.array_equal(parameters(), parameters(either.Dropout(0.5), either.Dropout(0.1)))
+
+
+# ---- normalisation -----------------------------------------------------------------------------------------
+
+
+@EVERY_NORMALISATION
+def test_every_channel_is_brought_to_beta_and_gamma(ns, dtype, name):
+    layer = made(ns, name, dtype)
+    layer.gamma[...], layer.beta[...] = normal(1, layer.gamma.shape), normal(2, layer.beta.shape)
+    offset = 1000.0 * np.arange(1, layer.gamma.size + 1)  # far from zero, where a careless variance would be lost
+    x = (normal(3, (50, *layer.input_shape)) * 7 + offset).astype(dtype)
+    y = layer.forward(x).astype(np.float64).reshape(-1, layer.gamma.size)
+    variance = x.astype(np.float64).reshape(y.shape).var(axis=0)
+    # Computed in float64 and rounded once: a mean and a deviation are off by less than the largest such rounding. In
+    # float64 the mean of n values has n roundings, of numbers up to the offset, over a deviation of about seven.
+    largest = np.abs(y).max()
+    tolerance = np.finfo(dtype).eps * largest + len(y) * np.finfo(float).eps * offset * np.abs(layer.gamma)
+    assert (np.abs(y.mean(axis=0) - layer.beta) <= tolerance).all()
+    deviation = np.abs(layer.gamma) * np.sqrt(variance / (variance + layer.epsilon))
+    assert (np.abs(y.std(axis=0) - deviation) <= tolerance).all()
+
+
+@EVERY_NORMALISATION
+def test_a_step_of_a_normalisation_is_that_of_float64_rounded(ns, dtype, name):
+    layer, exact = made(ns, name, dtype), made(cnn.reference, name)
+    for one in (layer, exact):
+        one.gamma[...], one.beta[...] = normal(1, one.gamma.shape, dtype), normal(2, one.beta.shape, dtype)
+    x, dy = normal(3, (5, *layer.input_shape), dtype), normal(4, (5, *layer.output_shape), dtype)
+    np.testing.assert_array_equal(layer.forward(x), exact.forward(x).astype(dtype), strict=True)
+    dx = exact.backward(dy)
+    np.testing.assert_array_equal(layer.backward(dy), dx.astype(dtype), strict=True)
+    for key, value in layer.gradients.items():
+        np.testing.assert_array_equal(value, exact.gradients[key].astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.75, 0.9, 1.0])
+@pytest.mark.parametrize("shape", [(3, 4, 2), (6,)])
+def test_running_statistics_follow_those_of_the_batches(ns, dtype, momentum, shape):
+    layer = ns.BatchNorm(momentum=momentum).build(shape, dtype=dtype)
+    mean, variance = np.zeros(shape[-1]), np.ones(shape[-1])
+    for seed in range(3):
+        x = (normal(seed, (7, *shape)) * 3 + 1).astype(dtype)
+        rows = x.astype(np.float64).reshape(-1, shape[-1])
+        mean = momentum * mean + (1 - momentum) * rows.mean(axis=0)
+        variance = momentum * variance + (1 - momentum) * rows.var(axis=0, ddof=1)
+        layer.forward(x)
+        layer.forward(x, training=False)  # which teaches them nothing
+    # Every step rounds three times, of numbers up to 20; the mean and variance of a batch are summed in float64.
+    tolerance = 9 * 20 * np.finfo(dtype).eps + 7 * 12 * 20 * np.finfo(float).eps
+    assert (layer.statistics["mean"].dtype, layer.statistics["variance"].dtype) == (dtype, dtype)
+    np.testing.assert_allclose(layer.statistics["mean"], mean, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(layer.statistics["variance"], variance, rtol=0, atol=tolerance)
+
+
+@EVERY_NORMALISATION
+def test_a_prediction_normalises_with_the_running_statistics(ns, dtype, name):
+    layer = made(ns, name, dtype)
+    x = normal(0, (3, *layer.input_shape), dtype)
+    # Mean 0 and variance 1 to begin with.
+    exact = x / np.sqrt(1 + layer.epsilon)
+    np.testing.assert_allclose(layer.forward(x, training=False), exact, rtol=2 * np.finfo(dtype).eps)
+    mean, variance = normal(1, layer.gamma.shape, dtype), np.abs(normal(2, layer.gamma.shape, dtype))
+    layer.statistics["mean"][...], layer.statistics["variance"][...] = mean, variance
+    layer.gamma[...], layer.beta[...] = normal(3, mean.shape, dtype), normal(4, mean.shape, dtype)
+    inverse = 1 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
+    exact = (x.astype(np.float64) - mean) * inverse * layer.gamma + layer.beta
+    magnitude = (np.abs(x.astype(np.float64)) + np.abs(mean)) * inverse * np.abs(layer.gamma) + np.abs(layer.beta)
+    alone = [layer.forward(x[i : i + 1], training=False) for i in range(3)]
+    assert (np.abs(np.concatenate(alone) - exact) <= 8 * np.finfo(dtype).eps * magnitude).all()
+    assert layer.forward(x, training=False).tobytes() == np.concatenate(alone).tobytes()
+
+
+def test_one_row_alone_is_its_own_mean_and_gives_beta(ns, dtype):
+    layer = ns.BatchNorm(momentum=0.5).build((4,), dtype=dtype)
+    layer.beta[...] = [1, 2, 3, 4]
+    x = np.array([[5, -6, 7, 0]])
+    assert layer.forward(x).tolist() == [[1, 2, 3, 4]]
+    assert layer.backward(np.ones((1, 4))).tolist() == [[0, 0, 0, 0]]
+    assert layer.gradients["gamma"].tolist() == [0, 0, 0, 0]
+    assert layer.gradients["beta"].tolist() == [1, 1, 1, 1]
+    assert layer.statistics["mean"].tolist() == [2.5, -3, 3.5, 0]
+    assert layer.statistics["variance"].tolist() == [0.5] * 4
+
+
+def test_a_batch_of_no_images_teaches_the_running_statistics_nothing(ns, dtype):
+    layer = made(ns, "normalisation", dtype)
+    layer.forward(np.zeros((0, *layer.input_shape)))
+    assert layer.statistics["mean"].tolist() == [0, 0]
+    assert layer.statistics["variance"].tolist() == [1, 1]
+
+
+def test_nan_stays_in_its_channel(ns, dtype):
+    layer = made(ns, "normalisation", dtype)
+    x = normal(0, (3, *layer.input_shape), dtype)
+    x[1, 2, 0, 1] = np.nan
+    y = layer.forward(x)
+    assert np.isnan(y[..., 1]).all()
+    assert np.isfinite(y[..., 0]).all()
 
 
 # ---- parameters --------------------------------------------------------------------------------------------
@@ -434,6 +657,20 @@ def test_what_is_no_array_of_real_numbers_is_a_type_error(either, name, bad):
         (lambda ns: ns.MaxPool2D(2, padding=2), "padding"),
         (lambda ns: ns.MaxPool2D((4, 3), padding=(2, 2)), "padding"),
         (lambda ns: ns.MaxPool2D(2, ties="last"), "ties"),
+        (lambda ns: ns.AvgPool2D(0), "pool_size"),
+        (lambda ns: ns.AvgPool2D(2, stride=(1, 0)), "stride"),
+        (lambda ns: ns.AvgPool2D(2, padding=2), "padding"),
+        (lambda ns: ns.Dropout(1), "rate"),
+        (lambda ns: ns.Dropout(-0.1), "rate"),
+        (lambda ns: ns.Dropout(float("nan")), "rate"),
+        (lambda ns: ns.Dropout(50), "rate"),
+        (lambda ns: ns.BatchNorm(momentum=-0.1), "momentum"),
+        (lambda ns: ns.BatchNorm(momentum=1.1), "momentum"),
+        (lambda ns: ns.BatchNorm(momentum=float("nan")), "momentum"),
+        (lambda ns: ns.BatchNorm(epsilon=0), "epsilon"),
+        (lambda ns: ns.BatchNorm(epsilon=-1e-5), "epsilon"),
+        (lambda ns: ns.BatchNorm(epsilon=1e-39), "epsilon"),
+        (lambda ns: ns.BatchNorm(epsilon=float("inf")), "epsilon"),
         (lambda ns: ns.Dense(0), "units"),
         (lambda ns: ns.Rescaling(float("nan")), "scale"),
         (lambda ns: ns.Rescaling(1, float("inf")), "offset"),
@@ -455,6 +692,12 @@ def test_a_size_out_of_range_is_a_value_error_that_names_it(either, make, named)
         (lambda ns: ns.Conv2D(8, 3, padding=None), "padding"),
         (lambda ns: ns.MaxPool2D(2, padding="same"), "padding"),
         (lambda ns: ns.MaxPool2D(None), "pool_size"),
+        (lambda ns: ns.AvgPool2D(None), "pool_size"),
+        (lambda ns: ns.AvgPool2D(2, padding="same"), "padding"),
+        (lambda ns: ns.Dropout("half"), "rate"),
+        (lambda ns: ns.Dropout(None), "rate"),
+        (lambda ns: ns.BatchNorm(momentum="0.9"), "momentum"),
+        (lambda ns: ns.BatchNorm(epsilon=None), "epsilon"),
         (lambda ns: ns.Dense("10"), "units"),
         (lambda ns: ns.Rescaling("half"), "scale"),
         (lambda ns: ns.Rescaling(1, None), "offset"),
@@ -474,6 +717,8 @@ def test_a_size_of_another_type_is_a_type_error_that_names_it(either, make, name
         (lambda ns: ns.Conv2D(1, 3), (9, 9), r"input_shape of Conv2D must be \(h, w, c\), got \(9, 9\)"),
         (lambda ns: ns.Conv2D(1, 3), (1, 9, 9, 1), r"input_shape of Conv2D must be \(h, w, c\)"),
         (lambda ns: ns.MaxPool2D(), (9,), r"input_shape of MaxPool2D must be \(h, w, c\)"),
+        (lambda ns: ns.AvgPool2D(3), (3, 2, 1), "pool window of width 3 is larger than the input of width 2"),
+        (lambda ns: ns.AvgPool2D(), (9,), r"input_shape of AvgPool2D must be \(h, w, c\)"),
         (lambda ns: ns.Dense(3), (4, 4, 1), "input_shape of Dense .* Flatten"),
         (lambda ns: ns.ReLU(), (4, 0, 1), "input_shape must be at least 1"),
         (lambda ns: ns.Flatten(), (-4,), "input_shape must be at least 1"),
@@ -501,6 +746,7 @@ def test_a_dtype_that_is_no_other_precision_is_a_value_error(either, dtype):
         (lambda ns: ns.Conv2D(1, 3), (2**50, 2**50, 1)),
         (lambda ns: ns.MaxPool2D(2**50, stride=1, padding=2**49), (28, 28, 1)),
         (lambda ns: ns.MaxPool2D(2, stride=2**70), (28, 28, 1)),
+        (lambda ns: ns.AvgPool2D(2**50, stride=1, padding=2**49), (28, 28, 1)),
         (lambda ns: ns.Dense(2**50), (2**4,)),
         (lambda ns: ns.Dense(2**70), (1,)),
         (lambda ns: ns.Dense(10), (2**70,)),

@@ -28,9 +28,19 @@ ADAM_RULES = [
     {"beta1": 0.0, "epsilon": 1e-4, "weight_decay": 0.01},
     {"beta1": 0.9, "beta2": 0.0},
 ]
-RULES = [(cnn.SGD, rule) for rule in SGD_RULES] + [(cnn.Adam, rule) for rule in ADAM_RULES]
+ADAMW_RULES = [
+    {},
+    {"weight_decay": 0.0},
+    {"weight_decay": 0.5, "epsilon": 1e-4},
+    {"beta1": 0.5, "beta2": 0.9, "weight_decay": 2.0},
+]
+RULES = [
+    *((cnn.SGD, rule) for rule in SGD_RULES),
+    *((cnn.Adam, rule) for rule in ADAM_RULES),
+    *((cnn.AdamW, rule) for rule in ADAMW_RULES),
+]
 EVERY_RULE = pytest.mark.parametrize(("kind", "rule"), RULES)
-EITHER = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam])
+EVERY_KIND = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam, cnn.AdamW])
 LEARNING_RATE, UPDATES = 0.1, 25
 
 
@@ -44,7 +54,11 @@ class Formula:
         self.size, self.done = np.abs(self.p), 0
 
     def step(self, gradient):
-        g = gradient + self.rule.get("weight_decay", 0) * self.p
+        decay = self.rule.get("weight_decay", 0.01 if self.kind is cnn.AdamW else 0)
+        if self.kind is cnn.AdamW:
+            g, self.p = gradient, (1 - self.rate * decay) * self.p
+        else:
+            g = gradient + decay * self.p
         self.done += 1
         step, size = self.sgd(g) if self.kind is cnn.SGD else self.adam(g)
         self.p = self.p - self.rate * step
@@ -86,6 +100,29 @@ def test_steps_follow_the_formula(level, dtype, kind, rule):
     # up by the updates after it.
     tolerance = 15 * UPDATES**2 * np.finfo(dtype).eps * formula.size
     assert (np.abs(parameters - formula.p) <= tolerance).all()
+
+
+def test_decoupled_decay_is_the_same_share_whatever_the_gradient(level, dtype):
+    # Of a parameter whose gradient has always been zero, nothing else is taken.
+    parameters = np.array([1, -8, 0.5, 0, 3], dtype)
+    exact, schedule = parameters.astype(np.float64), cnn.schedules.Cosine(0.5)
+    optimizer = cnn.AdamW(schedule, weight_decay=0.25)
+    optimizer.start(4)
+    for done in (0, 1 / 4, 1 / 2, 3 / 4):
+        optimizer.step(parameters, np.zeros(5, dtype))
+        exact *= 1 - schedule.at(done) * 0.25
+    # Two roundings a step, of the factor and of the product.
+    np.testing.assert_allclose(parameters, exact, rtol=8 * np.finfo(dtype).eps)
+
+
+def test_decoupled_decay_by_zero_is_adam(level, dtype):
+    rng = np.random.default_rng(0)
+    ours, theirs = (np.ones(20, dtype) for _ in range(2))
+    one, other = cnn.AdamW(0.1, weight_decay=0), cnn.Adam(0.1)
+    for gradient in rng.standard_normal((5, 20)).astype(dtype):
+        one.step(ours, gradient)
+        other.step(theirs, gradient)
+    assert ours.tobytes() == theirs.tobytes()
 
 
 def pooled(dtype="float64", backend="compiled", seed=0):
@@ -137,7 +174,7 @@ def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
 
 
 def test_every_fit_begins_without_velocity_or_moments(backend):
-    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam):
+    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW):
         nets, one = [pooled(backend=backend) for _ in range(2)], make()
         for optimizers, net in zip(([one, one], [make(), make()]), nets, strict=True):
             for optimizer in optimizers:
@@ -146,7 +183,7 @@ def test_every_fit_begins_without_velocity_or_moments(backend):
         assert np.array_equal(nets[0]._parameters, last)
 
 
-@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam])
+@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
 def test_another_net_begins_without_them_too(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other, alone = (pooled(backend=backend) for _ in range(3))
@@ -179,7 +216,7 @@ def test_velocity_and_moments_count_also_batch_by_batch(backend):
 
 def test_only_what_a_rule_needs_is_kept():
     parameters = pooled("float32")._parameters
-    for optimizer, count in ((cnn.SGD(0.1), 0), (cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam(), 2)):
+    for optimizer, count in ((cnn.SGD(0.1), 0), (cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam(), 2), (cnn.AdamW(), 2)):
         states = optimizer.states(parameters)
         arrays = [state for state in states if state is not None]
         assert (len(states), len(arrays)) == (2, count)
@@ -204,7 +241,7 @@ def test_a_batch_whose_loss_is_no_number_counts_for_nothing(backend):
     assert np.array_equal(nets[0]._parameters, nets[1]._parameters)
 
 
-@EITHER
+@EVERY_KIND
 def test_the_factors_of_the_next_steps_are_those_that_come_one_by_one(kind):
     optimizer = kind(cnn.schedules.Cosine(0.1))
     optimizer.start(4)
@@ -224,7 +261,9 @@ def test_without_an_optimizer_it_is_sgd_of_a_tenth(backend):
 # ---- what is refused ---------------------------------------------------------------------------------------
 
 NUMBERS = [(cnn.SGD, name) for name in ("learning_rate", "momentum", "weight_decay")] + [
-    (cnn.Adam, name) for name in ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")
+    (kind, name)
+    for kind in (cnn.Adam, cnn.AdamW)
+    for name in ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")
 ]
 
 
@@ -249,7 +288,8 @@ def test_a_momentum_above_1_or_nesterov_without_one_is_a_value_error():
         cnn.SGD(0.1, nesterov=True)
 
 
+@pytest.mark.parametrize("kind", [cnn.Adam, cnn.AdamW])
 @pytest.mark.parametrize("options", [{"beta1": 1}, {"beta2": 1.0}, {"beta2": 2}, {"epsilon": 0}])
-def test_moments_that_never_fade_or_a_division_by_zero_are_a_value_error(options):
+def test_moments_that_never_fade_or_a_division_by_zero_are_a_value_error(kind, options):
     with pytest.raises(ValueError, match=f"^{next(iter(options))} must be finite"):
-        cnn.Adam(**options)
+        kind(**options)

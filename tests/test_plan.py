@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +22,7 @@ import cnn
 import cnn.models
 import cnn.plan
 import cnn.reference
+import cnn_c
 
 pytestmark = pytest.mark.usefixtures("two_threads")
 
@@ -28,28 +30,29 @@ Make = Callable[[], cnn.layers.Layer]
 
 
 def net_of(layers: list[Make], shape, dtype="float64", seed=0):
-    """A net with biases that are not zero."""
+    """A net with biases that are not zero, and slopes that are not one."""
     net = cnn.Sequential([make() for make in layers], shape, dtype=dtype, seed=seed)
     for name, value in net.parameters().items():
-        if name.endswith("bias"):
-            value[...] = np.random.default_rng(seed).uniform(-0.1, 0.1, value.shape)
+        if not name.endswith("weights"):
+            mean = 1 if name.endswith("gamma") else 0
+            value[...] = mean + np.random.default_rng(seed).uniform(-0.1, 0.1, value.shape)
     return net
 
 
 def counterpart(net, dtype="float64"):
-    """The same layers with the same parameters, run by the reference."""
+    """The same layers with the same parameters and running statistics, run by the reference."""
     layers = copy.deepcopy(net.layers)
     for layer in layers:
         layer.in_net = False
     made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
-    for value, given_value in zip(made.parameters().values(), net.parameters().values(), strict=True):
+    for value, given_value in zip(made.state().values(), net.state().values(), strict=True):
         value[...] = given_value
     return made
 
 
 def flat(net) -> np.ndarray:
-    """A copy of the net's parameters as they lie in memory."""
-    return net._parameters.copy()
+    """A copy of all that the net has learned: its parameters, then its running statistics, as they lie in memory."""
+    return np.concatenate([net._parameters, net._statistics])
 
 
 def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:
@@ -89,13 +92,42 @@ def dense_alone(seed=0, dtype="float32"):
     return cnn.Sequential(layers, input_shape=(7, 5, 2), seed=seed, dtype=dtype)
 
 
+def normalised(seed=0, dtype="float32", rate=0.25):
+    """A net with a normalisation, and pooling, after every convolution, and dropout."""
+    layers = [
+        cnn.Rescaling(1 / 64, -2.0),
+        cnn.Conv2D(6, 3, padding="same"), cnn.BatchNorm(), cnn.ReLU(), cnn.MaxPool2D(2),
+        cnn.Conv2D(9, (3, 2), bias=False), cnn.BatchNorm(momentum=0.5), cnn.MaxPool2D(2),
+        cnn.Flatten(), cnn.Dense(21), cnn.BatchNorm(epsilon=0.01), cnn.ReLU(), cnn.Dropout(rate), cnn.Dense(7),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, input_shape=(12, 13, 1), seed=seed, dtype=dtype)
+
+
+def averaged(seed=0, dtype="float32"):
+    """A net with average pooling, overlapping and not, and dropout of a map."""
+    layers = [
+        cnn.Conv2D(5, 3, padding=1), cnn.ReLU(), cnn.AvgPool2D(2), cnn.Dropout(0.1),
+        cnn.Conv2D(9, 2), cnn.AvgPool2D(3, stride=2, padding=1), cnn.ReLU(), cnn.Flatten(), cnn.Dense(6),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, input_shape=(11, 12, 2), seed=seed, dtype=dtype)
+
+
 MODELS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lenet5}
-NETS = MODELS | {"general": general, "unpooled": unpooled, "dense alone": dense_alone}
+NETS = MODELS | {
+    "general": general,
+    "unpooled": unpooled,
+    "dense alone": dense_alone,
+    "normalised": normalised,
+    "averaged": averaged,
+}
+
+
+SIZES = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
 @st.composite
-def stacks(draw, whole_numbers=False):
-    """Layers and the shape of the images that they take."""
+def stacks(draw, whole_numbers=False, dropout=True):
+    """Layers and the shape of the images that they take; in whole numbers, what keeps them simple fractions."""
     shape = draw(st.tuples(st.integers(2, 17), st.integers(2, 17), st.sampled_from([1, 1, 2, 3])))
     layers: list[Make] = []
     here = shape
@@ -114,10 +146,17 @@ def stacks(draw, whole_numbers=False):
 
     pixels = [(2.0, -3.0), (-1.0, 4.0)] if whole_numbers else [(1 / 4, 0.0), (-1 / 3, 0.5)]
     rescaling = st.sampled_from([functools.partial(cnn.Rescaling, *pair) for pair in pixels])
+    rates = [0.5, 0.75] if whole_numbers else [0.1, 0.5, 0.9]
+    dropping = st.sampled_from([functools.partial(cnn.Dropout, rate) for rate in rates])
+    # A normalisation divides what is rounded by the root of its variance plus epsilon. Of one image, or of a channel
+    # that a ReLU has silenced, the variance is 0, and it is the root of epsilon that says how much rounding grows.
+    normalisation = functools.partial(cnn.BatchNorm, momentum=0.7, epsilon=0.5)
+    kinds = ["conv+pool", "conv+pool", "conv", "conv", "pool", "mean pool", "relu", "rescaling"]
+    kinds += ["dropout"] * dropout + ["normalisation"] * (not whole_numbers)
     if draw(st.booleans()):
         add(draw(rescaling))
     for _ in range(draw(st.integers(0, 3))):
-        kind = draw(st.sampled_from(["conv+pool", "conv+pool", "conv", "pool", "relu", "rescaling"]))
+        kind = draw(st.sampled_from(kinds))
         if kind.startswith("conv"):
             size = draw(st.sampled_from([3, 5]) | st.tuples(st.integers(1, 5), st.integers(1, 5)))
             widest = [side - 1 for side in ((size, size) if isinstance(size, int) else size)]
@@ -129,6 +168,8 @@ def stacks(draw, whole_numbers=False):
                     cnn.Conv2D, draw(st.integers(1, 18)), size, stride=stride, padding=padding, bias=draw(st.booleans())
                 )
             ]
+            if not whole_numbers and draw(st.booleans()):
+                made.append(normalisation)
             if draw(st.booleans()):
                 made.append(cnn.ReLU)
             if kind == "conv+pool":
@@ -138,13 +179,23 @@ def stacks(draw, whole_numbers=False):
             size, ties = draw(st.integers(1, 3)), draw(st.sampled_from(["first", "all"]))
             stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, size // 2))
             add(functools.partial(cnn.MaxPool2D, size, stride=stride, padding=padding, ties=ties))
+        elif kind == "mean pool":
+            size = draw(st.sampled_from([(1, 2), (2, 1), (2, 2)]) | (st.nothing() if whole_numbers else SIZES))
+            padding = 0 if whole_numbers else draw(st.integers(0, min(size) // 2))
+            add(functools.partial(cnn.AvgPool2D, size, stride=draw(st.integers(1, 3)), padding=padding))
+        elif kind == "normalisation":
+            add(normalisation)
         else:
-            add(cnn.ReLU if kind == "relu" else draw(rescaling))
+            add(cnn.ReLU if kind == "relu" else draw(rescaling if kind == "rescaling" else dropping))
     add(cnn.Flatten)
     for _ in range(draw(st.integers(0, 2))):
         add(functools.partial(cnn.Dense, draw(st.integers(1, 35)), bias=draw(st.booleans())))
+        if not whole_numbers and draw(st.booleans()):
+            add(normalisation)
         if draw(st.booleans()):
             add(cnn.ReLU)
+        if dropout and draw(st.booleans()):
+            add(draw(dropping))
     classes = 2 if whole_numbers else draw(st.integers(2, 18))
     add(functools.partial(cnn.Dense, classes, bias=draw(st.booleans())))
     return layers, shape
@@ -157,6 +208,7 @@ RULES = {
     "nesterov": functools.partial(cnn.SGD, momentum=0.5, nesterov=True, weight_decay=0.25),
     # An epsilon of the size of the gradients: else a step hangs on the sign of gradients that are rounding alone.
     "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
+    "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
 }
 KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
@@ -195,6 +247,39 @@ def operations(net, training=True) -> list[tuple[str, str]]:
 )  # fmt: skip
 def test_the_models_are_a_few_fused_operations(model, expected):
     assert operations(MODELS[model]()) == expected
+
+
+def test_while_training_a_normalisation_and_its_relu_are_one_operation_and_dropout_is_one():
+    assert operations(normalised()) == [
+        ("load", "rescaling_1"),
+        ("conv", "conv2d_1"), ("batchnorm", "batchnorm_1, relu_1"), ("maxpool", "maxpool2d_1"),
+        ("conv", "conv2d_2"), ("batchnorm", "batchnorm_2"), ("maxpool", "maxpool2d_2"),
+        ("dense", "dense_1"), ("batchnorm", "batchnorm_3, relu_2"), ("dropout", "dropout_1"), ("dense", "dense_2"),
+    ]  # fmt: skip
+
+
+def test_for_predictions_a_normalisation_is_in_the_convolution_below_it_and_dropout_is_gone():
+    assert [step for step in operations(normalised(), training=False) if step[0] != "copy"] == [
+        ("load", "rescaling_1"),
+        ("image conv+pool", "conv2d_1, batchnorm_1, relu_1, maxpool2d_1"),
+        ("conv+pool", "conv2d_2, batchnorm_2, maxpool2d_2"),
+        ("dense", "dense_1"), ("batchnorm", "batchnorm_3, relu_2"), ("dense", "dense_2"),
+    ]  # fmt: skip
+    assert operations(averaged(), training=False) == [
+        ("load", ""), ("conv", "conv2d_1"), ("relu", "relu_1"), ("avgpool", "avgpool2d_1"),
+        ("conv", "conv2d_2"), ("avgpool", "avgpool2d_2"), ("relu", "relu_2"), ("dense", "dense_1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", [[cnn.Conv2D(4, 3, stride=2)], [cnn.Conv2D(4, 3), cnn.ReLU(), cnn.MaxPool2D(3)]])
+def test_a_convolution_that_is_not_pooled_takes_its_normalisation_alone(layers):
+    layers = [layers[0], cnn.BatchNorm(), *layers[1:], cnn.Flatten(), cnn.Dense(3)]
+    net = cnn.Sequential(layers, input_shape=(12, 12, 2))
+    assert operations(net, training=False)[1] == ("conv", "conv2d_1, batchnorm_1")
+    assert operations(net)[1:3] == [
+        ("conv", "conv2d_1"),
+        ("batchnorm", "batchnorm_1, relu_1" if len(layers) > 4 else "batchnorm_1"),
+    ]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -287,12 +372,17 @@ def fill_with_whole_numbers(net, rng: np.random.Generator, margin: int):
 
 
 def largest_number(net, largest_pixel: float, n: int) -> float:
-    """A bound on all numbers of a step with a batch of n, and on all partial sums, in units of 1 / n."""
+    """A bound on all numbers of a step with a batch of n, and on all partial sums, in units of 1 / n.
+
+    But for average pooling, whose windows divide the units once more.
+    """
     x, inputs = largest_pixel, []
     for layer in net.layers:
         inputs.append(x)
         if isinstance(layer, cnn.Rescaling):
             x = abs(layer.scale) * x + abs(layer.offset)
+        elif isinstance(layer, cnn.Dropout):
+            x /= 1 - layer.rate
         elif layer.parameters:
             w = np.abs(layer.weights).reshape(-1, layer.weights.shape[-1])
             x = x * w.sum(axis=0).max() + (0 if layer.bias is None else np.abs(layer.bias).max())
@@ -302,6 +392,8 @@ def largest_number(net, largest_pixel: float, n: int) -> float:
             dy *= abs(layer.scale)
         elif isinstance(layer, cnn.MaxPool2D):
             dy *= math.prod(layer.pool_size)  # windows that a pixel may be in
+        elif isinstance(layer, cnn.Dropout):
+            dy /= 1 - layer.rate
         elif layer.parameters:
             gradient = n * math.prod(layer.output_shape[:-1]) * dy * max(x, 1)
             largest = max(largest, gradient + n * np.abs(layer.weights).max())
@@ -313,7 +405,7 @@ def largest_number(net, largest_pixel: float, n: int) -> float:
 @given(
     stacks(whole_numbers=True),
     st.sampled_from([1, 2, 4, 8, 16, 32]),
-    st.sampled_from([rule for rule in RULES if rule != "adam"]),
+    st.sampled_from([rule for rule in RULES if not rule.startswith("adam")]),
     st.sampled_from(KINDS),
     st.integers(0, 2**32 - 1),
 )
@@ -322,9 +414,10 @@ def test_a_step_of_any_net_in_whole_numbers_is_that_of_numpy(level, dtype, stack
     # are ties on both sides. Two classes whose logits are far apart, or equal, have probabilities of 0, 1/2 and 1.
     rng = np.random.default_rng(seed)
     net = net_of(*stack, dtype=dtype)
-    fill_with_whole_numbers(net, rng, margin=128 if dtype == np.float32 else 1024)
+    windows = math.prod(math.prod(layer.pool_size) for layer in net.layers if isinstance(layer, cnn.AvgPool2D))
+    fill_with_whole_numbers(net, rng, margin=windows * (128 if dtype == np.float32 else 1024))
     quarters = 4  # into which weight decay and the momentum divide
-    assume(quarters * largest_number(net, 8, n) < 1 / np.finfo(dtype).eps)
+    assume(quarters * windows * largest_number(net, 8, n) < 1 / np.finfo(dtype).eps)
     reference = counterpart(net, dtype)
     before = flat(net)
     x, y = rng.integers(0, 9, (n, *net.input_shape)).astype(kind), rng.integers(0, 2, n)
@@ -361,21 +454,25 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
     # A sum of fewer than 10,000 terms is off by at most so many eps of its size, in either of the two orders. What an
     # error at the start makes of twenty steps, it makes of fewer at most: so much for each step.
     error = 10_000 * np.finfo(float).eps * max(1, np.abs(before).max())
-    other._parameters += error * np.random.default_rng(seed).uniform(-1, 1, before.size)
+    other._parameters += error * np.random.default_rng(seed).uniform(-1, 1, other._parameters.size)
     histories = [fitted(either, x, y, batch_size, rule, rate=0.002) for either in (net, reference, other)]
-    tolerance = STEPS * (error + np.abs(flat(other) - flat(net)).max())
-    assert np.abs(flat(net) - flat(reference)).max() <= tolerance
+    for learned in ("_parameters", "_statistics"):
+        ours, theirs, disturbed = (getattr(either, learned) for either in (net, reference, other))
+        size = np.abs(ours).max(initial=1)  # variances may be larger than any parameter, and are rounded accordingly
+        tolerance = STEPS * (error * size + np.abs(disturbed - ours).max(initial=0))
+        assert np.abs(ours - theirs).max(initial=0) <= tolerance
+        assert tolerance < 1e-6 * size  # or this would show nothing
     in_losses = STEPS * (error + np.abs(np.subtract(histories[2].loss, histories[0].loss)).max())
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-12, atol=in_losses)
     assert histories[0].accuracy == histories[1].accuracy
-    assert tolerance < 1e-6  # or this would show nothing
 
 
 RULE_OF = {
     "A": "plain", "B": "nesterov", "L": "adam",
     "general": "momentum", "unpooled": "weight decay", "dense alone": "adam",
+    "normalised": "adamw", "averaged": "momentum",
 }  # fmt: skip
-RATE = {"plain": 0.02, "weight decay": 0.02, "momentum": 0.01, "nesterov": 0.005, "adam": 0.001}
+RATE = {"plain": 0.02, "weight decay": 0.02, "momentum": 0.01, "nesterov": 0.005, "adam": 0.001, "adamw": 0.001}
 BATCH = 17
 
 
@@ -399,7 +496,8 @@ def reference_run(name: str, disturbance=0.0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", NETS)
 def test_twenty_steps_lead_to_the_references_losses_and_parameters(implementation, dtype, name):
     net, rule = NETS[name](dtype=dtype), RULE_OF[name]
-    net._parameters[...] = start = flat(NETS[name](seed=2))
+    net._parameters[...] = NETS[name](seed=2)._parameters
+    start = flat(net)
     losses, parameters = reference_run(name)
     # The longest sum of a step is the gradient of a convolution's weight: over the positions of all images. Roundings
     # of either sign leave it off by the root of its length times eps, and the rate times that goes into the parameters,
@@ -448,7 +546,7 @@ def test_images_of_one_large_call_are_predicted_with_the_same_bits_as_in_small_o
 
 
 @settings(max_examples=20)
-@given(stacks(), st.integers(1, 20), st.integers(0, 2**32 - 1))
+@given(stacks(dropout=False), st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_what_went_before_leaves_no_trace_in_the_memory_of_any_net(level, dtype, stack, n, seed):
     used, fresh = (net_of(*stack, dtype=dtype, seed=seed) for _ in range(2))
     x, y = noise(used, 2 * n, "float64", seed)
@@ -464,10 +562,11 @@ def test_what_went_before_leaves_no_trace_in_the_memory_of_any_net(level, dtype,
 # ---- batches -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("make", [general, functools.partial(normalised, rate=0.0)], ids=["general", "normalised"])
 @pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
-def test_a_fit_is_its_batches_in_the_order_of_its_shuffling(level, dtype, batch_size):
-    # 50 images: with most sizes the last batch is a smaller one.
-    nets = shuffled, permuted, by_hand = [general(seed=1, dtype=dtype) for _ in range(3)]
+def test_a_fit_is_its_batches_in_the_order_of_its_shuffling(level, dtype, batch_size, make):
+    # 50 images: with most sizes the last batch is a smaller one. (Masks of a dropout follow from the fit's seed.)
+    nets = shuffled, permuted, by_hand = [make(seed=1, dtype=dtype) for _ in range(3)]
     x, y = noise(shuffled, 50)
     order = np.random.default_rng(5).permutation(50)
     options = {"rule": "momentum", "steps": 1}  # an epoch
@@ -481,11 +580,12 @@ def test_a_fit_is_its_batches_in_the_order_of_its_shuffling(level, dtype, batch_
         total += by_hand.train_on_batch(x[batch], y[batch], optimizer) * len(batch)
     assert len({flat(net).tobytes() for net in nets}) == 1
     assert histories[0].loss == histories[1].loss == pytest.approx([total / 50], rel=1e-14)
-    assert not np.array_equal(flat(shuffled), flat(general(seed=1, dtype=dtype)))
+    assert not np.array_equal(flat(shuffled), flat(make(seed=1, dtype=dtype)))
 
 
-def test_batches_of_other_sizes_and_threads_of_other_numbers_may_follow_each_other(level, thread_counts):
-    net = general(seed=1)
+@pytest.mark.parametrize("make", [general, normalised])
+def test_batches_of_other_sizes_and_threads_of_other_numbers_may_follow_each_other(level, thread_counts, make):
+    net = make(seed=1)
     sizes = iter((1, 30, 2, 17, 5, 33, 33, 16))
     for _ in thread_counts:
         for n in (next(sizes), next(sizes)):
@@ -497,7 +597,7 @@ def test_batches_of_other_sizes_and_threads_of_other_numbers_may_follow_each_oth
             assert np.array_equal(net.predict_proba(x), alone.predict_proba(x))
 
 
-@pytest.mark.parametrize("name", ["A", "unpooled", "dense alone"])
+@pytest.mark.parametrize("name", ["A", "unpooled", "dense alone", "normalised"])
 def test_bytes_are_the_same_images_as_floats(level, dtype, name):
     runs = set()
     for kind in ("uint8", "float32", "float64", "float16", "int32"):
@@ -521,9 +621,10 @@ class Spoiling:
             self.x[self.image, 4, 4] = np.nan
 
 
+@pytest.mark.parametrize("make", [general, normalised])
 @pytest.mark.parametrize("optimizer", [cnn.SGD(0.01, momentum=0.9), cnn.Adam(0.001)])
-def test_a_fit_that_meets_a_nan_counts_its_steps_and_names_the_one_that_failed(implementation, optimizer):
-    net = general(seed=1)
+def test_a_fit_that_meets_a_nan_counts_its_steps_and_names_the_one_that_failed(implementation, optimizer, make):
+    net = make(seed=1)
     if implementation == "reference":
         net = counterpart(net)
     x, y = noise(net, 70, "float64")
@@ -537,6 +638,263 @@ def test_a_fit_that_meets_a_nan_counts_its_steps_and_names_the_one_that_failed(i
     net.fit(x, y, 2, batch_size=3, optimizer=optimizer, progress=False)
     assert optimizer.done == 48
     assert np.isfinite(flat(net)).all()
+
+
+# ---- normalisation -----------------------------------------------------------------------------------------
+
+
+def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the net in float64, layer by layer as in a prediction, and how far off rounding may leave them.
+
+    The bound goes through the layers beside the values: it is what they make of magnitudes, times the terms of all
+    sums so far.
+    """
+    exact = counterpart(net)
+    y, size, terms = x.astype(np.float64), np.abs(x.astype(np.float64)), 0
+    for layer in exact.layers:
+        y = layer.forward(y, training=False)
+        if isinstance(layer, cnn.BatchNorm):
+            mean, variance = layer.statistics["mean"], layer.statistics["variance"]
+            slope = np.abs(layer.gamma) / np.sqrt(variance + layer.epsilon)
+            size = (size + np.abs(mean)) * slope + np.abs(layer.beta)
+            terms += 10
+            continue
+        for value in layer.parameters.values():
+            np.abs(value, out=value)
+        if isinstance(layer, cnn.Rescaling):
+            layer.scale, layer.offset = abs(layer.scale), abs(layer.offset)
+        terms += 3 + (math.prod(layer.parameters["weights"].shape[:-1]) if layer.parameters else 0)
+        terms += math.prod(layer.pool_size) if isinstance(layer, cnn.AvgPool2D) else 0
+        size = layer.forward(size, training=False)
+    return y, terms * np.finfo(net.dtype).eps * size
+
+
+def teach(net, seed=0):
+    """Running statistics as after some training."""
+    rng = np.random.default_rng(seed)
+    for layer in net.layers:
+        if layer.statistics:
+            layer.statistics["mean"][...] = rng.standard_normal(layer.gamma.size)
+            layer.statistics["variance"][...] = rng.uniform(0.1, 2, layer.gamma.size)
+
+
+@settings(max_examples=20)
+@given(stacks(), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_a_prediction_of_any_net_is_that_of_its_layers_one_by_one(implementation, dtype, stack, n, seed):
+    net = net_of(*stack, dtype=dtype, seed=seed)
+    teach(net, seed)
+    x, _ = noise(net, n, "float32", seed)
+    logits, bound = rounded(net, x)
+    run = counterpart(net, dtype) if implementation == "reference" else net
+    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+    if dtype == np.float64:
+        assert bound.max() < 1e-6 * (1 + np.abs(logits).max())  # or this would show nothing
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_predictions_are_those_of_the_layers_one_by_one(implementation, dtype, name):
+    net = NETS[name](seed=1, dtype=dtype)
+    teach(net)
+    x, _ = noise(net, 20)
+    logits, bound = rounded(net, x)
+    run = counterpart(net, dtype) if implementation == "reference" else net
+    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_a_step_moves_the_running_statistics_as_the_layers_one_by_one_do(implementation, dtype, n):
+    net = normalised(seed=1, dtype=dtype, rate=0.0)
+    if implementation == "reference":
+        net = counterpart(net, dtype)
+    alone = counterpart(net)
+    x, y = noise(net, n)
+    net.train_on_batch(x, y, cnn.SGD(0.0))
+    values = x
+    for layer in alone.layers:
+        values = layer.forward(values)
+    # Sums of fewer than 100 terms, of numbers below 100, through three layers; what rounding leaves of a deviation
+    # from the mean grows by at most one over the root of the smallest epsilon.
+    tolerance = 3 * 100 * 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(net._statistics, alone._statistics, rtol=tolerance, atol=tolerance)
+    assert not np.array_equal(alone._statistics, normalised()._statistics)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [cnn.BatchNorm(), cnn.Flatten(), cnn.Dense(5)],
+        lambda: [cnn.Flatten(), cnn.Dense(5), cnn.BatchNorm()],
+        lambda: [cnn.Flatten(), cnn.BatchNorm(epsilon=0.01), cnn.BatchNorm(epsilon=0.01), cnn.ReLU(), cnn.Dense(5)],
+        lambda: [cnn.BatchNorm(), cnn.Conv2D(3, 3), cnn.MaxPool2D(), cnn.BatchNorm(), cnn.Flatten(), cnn.Dense(5)],
+    ],
+    ids=["first", "last", "one after the other", "before a fused convolution"],
+)
+@pytest.mark.parametrize("n", [1, 3, 33])
+def test_a_normalisation_may_stand_anywhere(level, layers, n):
+    net = cnn.Sequential(layers(), (6, 5, 2), dtype="float64", seed=0)
+    reference = counterpart(net)
+    x, y = noise(net, n, "float64")
+    for _ in range(3):
+        losses = [either.train_on_batch(x, y, cnn.SGD(0.1)) for either in (net, reference)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    # Sums of fewer than 1000 terms; three steps, and divisions by a deviation above a tenth, twice at most, enlarge
+    # that less than ten thousand times.
+    np.testing.assert_allclose(flat(net), flat(reference), rtol=0, atol=1000 * 10_000 * np.finfo(float).eps)
+    np.testing.assert_allclose(net.predict_proba(x), reference.predict_proba(x), rtol=0, atol=1e-8)
+
+
+def test_a_step_whose_loss_is_no_number_teaches_nothing(implementation, dtype):
+    net = normalised(seed=1, dtype=dtype)
+    net = counterpart(net, dtype) if implementation == "reference" else net
+    x, y = noise(net, 20, "float64")
+    net.train_on_batch(x, y, cnn.SGD(0.01))
+    before = flat(net)
+    with pytest.raises(FloatingPointError, match="left as they were"):
+        net.train_on_batch(np.where(np.arange(20)[:, None, None, None] == 13, np.nan, x), y, cnn.SGD(0.01))
+    assert flat(net).tobytes() == before.tobytes()
+
+
+def test_a_step_on_one_image_whose_loss_is_no_number_teaches_nothing(level):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(5), cnn.BatchNorm(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    before = flat(net)
+    with pytest.raises(FloatingPointError, match="left as they were"):
+        net.train_on_batch(np.full((1, 2, 2, 1), np.nan), [1], cnn.SGD(0.01))
+    assert flat(net).tobytes() == before.tobytes()
+
+
+def interrupt(signal_number, frame):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def one_thread_at_the_lowest_level():
+    level, threads = cnn_c.LEVEL, cnn.get_num_threads()
+    cnn_c.use_level(cnn_c.LEVELS[-1])
+    cnn.set_num_threads(1)
+    yield
+    cnn_c.use_level(level)
+    cnn.set_num_threads(threads)
+
+
+def test_an_interrupted_step_teaches_nothing(one_thread_at_the_lowest_level):
+    # On one thread of any processor, a step that takes longer than the time until the alarm and the look at signals.
+    layers = [cnn.Conv2D(24, 7), cnn.BatchNorm(), cnn.Flatten(), cnn.Dense(9), cnn.BatchNorm(), cnn.Dense(3)]
+    net = cnn.Sequential(layers, (20, 20, 8), seed=0, dtype="float64")
+    x, y = noise(net, 500)
+    before, handler = flat(net), signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            net.train_on_batch(x, y, cnn.SGD(0.1))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert flat(net).tobytes() == before.tobytes()
+    net.train_on_batch(x[:9], y[:9], cnn.SGD(0.1))
+    assert np.isfinite(flat(net)).all()
+
+
+def test_parameters_that_become_infinite_set_the_running_statistics_back_too(implementation):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(5), cnn.BatchNorm(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    net = counterpart(net, "float32") if implementation == "reference" else net
+    before = flat(net)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="parameters became NaN or infinite"):
+        net.fit(*noise(net, 9), batch_size=9, optimizer=cnn.SGD(1e39), progress=False)  # beyond float32
+    assert flat(net).tobytes() == before.tobytes()
+
+
+# ---- dropout and label smoothing ---------------------------------------------------------------------------
+
+
+def losses_of_masks(seed, epochs=1, batch_size=8, backend="compiled", rate=0.5) -> list[float]:
+    """A fit that learns nothing: the losses of its epochs differ by the masks alone."""
+    layers = [cnn.Flatten(), cnn.Dropout(rate), cnn.Dense(6), cnn.ReLU(), cnn.Dropout(rate), cnn.Dense(5)]
+    net = cnn.Sequential(layers, (4, 3, 1), seed=0, dtype="float64", backend=backend)
+    x, y = noise(net, 40)
+    options = {"optimizer": cnn.SGD(0.0), "shuffle": False, "progress": False, "seed": seed}
+    return net.fit(x, y, epochs, batch_size=batch_size, **options).loss
+
+
+def test_masks_follow_from_the_fits_seed_and_differ_from_epoch_to_epoch(implementation):
+    backend = "numpy" if implementation == "reference" else "compiled"
+    once, again, other = (losses_of_masks(seed, 3, backend=backend) for seed in (1, 1, 2))
+    assert once == again
+    assert len({*once, *other}) == 6
+
+
+def test_masks_do_not_hang_on_the_size_of_batches(level):
+    # The number of an image in the epoch alone; what rounding makes of a loss is the same for any batch.
+    assert losses_of_masks(1, batch_size=8) == losses_of_masks(1, batch_size=40) == losses_of_masks(1, batch_size=7)
+
+
+def test_the_masks_of_two_layers_have_nothing_in_common(implementation):
+    layers = [cnn.Flatten(), cnn.Dropout(0.5), cnn.Dropout(0.5), cnn.Dense(2, bias=False)]
+    net = cnn.Sequential(layers, (1, 1, 1), seed=0, dtype="float64")
+    net.layers[-1].weights = np.array([[1.0, 0.0]])
+    net = counterpart(net) if implementation == "reference" else net
+    n = 4000
+    options = {"optimizer": cnn.SGD(0.0), "batch_size": 400, "seed": 1, "progress": False}
+    (loss,) = net.fit(np.ones((n, 1, 1, 1)), np.ones(n, int), **options).loss
+    # Ones become 4 where both keep them, with a loss of log(1 + e**4) for the other class; else 0, with that of log(2).
+    kept = (loss - math.log(2)) / (math.log(1 + math.exp(4)) - math.log(2))
+    assert abs(kept - 1 / 4) < 5 * math.sqrt(1 / 4 * 3 / 4 / n)
+
+
+@pytest.mark.parametrize("name", ["normalised", "averaged"])
+def test_a_fit_is_the_same_bits_however_many_steps_a_call_makes(implementation, monkeypatch, name):
+    runs = set()
+    for seconds in (0.0, 1e-3, 1e6):  # a step a call; some; all but the first
+        monkeypatch.setattr(cnn.training, "_SECONDS_A_CALL", seconds)
+        net = NETS[name](seed=1)
+        net = counterpart(net, "float32") if implementation == "reference" else net
+        x, y = noise(net, 43)
+        augment = cnn.Augment(shift=1, noise=1)
+        history = fitted(net, x, y, 5, "momentum", steps=18, augment=augment, label_smoothing=0.1)
+        runs.add((flat(net).tobytes(), *history.loss))
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize("rate", [1 - 2**-33, math.nextafter(1.0, 0.0)])
+def test_a_dropout_of_nearly_everything_is_no_error(implementation, rate):
+    backend = "numpy" if implementation == "reference" else "compiled"
+    assert losses_of_masks(1, backend=backend, rate=rate) == pytest.approx([math.log(5)], rel=1e-15)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_smoothed_labels_give_the_loss_and_gradients_of_the_formula(implementation, dtype, smoothing):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(7)], (3, 2, 1), dtype=dtype, seed=0)
+    net = counterpart(net, dtype) if implementation == "reference" else net
+    w, b = (value.astype(np.float64) for value in net.parameters().values())
+    x, y = noise(net, 12)
+    history = net.fit(
+        x, y, optimizer=cnn.SGD(1.0), batch_size=12, shuffle=False, progress=False, label_smoothing=smoothing
+    )
+    rows = x.reshape(12, 6).astype(np.float64)
+    logits = rows @ w + b
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = (1 - smoothing) * np.eye(7)[y] + smoothing / 7
+    dlogits = (p - targets) / 12
+    # Fewer than 50 roundings, of logits and their sums, which are below 10 here.
+    tolerance = 50 * 10 * float(np.finfo(dtype).eps)
+    assert np.abs(logits).max() < 10
+    assert history.loss == pytest.approx([-(targets * np.log(p)).sum(axis=1).mean()], abs=tolerance)
+    moved = [w - rows.T @ dlogits, b - dlogits.sum(axis=0)]
+    for value, exact in zip(net.parameters().values(), moved, strict=True):
+        np.testing.assert_allclose(value, exact, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.5, math.nan, math.inf])
+def test_a_label_smoothing_out_of_range_is_a_value_error(bad):
+    net = dense_alone()
+    with pytest.raises(ValueError, match=r"^label_smoothing must be finite and between 0 and 1"):
+        net.fit(*noise(net, 4), label_smoothing=bad)
+
+
+@pytest.mark.parametrize("bad", [None, "little", [0.1]])
+def test_a_label_smoothing_of_another_type_is_a_type_error(bad):
+    net = dense_alone()
+    with pytest.raises(TypeError, match=r"^label_smoothing must be a number"):
+        net.fit(*noise(net, 4), label_smoothing=bad)
 
 
 # ---- memory ------------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -59,14 +57,3 @@ def test_the_steps_know_how_images_and_labels_are_changed():
     _, noise = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
     assert noise == Noise(noise.seed, 0, noise.warp, 0.25)
     assert (noise.warp.shape, noise.warp.shift) == ((2, 2, 1), 2)
-
-
-@pytest.mark.parametrize("bad", [-0.1, 1, 1.5, math.nan, math.inf])
-def test_a_smoothing_that_leaves_nothing_of_a_label_is_a_value_error(bad):
-    with pytest.raises(ValueError, match=r"^label_smoothing must"):
-        watched(label_smoothing=bad)
-
-
-def test_a_smoothing_that_is_no_number_is_a_type_error():
-    with pytest.raises(TypeError, match=r"^label_smoothing must"):
-        watched(label_smoothing="0.1")

@@ -1,6 +1,8 @@
 """The whole package in pure NumPy: the same names, to be read, and to check the compiled ones against."""
 
 from .functional import (
+    avgpool2d_backward,
+    avgpool2d_forward,
     conv2d_backward,
     conv2d_forward,
     conv2d_input_gradient,
@@ -47,6 +49,8 @@ __all__ = [
     "Rescaling",
     "Sequential",
     "Softmax",
+    "avgpool2d_backward",
+    "avgpool2d_forward",
     "conv2d_backward",
     "conv2d_forward",
     "conv2d_input_gradient",

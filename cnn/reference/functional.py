@@ -242,6 +242,66 @@ def maxpool2d_backward_ties(
     return operations.maxpool2d_backward_ties(dy, x, y, g)
 
 
+# ---- average pooling ---------------------------------------------------------------------------------------
+
+
+def avgpool2d_forward(x: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> np.ndarray:
+    """Mean over windows, of those elements that lie on the image: padding does not count (ONNX's default).
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    pool_size, stride, padding
+        As in `maxpool2d_forward`.
+
+    Returns
+    -------
+    (n, oh, ow, c), dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `maxpool2d_forward`.
+    """
+    x = checks.real("x", x)
+    return operations.avgpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
+
+
+def avgpool2d_backward(
+    dy: ArrayLike,
+    input_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+) -> np.ndarray:
+    """Gradient of a loss for the input of `avgpool2d_forward`: each window shares it out among its elements.
+
+    Parameters
+    ----------
+    dy : (n, oh, ow, c), float32 or float64
+        Gradient for the output.
+    input_shape : (n, h, w, c)
+    pool_size, stride, padding
+        What `avgpool2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        A `dy` that is no array of real numbers, or is masked.
+    ValueError
+        As `avgpool2d_forward`; `dy` without the output's shape.
+    """
+    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    dy = checks.real("dy", dy)
+    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
+    return operations.avgpool2d_backward(dy, g)
+
+
 # ---- dense, activation, loss -------------------------------------------------------------------------------
 
 

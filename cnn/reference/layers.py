@@ -17,19 +17,19 @@ class AvgPool2D(layers.AvgPool2D):
     backend = "numpy"
 
 
-class BatchNorm(layers.BatchNorm):
-    backend = "numpy"
-
-
-class Dropout(layers.Dropout):
-    backend = "numpy"
-
-
 class Dense(layers.Dense):
     backend = "numpy"
 
 
 class ReLU(layers.ReLU):
+    backend = "numpy"
+
+
+class BatchNorm(layers.BatchNorm):
+    backend = "numpy"
+
+
+class Dropout(layers.Dropout):
     backend = "numpy"
 
 

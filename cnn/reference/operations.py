@@ -96,8 +96,7 @@ def batchnorm_forward(
     x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The output, and mean and variance of every channel over the batch."""
-    axes = tuple(range(x.ndim - 1))
-    mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    mean, variance = _moments(x)
     y = batchnorm_inference(x, gamma, beta, mean, variance, epsilon)
     return y, mean, variance
 
@@ -112,13 +111,33 @@ def batchnorm_backward(
     dy: np.ndarray, x: np.ndarray, gamma: np.ndarray, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(dx, dgamma, dbeta), mean and variance being those of x."""
-    axes = tuple(range(x.ndim - 1))
-    mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    mean, variance = _moments(x)
     inverse = 1 / np.sqrt(variance + epsilon)
     xhat = (x - mean) * inverse
-    along = dy * xhat
-    dx = gamma * inverse * (dy - dy.mean(axis=axes) - xhat * along.mean(axis=axes))
-    return dx.astype(x.dtype), along.sum(axis=axes).astype(x.dtype), dy.sum(axis=axes).astype(x.dtype)
+    dgamma, dbeta = _channel_sums(dy * xhat), _channel_sums(dy)
+    dx = gamma * inverse * (dy - dbeta / _count(x) - xhat * dgamma / _count(x))
+    return dx.astype(x.dtype), dgamma.astype(x.dtype), dbeta.astype(x.dtype)
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every channel, float64; zeros for an empty batch."""
+    mean = _channel_sums(x) / _count(x)
+    return mean, _channel_sums((x - mean) ** 2) / _count(x)
+
+
+def _channel_sums(x: np.ndarray) -> np.ndarray:
+    total: np.ndarray = x.sum(axis=tuple(range(x.ndim - 1)), dtype=np.float64)
+    return total
+
+
+def _count(x: np.ndarray) -> int:
+    """Values of a channel; 1 for an empty batch, whose sums may so be divided."""
+    return max(x.size // x.shape[-1], 1)
+
+
+def dropout(x: np.ndarray, kept: np.ndarray, rate: float) -> np.ndarray:
+    """x over 1 - rate where it is kept, else 0, even of NaN; of a gradient likewise."""
+    return np.where(kept, x * x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
 
 
 def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:

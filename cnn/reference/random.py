@@ -21,7 +21,7 @@ def uniform(word: np.ndarray) -> np.ndarray:
 def normal(word: np.ndarray) -> np.ndarray:
     """Nearly: the sum of four bytes, of mean 0 and variance 1."""
     total = sum((word >> np.uint32(8 * k)) & np.uint32(255) for k in range(4))
-    return (np.asarray(total, np.float64) - 510) * 0.006765879
+    return (np.asarray(total, np.float64) - 510) * 0.006765875087
 
 
 def _scrambled(x: np.ndarray) -> np.ndarray:

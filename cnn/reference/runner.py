@@ -83,8 +83,8 @@ def _forward(
         y = ops.relu_forward(x)
         return y, (y,)
     if o.kind == "dropout":
-        factors = _dropout_factors(o, x, noise)
-        return x * factors, (factors,)
+        kept = _kept_by_dropout(o, x, noise)
+        return ops.dropout(x, kept, g.rate), (kept,)
     if o.kind in ("maxpool", "maxpool, ties"):
         y, switches = ops.maxpool2d_forward(x, g)
         return y, (x, y, switches)
@@ -129,10 +129,9 @@ def _follow(o: Operation, statistics: np.ndarray, kept: tuple) -> None:
     running[...] = o.geometry.keep * running + (1 - o.geometry.keep) * batch
 
 
-def _dropout_factors(o: Operation, x: np.ndarray, noise: Noise) -> np.ndarray:
+def _kept_by_dropout(o: Operation, x: np.ndarray, noise: Noise) -> np.ndarray:
     words = random.words(noise.seed, noise.first + np.arange(len(x)), o.geometry.stream, o.out_size)
-    factors = (words >= o.geometry.threshold) / (1 - o.geometry.rate)
-    return factors.astype(x.dtype).reshape(x.shape)
+    return (words >= o.geometry.threshold).reshape(x.shape)
 
 
 def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -144,7 +143,7 @@ def _backward(o: Operation, dy: np.ndarray, kept: tuple, parameters: np.ndarray,
         return dy * dy.dtype.type(o.scale)
     if o.kind in ("relu", "dropout"):
         dy = dy.reshape(kept[0].shape)
-        return ops.relu_backward(dy, kept[0]) if o.kind == "relu" else dy * kept[0]
+        return ops.relu_backward(dy, kept[0]) if o.kind == "relu" else ops.dropout(dy, kept[0], g.rate)
     dy = dy.reshape(len(dy), *o.out_shape)
     if o.kind == "maxpool":
         return ops.maxpool2d_backward(dy, kept[2], g)

@@ -896,16 +896,24 @@ cdef void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Optimizer
                        Py_ssize_t low, Py_ssize_t high, Py_ssize_t start, Py_ssize_t end, bint forward,
                        bint backward, int part, long long* checked_at) noexcept nogil:
     # The images of chunks low .. high, a block at a time: operations start .. end forward, and back down to the one
-    # above start, which is a normalisation and waits. If both, the loss lies between, and where it is not finite no
-    # image goes back: with a batch of one, weights are updated on the way.
+    # above start, which is a normalisation and waits. If both, the loss lies between. With a batch of one, weights are
+    # updated on the way back: where the loss is not finite it does not go back, and it is interrupted before it begins.
     cdef:
         const Program* p = s.program
         Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
         Py_ssize_t lowest = start + 1 if start > 0 else p.lowest
         real* rows
         real* cells
-        bint finite = True
+        bint finite = not s.not_finite
+        bint may_stop = part == 0 and (batch.n > 1 or (forward and start == 0))
     while first < stop and not s.interrupted:
+        if may_stop and now() - checked_at[0] > CHECKED_AFTER:
+            with gil:
+                if check_signals() != 0:
+                    s.interrupted = 1
+            checked_at[0] = now()
+            if s.interrupted:
+                break
         n = min(p.block, stop - first)
         rows = p.rows + first * p.row
         cells = cells_from(p, me, first)
@@ -918,11 +926,6 @@ cdef void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Optimizer
         elif backward:
             backward_block(p, me, optimizer, batch, chunks, first, n, cells, rows, lowest, end)
         first += n
-        if part == 0 and now() - checked_at[0] > CHECKED_AFTER:
-            with gil:
-                if check_signals() != 0:
-                    s.interrupted = 1
-            checked_at[0] = now()
 
 
 cdef void predict_images(const Program* p, const Worker* me, const Batch* batch, bint probabilities, Py_ssize_t first,

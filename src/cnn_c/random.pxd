@@ -45,4 +45,4 @@ cdef inline real uniform(uint32_t w) noexcept nogil:
 
 cdef inline real normal(uint32_t w) noexcept nogil:
     # Nearly: the sum of four bytes, of mean 0 and variance 1, never beyond 3.5.
-    return <real>(<int32_t>((w & 255) + (w >> 8 & 255) + (w >> 16 & 255) + (w >> 24)) - 510) * <real>0.006765879
+    return <real>(<int32_t>((w & 255) + (w >> 8 & 255) + (w >> 16 & 255) + (w >> 24)) - 510) * <real>0.006765875087
