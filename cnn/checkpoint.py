@@ -7,7 +7,7 @@ callbacks remember, and the arguments of the fit, which have to be the same when
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,37 @@ def _split_callbacks(run: Run) -> tuple[list[dict[str, Any]], dict[str, np.ndarr
     return entries, tensors
 
 
+class Standing(NamedTuple):
+    """How far the fit in a checkpoint has come, of how many epochs."""
+
+    epoch: int
+    epochs: int
+    finished: bool
+    history: History
+
+
+def standing(path) -> Standing:
+    """How far the fit in a checkpoint has come; the fit itself is not needed.
+
+    Raises
+    ------
+    OSError
+        There is no such file, or it cannot be read.
+    ValueError
+        It is no checkpoint, or is damaged.
+    """
+    path = checks.path("path", path)
+    with saving.reading(path), archive.Archive(path) as file:
+        document = _run_document(file)
+        tensors = file.tensors()
+        return Standing(
+            _field(document, "epoch", int),
+            _field(_field(document, "fingerprint", dict), "epochs", int),
+            _field(document, "finished", bool),
+            History(*(tensors[f"{RUN}/history/{name}"].tolist() for name in History._fields)),
+        )
+
+
 class SavedRun:
     """A checkpoint that has been read, and found to be one of the fit `run`.
 
@@ -113,10 +144,7 @@ class SavedRun:
     def __init__(self, path, run: Run) -> None:
         self.path = checks.path("resume", path)
         with saving.reading(self.path), archive.Archive(self.path) as file:
-            saving.check_version(file.document)
-            if RUN not in file.document:
-                raise ValueError("it holds a net, but no fit to go on with")
-            document = archive.mapping(RUN, file.document[RUN])
+            document = _run_document(file)
             fingerprint = _field(document, "fingerprint", dict)
             callbacks = [archive.mapping("callbacks", entry) for entry in _field(document, "callbacks", list)]
             saved_names = [_field(entry, "callback", str) for entry in callbacks]
@@ -162,6 +190,14 @@ class SavedRun:
         start = f"{RUN}/{kind}/"
         names = sorted(name for name in self._tensors if name.startswith(start))
         return {name.removeprefix(start): self._tensors[name].copy() for name in names}
+
+
+def _run_document(file: archive.Archive) -> dict[str, Any]:
+    """What a checkpoint says of the fit, beside its tensors."""
+    saving.check_version(file.document)
+    if RUN not in file.document:
+        raise ValueError("it holds a net, but no fit to go on with")
+    return archive.mapping(RUN, file.document[RUN])
 
 
 def _generator(rng: np.random.Generator, state: dict[str, Any]) -> dict[str, Any]:

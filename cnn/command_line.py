@@ -1,33 +1,41 @@
-"""What the commands have in common: options, and how errors are told.
+"""What the commands have in common: options, what they print, and how errors are told.
 
 An error of the user's or of the machine's is one line and a status: 1, or 2 for the command line itself, or
-130 for Ctrl-C. Only --debug shows where it came from.
+130 for Ctrl-C. Only --debug shows where it came from. A reader of the output who leaves early is no error.
 """
 
 from __future__ import annotations
 
 import functools
+import io
+import json
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from .saving import load
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+    from .network import Sequential
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 DataOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--data",
-        metavar="DIR",
-        help="Folder with the four MNIST files.",
-        show_default="CNN_DATA_DIR, or the cache, or a download",
+        metavar="NAME|DIR",
+        help="mnist, fashion-mnist, strokes, or a folder with four files in MNIST's form.",
+        show_default="MNIST, or strokes where it cannot be had",
     ),
 ]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Threads to compute with.", show_default="one a core"),
-]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="File of a net, or a checkpoint.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
 
@@ -38,17 +46,53 @@ def reports_errors(command: Command) -> Command:
     def run(*, debug: bool, **options: Any) -> None:
         try:
             command(debug=debug, **options)
+            sys.stdout.flush()  # what is wrong with it is to be seen here, not at the interpreter's end
         except BrokenPipeError:  # the reader of our output has left: no error of ours
             raise
         except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError) as error:
             if debug:
                 raise
-            typer.echo(f"cnn: {error}", err=True)
+            print_error(error)
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             if debug:
                 raise
-            typer.echo("cnn: interrupted", err=True)
+            typer.echo(f"cnn: {'; '.join(['interrupted', *map(str, interrupt.args)])}", err=True)
             raise typer.Exit(130) from None
 
     return run  # type: ignore[return-value]
+
+
+def print_error(error: Exception) -> None:
+    """Tell an error in one line of the standard error."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        text = f"{typer.format_filename(error.filename)}: {error.strerror}"
+    typer.echo(f"cnn: {' '.join(text.splitlines()) or type(error).__name__}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print what a program is to read."""
+    typer.echo(json.dumps(value, indent=2))
+
+
+def ordinary_output(quiet: bool, as_json: bool) -> AbstractContextManager[Any]:
+    """Where everything goes that is printed meanwhile: nowhere, or beside the JSON that follows, or as usual."""
+    return redirect_stdout(io.StringIO() if quiet else sys.stderr if as_json else sys.stdout)
+
+
+def load_data(what: str | None) -> tuple[Dataset, str]:
+    """The data set that --data means, and what it is, which is also printed."""
+    from .datasets.named import load_named
+
+    dataset, origin = load_named(what)
+    typer.echo(f"data: {origin}")
+    return dataset, origin
+
+
+def load_net(path: Path) -> Sequential:
+    """The net in a file; errors as for `cnn.load`, with how to come by such a file."""
+    try:
+        return load(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; cnn train --save {path} writes a net") from None

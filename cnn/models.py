@@ -46,6 +46,6 @@ def wide(seed=None, dtype="float32") -> Sequential:
         Rescaling(1 / 255, -0.5),
         Conv2D(16, 5), ReLU(), MaxPool2D(2),
         Conv2D(64, 5), ReLU(), MaxPool2D(2),
-        Flatten(), Dense(192), ReLU(), Dropout(0.4), Dense(10),
+        Flatten(), Dense(192), ReLU(), Dropout(0.3), Dense(10),
     ]  # fmt: skip
     return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)

@@ -37,10 +37,10 @@ RECIPES = {
     "fast": Recipe(models.two_conv, epochs=3, batch_size=32, learning_rate=0.03),
     "accurate": Recipe(
         models.wide,
-        epochs=50,
+        epochs=60,
         batch_size=64,
         learning_rate=0.03,
-        weight_decay=5e-4,
+        weight_decay=1e-3,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
     ),
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,6 +18,7 @@ import cnn.datasets
 import cnn.functional
 import cnn.reference
 import cnn_c
+from cnn.datasets import form
 
 # The level stays what it is for all examples of a test: no fixture need be set up anew for each of them.
 settings.register_profile(
@@ -131,3 +134,43 @@ def mnist_dataset():
     if not os.environ.get("CNN_DATA_DIR"):
         pytest.skip("CNN_DATA_DIR is not set: no MNIST to train on")
     return _mnist()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; gives the exit status and what went to each stream."""
+    from cnn import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cnn", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            cli.main()
+        return int(exit.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bars() -> cnn.datasets.Dataset:
+    """200 images to train on and 40 to test with: each class is a bright bar in a place of its own."""
+    random = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(n, dtype=np.uint8) % 10
+        images = random.integers(0, 30, (n, 28, 28), dtype=np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[4 + 2 * label : 6 + 2 * label, 4:24] = 255
+        return images, labels
+
+    return cnn.datasets.Dataset(*draw(200), *draw(40))
+
+
+@pytest.fixture
+def data_folder(bars: cnn.datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The bars in a folder, in MNIST's form; no folder is named in the environment."""
+    monkeypatch.delenv("CNN_DATA_DIR", raising=False)
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    for file, array in zip(form.FILES, bars, strict=True):
+        cnn.datasets.save_idx(folder / file, array)
+    return folder

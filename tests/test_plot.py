@@ -418,7 +418,7 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], check=True, cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.stdout == "pictures are drawn with matplotlib: pip install matplotlib\n"
+    assert done.stdout == "pictures are drawn with matplotlib: pip install 'cnn-c[plot]'\n"
 
 
 def test_pictures_may_be_drawn_in_several_threads():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..command_line import DebugOption, reports_errors
+from ..command_line import DebugOption, JsonOption, print_json, reports_errors
 from . import form, inventory, published, strokes
 from .idx import save_idx
 
@@ -19,8 +18,6 @@ data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Published(str, Enum):
@@ -49,7 +46,7 @@ def list_(as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """
     holdings = [inventory.holding(source) for source in inventory.sources()]
     if as_json:
-        _print_json([*(held.as_dict() for held in holdings), {"name": Generated.strokes, "found": "generated"}])
+        print_json([*(held.as_dict() for held in holdings), {"name": Generated.strokes, "found": "generated"}])
         return
     for held in holdings:
         size = f"{held.size / 1e6:.1f} MB" if held.paths else "-"
@@ -106,7 +103,7 @@ def verify(
     """
     reports = inventory.verify(what)
     if as_json:
-        _print_json([report.as_dict() for report in reports])
+        print_json([report.as_dict() for report in reports])
     else:
         for report in reports:
             typer.echo(f"{report.title}, {report.folder}")
@@ -144,7 +141,3 @@ def export(
     for file, array in zip(form.FILES, dataset, strict=True):
         save_idx(folder / f"{file}.gz", array)
     typer.echo(f"{train:,} training and {test:,} test images in {folder}")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))

@@ -7,7 +7,7 @@ Drawn with matplotlib, without pyplot: a function gives a figure, which a notebo
 try:
     import matplotlib  # noqa: F401
 except ImportError as error:
-    raise ImportError("pictures are drawn with matplotlib: pip install matplotlib") from error
+    raise ImportError("pictures are drawn with matplotlib: pip install 'cnn-c[plot]'") from error
 
 from .curves import training_curves
 from .layers import feature_maps, filters

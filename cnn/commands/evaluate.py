@@ -1,0 +1,67 @@
+"""`cnn evaluate`: how well a saved net reads the test images of a data set, and what it takes for what."""
+
+from __future__ import annotations
+
+import numpy as np
+import typer
+
+from ..command_line import (
+    DataOption,
+    DebugOption,
+    JsonOption,
+    ModelArgument,
+    load_data,
+    load_net,
+    ordinary_output,
+    print_json,
+    reports_errors,
+)
+from ..tables import aligned
+
+_MOST_PAIRS = 5
+
+
+@reports_errors
+def evaluate(
+    model: ModelArgument, data: DataOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Measure a net on the test images.
+
+    Tells accuracy and loss, and which classes are taken for which most often. With --json it prints an object
+    of accuracy, loss, errors, images, data and confusion: rows are true classes, columns what they are read as.
+
+    Examples:
+
+    \b
+    cnn evaluate digits.safetensors
+    cnn evaluate digits.safetensors --data strokes --json
+    """
+    net = load_net(model)
+    with ordinary_output(quiet=False, as_json=as_json):
+        dataset, origin = load_data(data)
+    loss, accuracy = net.evaluate(dataset.test_images, dataset.test_labels)
+    counts = confusion(dataset.test_labels, net.predict(dataset.test_images), net.output_shape[0])
+    images, errors = int(counts.sum()), int(counts.sum() - counts.trace())
+    if as_json:
+        figures = {"accuracy": accuracy, "loss": loss, "errors": errors, "images": images, "data": origin}
+        print_json(figures | {"confusion": counts.tolist()})
+        return
+    typer.echo(f"test accuracy {accuracy:.2%}: {errors:,} errors in {images:,} images; loss {loss:.4f}")
+    if errors:
+        rows = [("true", "read as", "images"), *((f"{y}", f"{p}", f"{n:,}") for y, p, n in worst_pairs(counts))]
+        typer.echo("\n".join(aligned(rows, left=0)))
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """How many images of each class (rows) are read as which (columns), integers (classes, classes)."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts
+
+
+def worst_pairs(counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """True class, class that it is read as, and number of images, of the five commonest mistakes."""
+    mistakes = counts - np.diag(counts.diagonal())
+    places = np.argsort(-mistakes, axis=None, kind="stable")[:_MOST_PAIRS]
+    pairs = [divmod(int(place), len(counts)) for place in places]
+    return [(y, p, int(mistakes[y, p])) for y, p in pairs if mistakes[y, p]]

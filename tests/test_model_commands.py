@@ -1,0 +1,275 @@
+"""The commands that take a saved net: `cnn evaluate`, `cnn predict`, `cnn plot`."""
+
+import json
+import pickle
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import cnn
+import cnn.plot
+from cnn.commands import evaluate
+
+Image = pytest.importorskip("PIL.Image")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def fitted(bars, tmp_path_factory):
+    """A net that has learned a little, its file, its checkpoint and its log."""
+    folder = tmp_path_factory.mktemp("net")
+    net = cnn.models.tutorial(seed=0)
+    callbacks = [cnn.Checkpoint(folder / "digits.run"), cnn.CSVLogger(folder / "log.csv")]
+    validation = bars.test_images, bars.test_labels
+    net.fit(
+        bars.train_images, bars.train_labels, 2, optimizer=cnn.SGD(0.002), seed=0, progress=False,
+        validation_data=validation, callbacks=callbacks,
+    )  # fmt: skip
+    net.save(folder / "digits.safetensors")
+    assert 0 < net.score(*validation) < 1
+    return folder
+
+
+@pytest.fixture
+def model(fitted):
+    return fitted / "digits.safetensors"
+
+
+@pytest.fixture
+def pictures(bars, tmp_path):
+    """The first three test images as picture files in a folder."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(bars.test_images[i]).save(folder / f"{i}.png")
+    return folder
+
+
+# ---- files of nets -------------------------------------------------------------------------------------------
+
+
+COMMANDS = [("evaluate", "{}"), ("predict", "{}", "0.png"), ("plot", "filters", "{}"), ("plot", "curves", "{}")]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("content", ["missing", "empty", "text", "cut short", "one bit flipped", "pickle"])
+def test_a_file_that_holds_no_net_is_one_line_that_names_it(command, fitted, tmp_path, words, content):
+    file = tmp_path / "file.net"
+    whole = (fitted / "digits.run").read_bytes()
+    contents = {
+        "empty": b"",
+        "text": b"a letter to a friend",
+        "cut short": whole[:-9],
+        "one bit flipped": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+        "pickle": pickle.dumps({"weights": 1}),
+    }
+    if content in contents:
+        file.write_bytes(contents[content])
+    status, out, err = command(*(word.format(file) for word in words))
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"cnn: .*file\.net.*\n", err)
+
+
+def test_a_missing_net_comes_with_how_to_make_one(command):
+    _, _, err = command("evaluate", "digits.safetensors")
+    assert err == "cnn: digits.safetensors does not exist; cnn train --save digits.safetensors writes a net\n"
+
+
+# ---- cnn evaluate --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["digits.safetensors", "digits.run"])
+def test_evaluate_tells_accuracy_and_the_worst_mistakes(command, fitted, data_folder, bars, name):
+    status, out, err = command("evaluate", fitted / name, "--data", data_folder)
+    assert (status, err) == (0, "")
+    net = cnn.load(fitted / name)
+    loss, accuracy = net.evaluate(bars.test_images, bars.test_labels)
+    errors = round((1 - accuracy) * 40)
+    origin, figures, heading, *pairs = out.splitlines()
+    assert origin == f"data: images from {data_folder}"
+    assert figures == f"test accuracy {accuracy:.2%}: {errors} errors in 40 images; loss {loss:.4f}"
+    assert heading.split() == ["true", "read", "as", "images"]
+    predictions = net.predict(bars.test_images)
+    for pair in pairs:
+        y, read_as, images = map(int, pair.split())
+        assert y != read_as
+        assert images == np.sum((bars.test_labels == y) & (predictions == read_as))
+
+
+def test_evaluate_as_json(command, model, data_folder, bars):
+    status, out, err = command("evaluate", model, "--data", data_folder, "--json")
+    assert (status, err) == (0, f"data: images from {data_folder}\n")
+    result = json.loads(out)
+    evaluation = cnn.load(model).evaluate(bars.test_images, bars.test_labels)
+    counts = np.array(result.pop("confusion"))
+    assert counts.shape == (10, 10)
+    assert counts.sum(axis=1).tolist() == np.bincount(bars.test_labels).tolist()
+    assert result == {
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "errors": counts.sum() - counts.trace(),
+        "images": 40,
+        "data": f"images from {data_folder}",
+    }
+
+
+def test_the_commonest_mistakes_come_first_and_the_right_ones_never():
+    counts = np.diag([90, 80, 70, 60])
+    counts[2, 1], counts[0, 3], counts[3, 0] = 4, 9, 4
+    assert evaluate.worst_pairs(counts) == [(0, 3, 9), (2, 1, 4), (3, 0, 4)]
+
+
+def test_data_of_another_size_is_one_line_with_both_shapes(command, tmp_path, bars):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (14, 14, 1), seed=0)
+    net.save(tmp_path / "small.net")
+    for file, array in zip(cnn.datasets.form.FILES, bars, strict=True):
+        cnn.datasets.save_idx(tmp_path / file, array)
+    status, _, err = command("evaluate", tmp_path / "small.net", "--data", tmp_path)
+    assert status == 1
+    assert re.fullmatch(r"cnn: x must have shape \(N, 14, 14, 1\) = .*, got \(40, 28, 28\)\n", err)
+
+
+# ---- cnn predict ---------------------------------------------------------------------------------------------
+
+
+def test_predict_reads_files_and_folders_in_a_table(command, model, pictures, bars):
+    status, out, err = command("predict", model, pictures / "2.png", pictures)
+    assert (status, err) == (0, "")
+    heading, *rows = (re.split("  +", line) for line in out.splitlines())
+    assert heading == ["file", "label", "probability", "otherwise"]
+    probabilities = cnn.load(model).predict_proba(bars.test_images[:3])
+    for (file, label, probability, otherwise), i in zip(rows, [2, 0, 1], strict=True):
+        second, first = np.argsort(probabilities[i])[-2:]
+        assert file == str(pictures / f"{i}.png")
+        assert label == str(first)
+        assert probability == f"{probabilities[i, first]:.2%}"
+        assert otherwise == f"{second} ({probabilities[i, second]:.2%})"
+
+
+def test_predict_as_json_tells_as_many_classes_as_asked_for(command, model, pictures, bars):
+    status, out, err = command("predict", model, pictures, "--json", "--top", 3)
+    assert (status, err) == (0, "")
+    predictions = json.loads(out)
+    probabilities = cnn.load(model).predict_proba(bars.test_images[:3])
+    for i, prediction in enumerate(predictions):
+        choices = prediction["choices"]
+        assert prediction == {"file": str(pictures / f"{i}.png"), **choices[0], "choices": choices}
+        assert [choice["label"] for choice in choices] == np.argsort(-probabilities[i])[:3].tolist()
+        assert [choice["probability"] for choice in choices] == np.sort(probabilities[i])[:-4:-1].tolist()
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_predicted(command, model, pictures):
+    (pictures / "1.png").write_bytes(b"no picture")
+    status, out, err = command("predict", model, pictures, pictures / "9.png")
+    assert status == 1
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(pictures / f"{i}.png") for i in (0, 2)]
+    damaged, missing = err.splitlines()
+    assert damaged.startswith(f"cnn: {pictures / '1.png'}: not a picture")
+    assert missing.startswith(f"cnn: {pictures / '9.png'} does not exist")
+
+
+def test_without_any_picture_there_is_no_table(command, model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, out, err = command("predict", model, tmp_path / "empty")
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"cnn: .*empty\n", err)
+
+
+def test_a_net_for_coloured_pictures_is_refused(command, pictures, tmp_path):
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (28, 28, 3), seed=0).save(tmp_path / "colours.net")
+    status, _, err = command("predict", tmp_path / "colours.net", pictures)
+    assert status == 1
+    assert "for grey pictures" in err
+
+
+def test_without_pillow_predict_says_what_to_install(command, model, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    expected = "cnn: reading pictures needs Pillow: pip install 'cnn-c[images]'\n"
+    assert command("predict", model, pictures) == (1, "", expected)
+
+
+# ---- cnn plot ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["filters", "feature-maps", "confusion", "mistakes"])
+def test_plot_writes_a_picture_and_says_where(command, model, data_folder, tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    data = () if what == "filters" else ("--data", data_folder)
+    status, out, err = command("plot", what, model, *data)
+    assert (status, err) == (0, "")
+    assert out.endswith(f"picture written to {what}.png\n")
+    assert (tmp_path / f"{what}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_has_the_format_of_its_name(command, model, tmp_path):
+    assert command("plot", "filters", model, "-o", tmp_path / "filters.svg")[0] == 0
+    assert (tmp_path / "filters.svg").read_bytes().startswith(b"<?xml")
+    status, out, err = command("plot", "filters", model, "-o", tmp_path / "filters")
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"cnn: path must end in \.png or \.svg, got .*\n", err)
+    assert not (tmp_path / "filters").exists()
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What is given to the functions that draw."""
+    drawn = []
+    for name in ("feature_maps", "training_curves"):
+        monkeypatch.setattr(cnn.plot, name, lambda *arguments: drawn.append(arguments))
+    return drawn
+
+
+def test_feature_maps_are_those_of_the_image_that_is_named(command, model, data_folder, bars, pictures, drawn):
+    assert command("plot", "feature-maps", model, "--data", data_folder)[0] == 0
+    assert command("plot", "feature-maps", model, "--data", data_folder, "--image", 7)[0] == 0
+    assert command("plot", "feature-maps", model, "--file", pictures / "2.png")[0] == 0
+    for (_, image, _), i in zip(drawn, [0, 7, 2], strict=True):
+        np.testing.assert_array_equal(image, bars.test_images[i])
+
+
+def test_an_image_that_is_not_there_is_one_line(command, model, data_folder):
+    status, _, err = command("plot", "feature-maps", model, "--data", data_folder, "--image", 40)
+    assert (status, err) == (1, "cnn: --image must be below 40, the number of test images, got 40\n")
+
+
+def test_feature_maps_are_of_one_image(command, model):
+    status, out, err = command("plot", "feature-maps", model, "--image", 1, "--file", "0.png")
+    assert (status, out) == (2, "")
+    assert "--file" in err
+
+
+def test_curves_come_from_a_checkpoint_or_a_log(command, fitted, drawn):
+    for name in ("digits.run", "log.csv"):
+        assert command("plot", "curves", fitted / name)[0] == 0
+    (of_checkpoint, _), (of_log, _) = drawn
+    assert of_log == of_checkpoint
+    assert len(of_log.val_loss) == 2
+
+
+def test_curves_of_a_log_without_validation(command, drawn, tmp_path, bars):
+    net = cnn.models.tutorial(seed=0)
+    log = tmp_path / "log.csv"
+    history = net.fit(bars.train_images, bars.train_labels, progress=False, callbacks=[cnn.CSVLogger(log)])
+    assert command("plot", "curves", log)[0] == 0
+    assert drawn[0][0] == history
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "history must hold at least one epoch, got none"),
+        ("epoch,loss\n1,0.5\n", "must have the columns of a CSVLogger, and lacks accuracy"),
+        ("loss,accuracy,seconds,images_per_second\n0.5,high,1,1\n", "is no log of a CSVLogger: could not convert"),
+        ("loss,accuracy,seconds,images_per_second\n0.5\n", "is no log of a CSVLogger: "),
+    ],
+)
+def test_a_log_that_is_none_is_one_line(command, tmp_path, content, problem):
+    log = tmp_path / "log.csv"
+    log.write_text(content)
+    status, out, err = command("plot", "curves", log, "-o", tmp_path / "curves.png")
+    assert (status, out) == (1, "")
+    assert problem in err
+    assert err.count("\n") == 1
