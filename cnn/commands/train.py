@@ -152,7 +152,10 @@ class Files(NamedTuple):
         if self.report is not None:
             from ..report import write_report
 
-            page = write_report(self.report, model, history, dataset.test_images, dataset.test_labels, details=details)
+            title = f"{details['build']} after {len(history.loss)} epochs"
+            page = write_report(
+                self.report, model, history, dataset.test_images, dataset.test_labels, title=title, details=details
+            )
             typer.echo(f"report written to {page}")
 
     def as_dict(self) -> dict[str, str | None]:
