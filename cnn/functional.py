@@ -92,7 +92,7 @@ def maxpool2d_forward(x, pool_size, stride=None, padding=0):
         Where in its window the first maximum is: row * window width + column.
     """
     x = checks.real("x", x)
-    return compiled.maxpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
+    return compiled.maxpool2d_forward(x, geometry.pool2d_batch(x.shape, pool_size, stride, padding))
 
 
 def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, padding=0):
@@ -113,7 +113,7 @@ def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, paddin
     """
     dy = checks.real("dy", dy)
     input_shape = tuple(input_shape)
-    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
     switches = checks.switches("switches", switches, g.kh * g.kw)
     for name, value in (("dy", dy), ("switches", switches)):
         checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
@@ -136,7 +136,7 @@ def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
     dx : array (n, h, w, c)
     """
     x = checks.real("x", x)
-    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(x.shape, pool_size, stride, padding)
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
@@ -157,7 +157,7 @@ def avgpool2d_forward(x, pool_size, stride=None, padding=0):
     y : array (n, oh, ow, c)
     """
     x = checks.real("x", x)
-    return compiled.avgpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
+    return compiled.avgpool2d_forward(x, geometry.pool2d_batch(x.shape, pool_size, stride, padding))
 
 
 def avgpool2d_backward(dy, input_shape, pool_size, stride=None, padding=0):
@@ -176,7 +176,7 @@ def avgpool2d_backward(dy, input_shape, pool_size, stride=None, padding=0):
     """
     dy = checks.real("dy", dy)
     input_shape = tuple(input_shape)
-    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
     return compiled.avgpool2d_backward(dy, g)
 

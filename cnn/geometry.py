@@ -52,7 +52,7 @@ class ConvGeometry(NamedTuple):
 
 
 class PoolGeometry(NamedTuple):
-    """One max pooling: input, window, stride, padding at the top and left, output."""
+    """One pooling: input, window, stride, padding at the top and left, output."""
 
     h: int
     w: int
@@ -119,13 +119,13 @@ def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
     return geometry
 
 
-def maxpool2d(
+def pool2d(
     input_shape: Sequence[int],
     pool_size: int | Sequence[int] = 2,
     stride: int | Sequence[int] | None = None,
     padding: int | Sequence[int] = 0,
 ) -> PoolGeometry:
-    """Geometry of a max pooling.
+    """Geometry of a pooling.
 
     Parameters
     ----------
@@ -141,11 +141,11 @@ def maxpool2d(
     TypeError, ValueError
         A size that is no integer, not positive, or a window larger than the padded input.
     """
-    return _maxpool2d(tuple(input_shape), _key(pool_size), _key(stride), _key(padding))
+    return _pool2d(tuple(input_shape), _key(pool_size), _key(stride), _key(padding))
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _maxpool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
+def _pool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
     h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
     kh, kw = checks.pair("pool_size", pool_size, minimum=1)
     sh, sw = (kh, kw) if stride is None else checks.pair("stride", stride, minimum=1)
@@ -179,11 +179,11 @@ def conv2d_batch(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
     return conv2d(tuple(input_shape[1:]), tuple(kernel_shape), stride, padding)
 
 
-def maxpool2d_batch(input_shape, pool_size, stride, padding) -> PoolGeometry:
-    """Geometry of a max pooling of a batch (n, h, w, c)."""
+def pool2d_batch(input_shape, pool_size, stride, padding) -> PoolGeometry:
+    """Geometry of a pooling of a batch (n, h, w, c)."""
     if len(input_shape) != 4:
         raise ValueError(f"x must have shape (n, h, w, c), got {tuple(input_shape)}")
-    return maxpool2d(tuple(input_shape[1:]), pool_size, stride, padding)
+    return pool2d(tuple(input_shape[1:]), pool_size, stride, padding)
 
 
 def checked_padding(padding) -> str | tuple[int, int]:

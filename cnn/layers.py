@@ -267,7 +267,23 @@ class Conv2D(_Weighted):
         return self.ops.conv2d_input_gradient(dy, self.weights, self.geometry)
 
 
-class MaxPool2D(Layer):
+class _Pool(Layer):
+    """Windows over a map, each reduced to one value a channel."""
+
+    def __init__(self, pool_size, stride, padding) -> None:
+        super().__init__()
+        self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
+        self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
+        self.padding = geometry.checked_pool_padding(padding, self.pool_size)
+
+    def _plan(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of {type(self).__name__} must be (h, w, c), got {input_shape}")
+        self.geometry = geometry.pool2d(input_shape, self.pool_size, self.stride, self.padding)
+        return self.geometry.output_shape
+
+
+class MaxPool2D(_Pool):
     """Maximum of every window.
 
     Parameters
@@ -288,19 +304,10 @@ class MaxPool2D(Layer):
     """
 
     def __init__(self, pool_size=2, *, stride=None, padding=0, ties="first") -> None:
-        super().__init__()
-        self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
-        self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
-        self.padding = geometry.checked_pool_padding(padding, self.pool_size)
+        super().__init__(pool_size, stride, padding)
         if ties not in ("first", "all"):
             raise ValueError(f'ties must be "first" or "all", got {ties!r}')
         self.ties = ties
-
-    def _plan(self, input_shape):
-        if len(input_shape) != 3:
-            raise ValueError(f"input_shape of MaxPool2D must be (h, w, c), got {input_shape}")
-        self.geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
-        return self.geometry.output_shape
 
     def run(self, x):
         y, switches = self.ops.maxpool2d_forward(x, self.geometry)
@@ -313,7 +320,7 @@ class MaxPool2D(Layer):
         return self.ops.maxpool2d_backward_ties(dy, kept, y, self.geometry)
 
 
-class AvgPool2D(Layer):
+class AvgPool2D(_Pool):
     """Mean of every window; of its elements inside the image, where it reaches into the padding (ONNX's default).
 
     Parameters
@@ -331,16 +338,7 @@ class AvgPool2D(Layer):
     """
 
     def __init__(self, pool_size=2, *, stride=None, padding=0) -> None:
-        super().__init__()
-        self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
-        self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
-        self.padding = geometry.checked_pool_padding(padding, self.pool_size)
-
-    def _plan(self, input_shape):
-        if len(input_shape) != 3:
-            raise ValueError(f"input_shape of AvgPool2D must be (h, w, c), got {input_shape}")
-        self.geometry = geometry.maxpool2d(input_shape, self.pool_size, self.stride, self.padding)
-        return self.geometry.output_shape
+        super().__init__(pool_size, stride, padding)
 
     def run(self, x):
         y = self.ops.avgpool2d_forward(x, self.geometry)

@@ -162,7 +162,7 @@ class MaxPool2:
     def _planned(self, shape):
         if len(shape) not in (3, 4):
             raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {shape}")
-        g = geometry.maxpool2d(shape[-3:])
+        g = geometry.pool2d(shape[-3:])
         self._plan = shape, (*shape[:-3], *g.output_shape), shape[0] if len(shape) == 4 else 1, g
         return self._plan
 

@@ -368,7 +368,7 @@ def pooling_input(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dt
 @given(poolings(), st.integers(0, 3), st.integers(0, 2**32))
 def test_any_pooling_equals_the_comparisons_written_out(ops, dtype, pooling, n, seed):
     input_shape, *options = pooling
-    g = geometry.maxpool2d(input_shape, *options)
+    g = geometry.pool2d(input_shape, *options)
     x = pooling_input(np.random.default_rng(seed), (n, *input_shape), dtype)
     y, switches, _ = maxpool2d_by_loops(x, g)
     actual, actual_switches = ops.maxpool2d_forward(x, *options)
@@ -385,7 +385,7 @@ def test_any_pooling_equals_the_comparisons_written_out(ops, dtype, pooling, n, 
 def test_the_gradient_of_any_pooling_goes_to_the_winner_or_to_every_maximum(ops, dtype, pooling, n, seed):
     rng = np.random.default_rng(seed)
     input_shape, *options = pooling
-    g = geometry.maxpool2d(input_shape, *options)
+    g = geometry.pool2d(input_shape, *options)
     x = pooling_input(rng, (n, *input_shape), dtype)
     y, switches, ties = maxpool2d_by_loops(x, g)
     dy = rng.integers(-9, 9, y.shape).astype(dtype)  # small integers: sums are exact in any order
@@ -499,7 +499,7 @@ def avgpool2d_by_loops(x, dy, g):
 def test_any_average_pooling_is_the_mean_of_what_lies_on_the_image(ops, dtype, pooling, n, seed):
     rng = np.random.default_rng(seed)
     input_shape, *options = pooling
-    g = geometry.maxpool2d(input_shape, *options)
+    g = geometry.pool2d(input_shape, *options)
     x, dy = normal(rng, (n, *input_shape), dtype), normal(rng, (n, *g.output_shape), dtype)
     y, dx = avgpool2d_by_loops(x, dy, g)
     of_magnitudes, shared_magnitudes = avgpool2d_by_loops(abs(x), abs(dy), g)

@@ -47,7 +47,7 @@ def test_pooling_has_as_many_outputs_as_windows_fit_and_each_holds_an_element(h,
     sh, sw = (kh, kw) if stride is None else (stride, stride)
     rows, columns = windows_that_fit(h, kh, sh, ph), windows_that_fit(w, kw, sw, pw)
     if rows and columns:
-        g = geometry.maxpool2d((h, w, 5), (kh, kw), stride, (ph, pw))
+        g = geometry.pool2d((h, w, 5), (kh, kw), stride, (ph, pw))
         assert g == (h, w, 5, kh, kw, sh, sw, ph, pw, rows, columns)
         assert g.output_shape == (rows, columns, 5)
         for size, kernel, step, padding, count in ((h, kh, sh, ph, rows), (w, kw, sw, pw, columns)):
@@ -55,25 +55,25 @@ def test_pooling_has_as_many_outputs_as_windows_fit_and_each_holds_an_element(h,
             assert all(start < size and start + kernel > 0 for start in starts)
     else:
         with pytest.raises(ValueError, match=r"pool window of .* is larger than the input"):
-            geometry.maxpool2d((h, w, 5), (kh, kw), stride, (ph, pw))
+            geometry.pool2d((h, w, 5), (kh, kw), stride, (ph, pw))
 
 
 def test_an_odd_last_row_and_column_are_dropped_by_2x2_pooling():
-    assert geometry.maxpool2d((27, 5, 3)).output_shape == (13, 2, 3)
+    assert geometry.pool2d((27, 5, 3)).output_shape == (13, 2, 3)
 
 
 @pytest.mark.parametrize("pair", [(2, 1), [2, 1], np.array([2, 1])])
 def test_a_pair_may_be_a_tuple_a_list_or_an_array(pair):
     g = geometry.conv2d([9, 9, 1], [3, 3, 1, 1], pair, pair)
     assert (g.sh, g.sw, g.ph, g.pw) == (2, 1, 2, 1)
-    g = geometry.maxpool2d([9, 9, 1], pair, pair)
+    g = geometry.pool2d([9, 9, 1], pair, pair)
     assert (g.kh, g.kw, g.sh, g.sw) == (2, 1, 2, 1)
 
 
 def test_sizes_are_python_integers_whatever_came():
     g = geometry.conv2d(np.array([9, 9, 1]), np.array([3, 3, 1, 1], np.int8), np.int32(1), np.uint8(1))
     assert {type(size) for size in g} == {int}
-    assert {type(size) for size in geometry.maxpool2d(np.array([9, 9, 1]), np.int16(2))} == {int}
+    assert {type(size) for size in geometry.pool2d(np.array([9, 9, 1]), np.int16(2))} == {int}
 
 
 def test_multiply_adds_of_a_convolution():
@@ -119,7 +119,7 @@ def test_convolution_refuses(arguments, message):
 )
 def test_pooling_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
-        geometry.maxpool2d(*arguments)
+        geometry.pool2d(*arguments)
 
 
 @pytest.mark.parametrize("bad", [1.0, "1", None, 1j, (1.0, 1)])
@@ -151,10 +151,10 @@ def test_convolution_sizes_that_overflow_are_refused(arguments):
 )
 def test_pooling_sizes_that_overflow_are_refused(arguments):
     with pytest.raises(ValueError, match="overflow"):
-        geometry.maxpool2d(*arguments)
+        geometry.pool2d(*arguments)
 
 
 def test_a_geometry_prints_readably():
-    assert str(geometry.maxpool2d((4, 4, 1))) == (
+    assert str(geometry.pool2d((4, 4, 1))) == (
         "PoolGeometry(h=4, w=4, c=1, kh=2, kw=2, sh=2, sw=2, ph=0, pw=0, oh=2, ow=2)"
     )

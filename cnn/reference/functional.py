@@ -161,7 +161,7 @@ def maxpool2d_forward(
         than the padded input.
     """
     x = checks.real("x", x)
-    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(x.shape, pool_size, stride, padding)
     return operations.maxpool2d_forward(x, g)
 
 
@@ -199,7 +199,7 @@ def maxpool2d_backward(
         As `maxpool2d_forward`; `dy` or `switches` without the output's shape; a switch that points outside of
         its window.
     """
-    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
     dy = checks.real("dy", dy)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
     switches = checks.switches("switches", switches, g.kh * g.kw)
@@ -235,7 +235,7 @@ def maxpool2d_backward_ties(
         As `maxpool2d_forward`; `dy` or `y` without the output's shape.
     """
     x = checks.real("x", x)
-    g = geometry.maxpool2d_batch(x.shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(x.shape, pool_size, stride, padding)
     dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
     for name, value in (("dy", dy), ("y", y)):
         checks.shape(name, value, (len(x), *g.output_shape), "(n, oh, ow, c)")
@@ -265,7 +265,7 @@ def avgpool2d_forward(x: ArrayLike, pool_size: Pair, stride: Pair | None = None,
         As `maxpool2d_forward`.
     """
     x = checks.real("x", x)
-    return operations.avgpool2d_forward(x, geometry.maxpool2d_batch(x.shape, pool_size, stride, padding))
+    return operations.avgpool2d_forward(x, geometry.pool2d_batch(x.shape, pool_size, stride, padding))
 
 
 def avgpool2d_backward(
@@ -296,7 +296,7 @@ def avgpool2d_backward(
     ValueError
         As `avgpool2d_forward`; `dy` without the output's shape.
     """
-    g = geometry.maxpool2d_batch(input_shape, pool_size, stride, padding)
+    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
     dy = checks.real("dy", dy)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), "(n, oh, ow, c)")
     return operations.avgpool2d_backward(dy, g)
