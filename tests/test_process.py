@@ -482,9 +482,10 @@ def test_steps_and_predictions_leave_no_memory_behind(python):
         for _ in range(5):
             all_of_it()
         before = used()
-        for _ in range(15):
+        for _ in range(30):
             all_of_it()
-        assert used() - before < 2**20, (before, used())
+        # The allocator moves by a megabyte; what thirty rounds would leave is a hundred.
+        assert used() - before < 4 * 2**20, (before, used())
     """
     python(program)
 
