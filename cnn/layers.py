@@ -461,6 +461,11 @@ class BatchNorm(Layer):
         """The shifts (channels,), a view."""
         return self.parameters["beta"]
 
+    def _plan(self, input_shape):
+        if not input_shape:
+            raise ValueError("input_shape of BatchNorm must end with the channels, got ()")
+        return input_shape
+
     def _initial_parameters(self, rng):
         channels = self.input_shape[-1]
         return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}

@@ -720,6 +720,7 @@ def test_a_size_of_another_type_is_a_type_error_that_names_it(either, make, name
         (lambda ns: ns.AvgPool2D(3), (3, 2, 1), "pool window of width 3 is larger than the input of width 2"),
         (lambda ns: ns.AvgPool2D(), (9,), r"input_shape of AvgPool2D must be \(h, w, c\)"),
         (lambda ns: ns.Dense(3), (4, 4, 1), "input_shape of Dense .* Flatten"),
+        (lambda ns: ns.BatchNorm(), (), "input_shape of BatchNorm must end with the channels"),
         (lambda ns: ns.ReLU(), (4, 0, 1), "input_shape must be at least 1"),
         (lambda ns: ns.Flatten(), (-4,), "input_shape must be at least 1"),
     ],
