@@ -1,14 +1,13 @@
 """`cnn data`: what its commands print and return. What they call is tested with the data sets themselves."""
 
+import functools
 import hashlib
 import json
 
 import numpy as np
 import pooch
 import pytest
-from typer.testing import CliRunner
 
-from cnn import cli
 from cnn.datasets import Dataset, fashion, form, load_mnist, load_strokes, mnist, save_idx
 
 IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
@@ -24,10 +23,10 @@ def fill(folder, suffix=".gz", **changes):
     return folder
 
 
-def data(*arguments):
-    """Exit status, and what went to each stream."""
-    result = CliRunner().invoke(cli.app, ["data", *map(str, arguments)])
-    return result.exit_code, result.stdout, result.stderr
+@pytest.fixture
+def data(command):
+    """Run a command of `cnn data`; gives the exit status and what went to each stream."""
+    return functools.partial(command, "data")
 
 
 @pytest.fixture(autouse=True)
@@ -43,14 +42,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def test_help_has_examples():
+def test_help_has_examples(data):
     for name in ("list", "fetch", "verify", "export"):
         status, out, _ = data(name, "--help")
         assert status == 0
         assert f"Examples:\n\n  cnn data {name}" in out
 
 
-def test_the_list_says_where_each_data_set_is(cache, tmp_path, monkeypatch):
+def test_the_list_says_where_each_data_set_is(data, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("CNN_DATA_DIR", str(fill(tmp_path / "mine")))
     fill(cache / "fashion-mnist")
     status, out, err = data("list")
@@ -61,14 +60,14 @@ def test_the_list_says_where_each_data_set_is(cache, tmp_path, monkeypatch):
     assert generated.split(maxsplit=2) == ["strokes", "-", "generated digits: cnn data export strokes DIR"]
 
 
-def test_the_list_says_how_to_fetch_what_is_not_here(cache):
+def test_the_list_says_how_to_fetch_what_is_not_here(data, cache):
     (fill(cache / "mnist") / f"{form.TEST_LABELS}.gz").unlink()
     _, out, _ = data("list")
     assert f"3 of 4 files in the cache {cache / 'mnist'}: cnn data fetch mnist\n" in out
     assert "not here: cnn data fetch fashion-mnist\n" in out
 
 
-def test_the_list_as_json(cache):
+def test_the_list_as_json(data, cache):
     folder = fill(cache / "mnist")
     status, out, _ = data("list", "--json")
     assert status == 0
@@ -82,20 +81,20 @@ def test_the_list_as_json(cache):
     assert generated == {"name": "strokes", "found": "generated"}
 
 
-def test_fetch_says_what_it_did(cache):
+def test_fetch_says_what_it_did(data, cache):
     fill(cache / "mnist")
     expected = f"MNIST: 0 of 4 files downloaded, all verified, in {cache / 'mnist'}\n"
     assert data("fetch", "mnist") == (0, expected, "")
 
 
-def test_fetch_without_a_network_is_one_line():
+def test_fetch_without_a_network_is_one_line(data):
     status, out, err = data("fetch", "fashion-mnist")
     assert (status, out) == (1, "")
     assert err.startswith("cnn: could not download train-images-idx3-ubyte.gz; tried http://127.0.0.1:9/train-images")
     assert err.count("\n") == 1
 
 
-def test_verify_without_a_name_checks_what_is_here(cache, tmp_path, monkeypatch):
+def test_verify_without_a_name_checks_what_is_here(data, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("CNN_DATA_DIR", str(fill(tmp_path / "mine")))
     assert data("verify")[1].splitlines()[0] == f"MNIST, {tmp_path / 'mine'}"
     fill(cache / "fashion-mnist")
@@ -106,7 +105,7 @@ def test_verify_without_a_name_checks_what_is_here(cache, tmp_path, monkeypatch)
     assert [line.split() for line in lines[1:5]] == [[file, "ok"] for file in form.FILES]
 
 
-def test_verify_tells_bad_files_and_returns_1(cache):
+def test_verify_tells_bad_files_and_returns_1(data, cache):
     folder = fill(cache / "mnist", test_labels=LABELS[1:3])
     (folder / f"{form.TRAIN_IMAGES}.gz").write_bytes(b"\x1f\x8b\x08")
     (folder / f"{form.TRAIN_LABELS}.gz").unlink()
@@ -119,7 +118,7 @@ def test_verify_tells_bad_files_and_returns_1(cache):
     assert "SHA-256" in told[form.TEST_LABELS]
 
 
-def test_a_folder_may_hold_any_data_set_in_the_form_of_mnist(tmp_path):
+def test_a_folder_may_hold_any_data_set_in_the_form_of_mnist(data, tmp_path):
     status, out, _ = data("verify", fill(tmp_path / "mine", train_labels=LABELS + 1))
     assert status == 0
     assert out.splitlines()[0] == f"Data set in MNIST's form, {tmp_path / 'mine'}"
@@ -128,7 +127,7 @@ def test_a_folder_may_hold_any_data_set_in_the_form_of_mnist(tmp_path):
     assert "5 images, but train-labels-idx1-ubyte 4 labels" in out.splitlines()[-1]
 
 
-def test_verify_as_json(tmp_path):
+def test_verify_as_json(data, tmp_path):
     folder = fill(tmp_path / "mine")
     status, out, _ = data("verify", folder, "--json")
     assert status == 0
@@ -151,13 +150,13 @@ def test_verify_as_json(tmp_path):
         (("nowhere",), r"nowhere is neither a published data set (mnist, fashion-mnist) nor a folder"),
     ],
 )
-def test_nothing_to_verify_is_one_line_and_returns_1(arguments, reason):
+def test_nothing_to_verify_is_one_line_and_returns_1(data, arguments, reason):
     status, out, err = data("verify", *arguments)
     assert (status, out) == (1, "")
     assert err.startswith(f"cnn: {reason}")
 
 
-def test_strokes_are_written_as_files_that_load(tmp_path):
+def test_strokes_are_written_as_files_that_load(data, tmp_path):
     folder = tmp_path / "new" / "strokes"
     status, out, err = data("export", "strokes", folder, "--train", 30, "--test", 20, "--seed", 7)
     assert (status, err) == (0, "")
@@ -168,7 +167,7 @@ def test_strokes_are_written_as_files_that_load(tmp_path):
         np.testing.assert_array_equal(read, drawn)
 
 
-def test_files_that_are_there_are_not_replaced_by_strokes(tmp_path):
+def test_files_that_are_there_are_not_replaced_by_strokes(data, tmp_path):
     folder = fill(tmp_path / "mine", "")
     status, _, err = data("export", "strokes", folder, "--train", 30, "--test", 20)
     assert status == 1
@@ -179,5 +178,5 @@ def test_files_that_are_there_are_not_replaced_by_strokes(tmp_path):
 @pytest.mark.parametrize(
     "arguments", [("fetch", "cifar"), ("fetch", "strokes"), ("export", "mnist", "."), ("export", "strokes"), ("lists",)]
 )
-def test_a_wrong_command_line_returns_2(arguments):
+def test_a_wrong_command_line_returns_2(data, arguments):
     assert data(*arguments)[0] == 2
