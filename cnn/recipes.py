@@ -40,7 +40,7 @@ RECIPES = {
         epochs=60,
         batch_size=64,
         learning_rate=0.03,
-        weight_decay=1e-3,
+        weight_decay=5e-4,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
     ),
 }
