@@ -5,19 +5,23 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from . import functional, models, schedules
 from .augment import Augment
 from .callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
-from .checkpoint import Checkpoint
 from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .network import Sequential
 from .optimizers import SGD, Adam, AdamW
-from .saving import load
 from .threads import get_num_threads, set_num_threads
 from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
 
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+    from .saving import load
+
 _LAZY_MODULES = ("datasets", "reference")
+_LAZY_NAMES = {"Checkpoint": "checkpoint", "load": "saving"}  # and the modules that they are in
 _OPTIONAL_MODULES = ("plot", "report")  # need matplotlib, so `dir` does not promise them
 
 
@@ -32,6 +36,8 @@ def __getattr__(name: str):
     # Not everybody needs these; what nobody asked for is not imported.
     if name in _LAZY_MODULES + _OPTIONAL_MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 
@@ -40,7 +46,7 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY_MODULES, "__version__"])
+    return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])
 
 
 __all__ = [

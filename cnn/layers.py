@@ -482,15 +482,9 @@ class BatchNorm(Layer):
     def run(self, x):
         ops = operations("numpy")
         y, mean, variance = ops.batchnorm_forward(x, self.gamma, self.beta, self.epsilon)
-        count = x.size // x.shape[-1]
-        if count:
-            self._follow("mean", mean)
-            self._follow("variance", variance * count / max(count - 1, 1))
+        running = self.statistics["mean"], self.statistics["variance"]
+        ops.follow(running, mean, variance, x.size // x.shape[-1], self.momentum)
         return y, x
-
-    def _follow(self, name: str, value: np.ndarray) -> None:
-        running = self.statistics[name]
-        running[...] = self.momentum * running + (1 - self.momentum) * value
 
     def run_inference(self, x):
         mean, variance = self.statistics["mean"], self.statistics["variance"]

@@ -9,9 +9,8 @@ import numpy as np
 
 from cnn_c import KERNELS
 
-from . import archive, checks, saving
+from . import checks
 from .augment import Augment
-from .checkpoint import SavedRun
 from .compiled import aligned_zeros
 from .layers import Layer, layer_names, operations
 from .noise import Noise
@@ -157,6 +156,8 @@ class Sequential:
         OSError
             The folder is missing or read-only, the disk is full, what is there is no file.
         """
+        from . import archive, saving  # with hashing and JSON, which not every program needs
+
         archive.write(path, saving.document(self), self.state())
 
     def plan(self, batch_size=32) -> None:
@@ -171,13 +172,22 @@ class Sequential:
         print(self._summary())
 
     def _summary(self) -> str:
-        rows = [("layer", "output shape", "parameters", "MACs")]
-        for name, layer in zip(self._names(), self.layers, strict=True):
-            size = sum(value.size for value in layer.parameters.values())
-            rows.append((name, " x ".join(map(str, layer.output_shape)), f"{size:,}", f"{layer.macs:,}"))
-        total = f"{self._parameters.size:,}", f"{sum(layer.macs for layer in self.layers):,}"
-        rows.append(("total", f"from {' x '.join(map(str, self.input_shape))}", *total))
-        return text_table(rows, left=2)
+        heading = "layer", "output shape", "parameters", "MACs"
+        rows = ((name, shape, f"{size:,}", f"{macs:,}") for name, shape, size, macs in self._table())
+        return text_table([heading, *rows], left=2)
+
+    def _table(self, times="x") -> list[tuple[str, str, int, int]]:
+        """Name, output shape, parameters and multiply-adds of every layer, and of all."""
+
+        def sizes(shape: tuple[int, ...]) -> str:
+            return f" {times} ".join(map(str, shape))
+
+        rows = [
+            (name, sizes(layer.output_shape), sum(value.size for value in layer.parameters.values()), layer.macs)
+            for name, layer in zip(self._names(), self.layers, strict=True)
+        ]
+        macs = sum(layer.macs for layer in self.layers)
+        return [*rows, ("total", f"from {sizes(self.input_shape)}", self._parameters.size, macs)]
 
     # ---- training ----
 
@@ -257,7 +267,11 @@ class Sequential:
         )
         optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
         run = Run(self, Data(x, y, validation_data), settings, optimizer, callbacks)
-        return run.go(progress, None if resume is None else SavedRun(resume, run))
+        if resume is None:
+            return run.go(progress)
+        from .checkpoint import SavedRun
+
+        return run.go(progress, SavedRun(resume, run))
 
     def _train(self, x, y, order, batch_size, optimizer, noise) -> tuple[np.ndarray, np.ndarray, int]:
         """Steps on the images that `order` names: loss and rightness of each image, and how many steps were done.

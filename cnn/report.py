@@ -119,11 +119,7 @@ def _section(heading: str, *content: Element) -> Element:
 
 def _layers(net: Sequential) -> Element:
     """The table that `summary` prints."""
-    rows = []
-    for name, layer in zip(net._names(), net.layers, strict=True):
-        size = sum(value.size for value in layer.parameters.values())
-        rows.append((name, _sizes(layer.output_shape), size, layer.macs))
-    total = ("total", f"from {_sizes(net.input_shape)}", sum(row[2] for row in rows), sum(row[3] for row in rows))
+    *rows, total = net._table("\N{MULTIPLICATION SIGN}")
     words = (_element("th", text, scope="col") for text in ("layer", "output shape"))
     numbers = (_element("th", text, scope="col", class_="number") for text in ("parameters", "MACs"))
     table = _element(
@@ -139,10 +135,6 @@ def _layers(net: Sequential) -> Element:
 def _layer(name: str, shape: str, *numbers: int) -> Element:
     told = (_element("td", f"{number:,}", class_="number") for number in numbers)
     return _element("tr", _element("th", name, scope="row"), _element("td", shape), *told)
-
-
-def _sizes(shape: tuple[int, ...]) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(map(str, shape))
 
 
 def _training(history: History) -> Element:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .fingerprint import fingerprint
 from .noise import Noise
 from .progress import Report, reporter
 
@@ -85,6 +84,8 @@ class Run:
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """The arguments, for checkpoints; to be asked for before the first epoch, which moves the generator on."""
+        from .fingerprint import fingerprint
+
         return fingerprint(self)
 
     def go(self, progress, checkpoint: SavedRun | None = None) -> History:

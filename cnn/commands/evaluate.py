@@ -16,6 +16,7 @@ from ..command_line import (
     print_json,
     reports_errors,
 )
+from ..confusion import confusion
 from ..tables import aligned
 
 _MOST_PAIRS = 5
@@ -50,13 +51,6 @@ def evaluate(
     if errors:
         rows = [("true", "read as", "images"), *((f"{y}", f"{p}", f"{n:,}") for y, p, n in worst_pairs(counts))]
         typer.echo("\n".join(aligned(rows, left=0)))
-
-
-def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """How many images of each class (rows) are read as which (columns), integers (classes, classes)."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, predictions), 1)
-    return counts
 
 
 def worst_pairs(counts: np.ndarray) -> list[tuple[int, int, int]]:

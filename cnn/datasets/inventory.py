@@ -17,6 +17,11 @@ def sources() -> tuple[Source, ...]:
     return mnist.SOURCE, fashion.SOURCE
 
 
+def source_of(name: str | os.PathLike[str]) -> Source | None:
+    """The published data set of that name; None if there is none."""
+    return next((source for source in sources() if source.name == name), None)
+
+
 class Holding(NamedTuple):
     """Where a data set is looked for, in a folder of the user's or in the cache, and what is there of its files."""
 
@@ -101,11 +106,11 @@ def verify(what: str | os.PathLike[str] | None = None) -> list[Report]:
         if not reports:
             raise FileNotFoundError("no data set is here; fetch one, for example with cnn data fetch mnist")
         return reports
-    for source in sources():
-        if source.name == what:
-            if not holding(source).paths:
-                raise FileNotFoundError(f"{source.title} is not here; fetch it with cnn data fetch {source.name}")
-            return [_of_source(source)]
+    source = source_of(what)
+    if source is not None:
+        if not holding(source).paths:
+            raise FileNotFoundError(f"{source.title} is not here; fetch it with cnn data fetch {source.name}")
+        return [_of_source(source)]
     folder = Path(what).expanduser()
     if not folder.is_dir():
         names = ", ".join(source.name for source in sources())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import inventory, published
+from . import inventory, published, strokes
 from .digits import load_digits
 from .form import Dataset
 from .mnist import load_mnist
@@ -37,14 +37,12 @@ def load_named(what: str | None) -> tuple[Dataset, str]:
     if what is None:
         return load_digits()
     if what == STROKES:
-        from .strokes import load_strokes
-
-        return load_strokes(), "generated strokes"
-    for source in inventory.sources():
-        if source.name == what:
-            dataset = published.load(source)
-            held = inventory.holding(source)
-            return dataset, f"{source.title} from the {held.place} {held.folder}"
+        return strokes.load_strokes(), "generated strokes"
+    source = inventory.source_of(what)
+    if source is not None:
+        dataset = published.load(source)
+        held = inventory.holding(source)
+        return dataset, f"{source.title} from the {held.place} {held.folder}"
     folder = Path(what).expanduser()
     if not folder.is_dir():
         names = ", ".join([*(source.name for source in inventory.sources()), STROKES])

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from .. import checks
+from ..confusion import confusion
 from .style import DIGITS, ERRORS, GREY, INK, LETTERS, MARGIN, PALE, SMALL, WIDTH, Picture, heading
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _counts(net_or_predictions: Any, x, y) -> np.ndarray:
         classes = most if one_hot else int(max(y.max(), predictions.max())) + 1
     if classes > MOST_CLASSES:
         raise ValueError(f"a confusion matrix must have at most {MOST_CLASSES} classes, got {classes}")
-    return np.bincount(y * classes + predictions, minlength=classes**2).reshape(classes, classes)
+    return confusion(y, predictions, classes)
 
 
 def _cells(axes: Axes, counts: np.ndarray, letters: float) -> None:

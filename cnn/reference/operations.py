@@ -119,6 +119,16 @@ def batchnorm_backward(
     return dx.astype(x.dtype), dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
 
+def follow(running: Gradients, mean: np.ndarray, variance: np.ndarray, count: int, keep: float) -> None:
+    """Let running mean and variance follow those of a batch with `count` values a channel, in place.
+
+    It is the unbiased variance that they follow; a batch without values teaches nothing.
+    """
+    if count:
+        for statistic, value in zip(running, (mean, variance * count / max(count - 1, 1)), strict=True):
+            statistic[...] = keep * statistic + (1 - keep) * value
+
+
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of every channel, float64; zeros for an empty batch."""
     mean = _channel_sums(x) / _count(x)

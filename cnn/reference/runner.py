@@ -123,10 +123,8 @@ def _normalized(
 def _follow(o: Operation, statistics: np.ndarray, kept: tuple) -> None:
     """Let the running statistics of a normalisation follow the batch's."""
     x, _, mean, variance = kept
-    count = x.size // o.channels
-    running = statistics[o.statistics : o.statistics + 2 * o.channels]
-    batch = np.concatenate([mean, variance * count / max(count - 1, 1)])
-    running[...] = o.geometry.keep * running + (1 - o.geometry.keep) * batch
+    running = statistics[o.statistics : o.statistics + 2 * o.channels].reshape(2, -1)
+    ops.follow((running[0], running[1]), mean, variance, x.size // o.channels, o.geometry.keep)
 
 
 def _kept_by_dropout(o: Operation, x: np.ndarray, noise: Noise) -> np.ndarray:

@@ -217,7 +217,7 @@ cdef inline void fold(const Program* p, const Operation* o, real* to, real* scra
         for c in range(channels):
             to[c], to[channels + c] = scratch[c], beta[c] - mean[c] * scratch[c]
         return
-    for i in range(0, o.w_size // channels):
+    for i in range(o.w_size // channels):
         for c in range(channels):
             to[i * channels + c] = p.parameters[o.w + i * channels + c] * scratch[c]
     for c in range(channels):
