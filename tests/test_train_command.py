@@ -252,7 +252,7 @@ def test_resume_needs_a_checkpoint(command):
 
 
 def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(command, data_folder, tmp_path):
-    options = ("train", "--net", "tutorial", "--epochs", 100, "--threads", 1, "--data", data_folder)
+    options = ("train", "--net", "tutorial", "--epochs", 300, "--threads", 1, "--data", data_folder)
     killed = (*options, "--checkpoint", tmp_path / "killed.run")
     with shell(*killed) as child:
         until_epoch(child, 5)
