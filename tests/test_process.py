@@ -246,7 +246,7 @@ def test_an_interrupt_acts_at_once_and_leaves_the_net_usable(tmp_path, net, call
             sent = time.perf_counter()
             child.send_signal(signal.SIGINT)
             assert child.stdout.readline() == "interrupted\n"
-            # A tenth of a second where a core is free. A step of the large net on all images would take longer than this.
+            # A tenth of a second where a core is free; a step of the large net on all images would take longer.
             assert time.perf_counter() - sent < 2
             child.wait(TIME_LIMIT)
             assert child.stdout.read() == "usable\n"  # communicate() would miss what the last readline() read ahead
