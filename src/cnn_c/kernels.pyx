@@ -2,22 +2,21 @@
 """The kernels over a batch: the only place with threads, and the only one that Python sees.
 
 A. Every function takes C-contiguous arrays of this build's dtype, a geometry tuple and a number of threads. Python
-   has checked them; `values` and `results` check dtype, layout and size once more, so that no call can leave an array.
+   has checked them; `values` and `results` check dtype, layout and size once more.
 B. A function fills in a Job and calls `share_out`, which gives every thread a run of items (images, mostly) and some
-   scratch memory. Scratch is allocated before the first result is written. A `Runner` owns all memory of a plan and
-   runs whole steps in one parallel region: images are shared out, then weights, with a barrier after each.
+   scratch memory. Scratch is allocated before the first result is written. Whole steps have a team of their own: the
+   `Runner` in runner.pxi, which is a part of this module.
 C. What is summed over images is summed in chunks whose number depends on the batch alone, so that results are the
    same bits for any number of threads.
 """
 
 cimport numpy as np
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from cpython.exc cimport PyErr_Occurred
-from cython.parallel cimport parallel, prange, threadid
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from cython.parallel cimport prange
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 from .activation cimport relu_backward as relu_backward_run, relu_forward as relu_forward_run
+from .arrays cimport CACHE_LINE, aligned, checked, count, results, values, zeros
 from .augment cimport KNOTS, Warp, warp_image, warp_size
 from .avgpool cimport avgpool_backward as avgpool_backward_image, avgpool_forward as avgpool_forward_image
 from .conv cimport (
@@ -25,8 +24,7 @@ from .conv cimport (
     conv2d_weight_gradient as conv2d_weight_gradient_image, frame_size, framed, grouped, input_frame,
     output_gradient_frame, pack_weights, packed_size, turn_weights, turned, unpack_weight_gradient, weight_sums_size,
 )
-from .conv_pool cimport conv_pool_sums_size
-from .conv_pool_image cimport conv_pool_image_sums_size, padded
+from .conv_pool_image cimport padded
 from .dense cimport (
     Dense, column_blocks, dense_backward_image, dense_forward as dense_forward_block,
     dense_input_gradient as dense_input_gradient_columns, dense_update, dense_update_bias,
@@ -37,46 +35,29 @@ from .maxpool cimport (
     maxpool_forward as maxpool_forward_image,
 )
 from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_factors, update_run
-from .program cimport (
-    AVGPOOL, BATCHNORM, CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, DROPOUT, FLOAT32, FLOAT64, LOAD, MAXPOOL,
-    MAXPOOL_TIES, RELU, RESCALE, UINT8, Batch, Operation, Program, Worker, backward_block, cells_from, forward_block,
-    last_norm, load_image, losses_of_block, measure, measure_gradients, merge_sums, next_norm, now, predict_block,
-    prepare, scratch_size, set_own, set_own_size, take_gradients, take_moments, update as apply_update,
-)
+from .program cimport FLOAT32, FLOAT64, UINT8, Batch, load_image
 from .random cimport stream
-from .simd cimport LANES, REAL_BITS, flush_subnormals, real, restore_mode, vec, vload, vstore
+from .simd cimport LANES, real, vec, vload, vstore
 
 np.import_array()
 
 cdef extern from *:
     """
     #ifdef _OPENMP
-    #include <omp.h>
     #define OPENMP_VERSION _OPENMP
-    static int team_size(void) { return omp_get_num_threads(); }
-    /* Of the parallel region that the caller is in. */
-    static void barrier(int parts) { if (parts > 1) { _Pragma("omp barrier") } }
     #else
     #define OPENMP_VERSION 0
-    static int team_size(void) { return 1; }
-    static void barrier(int parts) { (void)parts; }
     #endif
     """
     int OPENMP_VERSION
-    int check_signals "PyErr_CheckSignals"() noexcept  # the exception waits until all threads are done
-    int team_size() noexcept nogil
-    void barrier(int parts) noexcept nogil
 
 lanes = LANES
 openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this was built for, 0 without OpenMP
 
 cdef enum:
-    CACHE_LINE = 64   # bytes
     CHUNKS = 16       # of a batch, in a sum over its images
     RUN = 4096        # reals of an elementwise operation in one item
     SMALL = 1 << 17   # multiply-adds, a few microseconds
-
-cdef int REAL = np.NPY_FLOAT64 if REAL_BITS == 64 else np.NPY_FLOAT32
 
 
 # ---- threads ----
@@ -111,7 +92,7 @@ cdef struct Job:
 
 
 cdef void share_out(const Job* job, Py_ssize_t items, int threads) noexcept nogil:
-    # The only parallel region. One thread opens none: that alone would cost half a microsecond.
+    # The parallel region of single operations. One thread opens none: that alone would cost half a microsecond.
     cdef Py_ssize_t part, parts = min(threads, items)
     if parts <= 1:
         job.work(job, 0, items, job.scratch)
@@ -120,41 +101,7 @@ cdef void share_out(const Job* job, Py_ssize_t items, int threads) noexcept nogi
         job.work(job, items * part // parts, items * (part + 1) // parts, job.scratch + part * job.scratch_size)
 
 
-# ---- arrays ----
-
-cdef void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
-    if a.descr.type_num != typenum or not np.PyArray_ISCARRAY_RO(a) or np.PyArray_SIZE(a) != size:
-        raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} were planned")
-    if writable and not np.PyArray_ISWRITEABLE(a):
-        raise SystemError("a kernel was given a read-only array for its result")
-    return np.PyArray_DATA(a)
-
-
-cdef inline const real* values(np.ndarray a, Py_ssize_t size) except NULL:
-    return <const real*>checked(a, REAL, size, False)
-
-
-cdef inline real* results(np.ndarray a, Py_ssize_t size) except NULL:
-    return <real*>checked(a, REAL, size, True)
-
-
-cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
-    # How many images of `size` reals an array holds, whatever its axes.
-    if size < 1:
-        raise SystemError("a kernel was given an empty image")
-    return np.PyArray_SIZE(a) // size
-
-
-cdef inline np.ndarray zeros(Py_ssize_t size):
-    # Zeroed scratch memory for `size` reals from the cache line on that `aligned` finds.
-    cdef np.npy_intp shape = size + CACHE_LINE // sizeof(real)
-    return np.PyArray_ZEROS(1, &shape, REAL, 0)
-
-
-cdef inline real* aligned(np.ndarray scratch) noexcept:
-    cdef size_t address = <size_t>np.PyArray_DATA(scratch)
-    return <real*>((address + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE)
-
+# ---- what Python describes ----
 
 cdef inline tuple as_tuple(geometry):
     # A named tuple is a tuple in memory; Cython's own conversion takes no subclass.
@@ -173,6 +120,19 @@ cdef inline Pool pool_from(geometry) except *:
     cdef Pool g
     g.h, g.w, g.c, g.kh, g.kw, g.sh, g.sw, g.ph, g.pw, g.oh, g.ow = as_tuple(geometry)
     return g
+
+
+cdef void set_data(Batch* batch, np.ndarray x) except *:
+    cdef int typenum = x.descr.type_num
+    batch.data = checked(x, typenum, np.PyArray_SIZE(x), False)
+    if typenum == np.NPY_UINT8:
+        batch.data_kind = UINT8
+    elif typenum == np.NPY_FLOAT32:
+        batch.data_kind = FLOAT32
+    elif typenum == np.NPY_FLOAT64:
+        batch.data_kind = FLOAT64
+    else:
+        raise SystemError(f"a kernel was given images of {x.dtype}")
 
 
 # ---- convolution ----
@@ -663,348 +623,7 @@ cdef void softmax_layer_blocks(const Job* job, Py_ssize_t first, Py_ssize_t stop
 
 # ---- the whole step ----
 
-_KINDS = {"load": LOAD, "conv": CONV, "conv+pool": CONV_POOL, "image conv+pool": CONV_POOL_IMAGE, "maxpool": MAXPOOL,
-          "maxpool, ties": MAXPOOL_TIES, "avgpool": AVGPOOL, "batchnorm": BATCHNORM, "dropout": DROPOUT, "relu": RELU,
-          "rescale": RESCALE, "copy": COPY, "dense": DENSE}
-
-cdef enum:
-    CHECKED_AFTER = 50_000_000  # nanoseconds in which a step may go on without a look at signals
-
-
-cdef struct Steps:
-    # Some steps of training, as all threads see them.
-    const Program* program
-    Worker* workers
-    Optimizer optimizer
-    Batch batch
-    Py_ssize_t batch_size, images, steps
-    const double* factors            # three of each step
-    double* losses                   # of each image
-    uint8_t* right
-    int not_finite, interrupted      # flags, written before a barrier and read after it
-    Py_ssize_t done
-
-
-cdef class Runner:
-    """A plan and the memory that it wants: trains and predicts in one call, on a net's flat parameters.
-
-    Not for two threads of Python at a time. With `profile` and one thread it adds up in `nanoseconds`, (operations, 3),
-    what forward, backward and update of each operation take.
-    """
-
-    cdef:
-        Program program
-        Worker* workers
-        list memory
-        readonly int threads       # that it has memory for
-        readonly Py_ssize_t bytes  # that it holds
-        readonly np.ndarray nanoseconds
-        Py_ssize_t image_size, batch_size
-
-    def __cinit__(self):
-        self.program.operations = NULL
-        self.workers = NULL
-
-    def __init__(self, plan, int threads, bint training, bint profile=False):
-        cdef:
-            Py_ssize_t i, own = 0, scratch = 0, channels = 0, norms = 0
-            np.npy_intp shape[2]
-            Program* p = &self.program
-            Operation* o
-        self.threads = threads
-        self.memory, self.bytes = [], 0
-        p.count, p.lowest = len(plan.operations), plan.lowest
-        p.cell, p.row, p.block, p.chunks, p.classes = plan.cell, plan.row, plan.block, plan.chunks, plan.classes
-        self.batch_size, self.image_size = plan.batch_size, plan.image_size
-        p.operations = <Operation*>calloc(p.count, sizeof(Operation))
-        self.workers = <Worker*>calloc(threads, sizeof(Worker))
-        if p.operations == NULL or self.workers == NULL:
-            raise MemoryError
-        p.sums = p.moments = 0
-        for i in range(p.count):
-            o = p.operations + i
-            set_operation(o, plan.operations[i])
-            o.own, o.sums, o.moments = own, p.sums, p.moments
-            own += set_own_size(o, training)
-            if training:
-                p.sums += o.sums_size
-                p.moments += 4 * o.channels if o.kind == BATCHNORM else 0
-            scratch = max(scratch, scratch_size(o))
-            channels = max(channels, o.channels)
-            norms += training and o.kind == BATCHNORM
-        scratch = padded(max(scratch, p.classes))
-        shape[0], shape[1] = p.count, 3
-        self.nanoseconds = np.PyArray_ZEROS(2, shape, np.NPY_INT64, 0)
-        p.nanoseconds = <int64_t*>np.PyArray_DATA(self.nanoseconds) if profile else NULL
-        p.no_bias = self.allocate(padded(channels))
-        p.all_sums = self.allocate(p.chunks * p.sums)
-        p.rows = self.allocate(plan.batch_size * p.row if training else 0)
-        p.cells = self.allocate(plan.batch_size * p.cell) if norms else NULL
-        p.all_moments = self.allocate_doubles(p.chunks * p.moments)
-        for i in range(threads):
-            self.workers[i].cells = self.allocate(0 if norms else p.block * p.cell)
-            self.workers[i].merged = self.allocate_doubles(2 * channels if norms else 0)
-            self.workers[i].rows = self.allocate(0 if training else p.block * p.row)
-            self.workers[i].own = self.allocate(own)
-            self.workers[i].scratch = self.allocate(scratch)
-            set_own(p, self.workers + i)
-
-    def __dealloc__(self):
-        free(self.program.operations)
-        free(self.workers)
-
-    cdef real* allocate(self, Py_ssize_t size) except NULL:
-        cdef np.ndarray array = zeros(size + CACHE_LINE // sizeof(real))
-        self.memory.append(array)
-        self.bytes += size * sizeof(real)
-        return aligned(array)
-
-    cdef double* allocate_doubles(self, Py_ssize_t size) except NULL:
-        return <double*>self.allocate(size * (sizeof(double) // sizeof(real)))
-
-    def train(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray first,
-              np.ndarray second, rule, np.ndarray factors not None, noise, np.ndarray x not None,
-              np.ndarray labels not None, np.ndarray order not None, np.ndarray losses not None,
-              np.ndarray right not None, int threads):
-        """As many steps as there are rows of factors, on the images of x and labels that the int64 `order` names.
-
-        Fills the loss and whether it was right (uint8) of every image. Returns the number of steps done; it is less
-        than all where a loss was not finite, and the parameters are then as before that step.
-        """
-        cdef:
-            Steps s
-            Warp warp
-            Py_ssize_t size = np.PyArray_SIZE(parameters)
-            int team
-        s.program, s.workers = &self.program, self.workers
-        s.optimizer = optimizer_from(rule)
-        s.optimizer.parameters = self.program.parameters = results(parameters, size)
-        s.optimizer.first = results(first, size) if first is not None else NULL
-        s.optimizer.second = results(second, size) if second is not None else NULL
-        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
-        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(factors) // 3, self.batch_size
-        if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
-            raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
-        s.factors = <double*>checked(factors, np.NPY_FLOAT64, 3 * s.steps, False)
-        set_data(&s.batch, x)
-        s.batch.seed, s.batch.position, s.batch.smoothing = noise.seed, noise.first, noise.label_smoothing
-        s.batch.warp = NULL
-        if noise.warp is not None:
-            warp = warp_from(noise.warp)
-            s.batch.warp = &warp
-            if warp.h * warp.w * warp.c != self.image_size:
-                raise SystemError("a kernel was given an augmentation of other images")
-        s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
-        s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, count(x, self.image_size), False)
-        s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
-        s.right = <uint8_t*>checked(right, np.NPY_UINT8, s.images, True)
-        s.not_finite = s.interrupted = 0
-        s.done = 0
-        team = <int>min(threads, self.threads, self.program.chunks)
-        with nogil:
-            if team == 1:
-                run_steps(&s, 0, 1)
-            else:
-                with parallel(num_threads=team):
-                    run_steps(&s, threadid(), team_size())
-        if s.interrupted:
-            raise_pending()
-        return s.done
-
-    def predict(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray x not None,
-                np.ndarray out not None, bint probabilities, int threads):
-        """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
-        cdef:
-            Batch batch
-            Py_ssize_t n = count(x, self.image_size), part, parts
-            real* to = results(out, n * self.program.classes)
-        self.program.parameters = results(parameters, np.PyArray_SIZE(parameters))
-        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
-        set_data(&batch, x)
-        batch.n, batch.order, batch.warp = n, NULL, NULL
-        parts = min(threads, self.threads, n)
-        with nogil:
-            if parts <= 1:
-                predict_images(&self.program, self.workers, &batch, probabilities, 0, n, to)
-            else:
-                for part in prange(parts, num_threads=<int>parts, schedule="static"):
-                    predict_images(&self.program, self.workers + part, &batch, probabilities, n * part // parts,
-                                   n * (part + 1) // parts, to)
-
-
-cdef void run_steps(Steps* s, int part, int parts) noexcept nogil:
-    # One thread's share of all steps.
-    cdef:
-        Py_ssize_t step, chunks
-        Worker* me = s.workers + part
-        Batch batch
-        Optimizer optimizer = s.optimizer
-        unsigned long long mode = flush_subnormals()
-        long long checked_at = now()
-    for step in range(s.steps):
-        batch = s.batch
-        batch.order += step * s.batch_size
-        batch.losses = s.losses + step * s.batch_size
-        batch.right = s.right + step * s.batch_size
-        batch.position += step * s.batch_size
-        batch.n = min(s.batch_size, s.images - step * s.batch_size)
-        chunks = min(batch.n, s.program.chunks)
-        set_factors(&optimizer, s.factors + 3 * step)
-        train_images(s, me, &batch, &optimizer, chunks, part, parts, &checked_at)
-        barrier(parts)
-        if s.not_finite or s.interrupted:
-            break
-        apply_update(s.program, me, &optimizer, batch.n, chunks, part, parts)
-        if part == 0:
-            s.done += 1
-        barrier(parts)
-    restore_mode(mode)
-
-
-cdef void train_images(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
-                       int part, int parts, long long* checked_at) noexcept nogil:
-    # Forward and back for this thread's chunks of images. All threads meet at every normalisation, both ways: between
-    # two of them, images pass a stretch of operations; in the last stretch, which mostly is the only one, they turn.
-    cdef:
-        const Program* p = s.program
-        const Operation* norm
-        Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts, chunk
-        Py_ssize_t start = 0, end = next_norm(p, 0)
-    memset(p.all_sums + low * p.sums, 0, (high - low) * p.sums * sizeof(real))
-    prepare(p, me, True)
-    while end < p.count:
-        pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, True, False, part, checked_at)
-        norm = p.operations + end
-        for chunk in range(low, high):
-            measure(p, norm, batch.n, chunks, chunk)
-        barrier(parts)
-        take_moments(p, norm, me, batch.n, chunks)
-        start, end = end, next_norm(p, end + 1)
-    pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, True, True, part, checked_at)
-    while start > 0:
-        norm = p.operations + start
-        for chunk in range(low, high):
-            measure_gradients(p, norm, me, batch.n, chunks, chunk)
-        barrier(parts)
-        take_gradients(p, norm, me, batch.n, chunks)
-        start, end = last_norm(p, start), start + 1
-        pass_stretch(s, me, batch, optimizer, chunks, low, high, start, end, False, True, part, checked_at)
-    merge_sums(p, chunks, parts, part, 0, p.sums)
-
-
-cdef void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Optimizer* optimizer, Py_ssize_t chunks,
-                       Py_ssize_t low, Py_ssize_t high, Py_ssize_t start, Py_ssize_t end, bint forward,
-                       bint backward, int part, long long* checked_at) noexcept nogil:
-    # The images of chunks low .. high, a block at a time: operations start .. end forward, and back down to the one
-    # above start, which is a normalisation and waits. If both, the loss lies between. With a batch of one, weights are
-    # updated on the way back: where the loss is not finite it does not go back, and it is interrupted before it begins.
-    cdef:
-        const Program* p = s.program
-        Py_ssize_t first = batch.n * low // chunks, stop = batch.n * high // chunks, n
-        Py_ssize_t lowest = start + 1 if start > 0 else p.lowest
-        real* rows
-        real* cells
-        bint finite = not s.not_finite
-        bint may_stop = part == 0 and (batch.n > 1 or (forward and start == 0))
-    while first < stop and not s.interrupted:
-        if may_stop and now() - checked_at[0] > CHECKED_AFTER:
-            with gil:
-                if check_signals() != 0:
-                    s.interrupted = 1
-            checked_at[0] = now()
-            if s.interrupted:
-                break
-        n = min(p.block, stop - first)
-        rows = p.rows + first * p.row
-        cells = cells_from(p, me, first)
-        if forward:
-            forward_block(p, me, batch, first, n, True, cells, rows, start, end)
-            if backward:
-                finite = losses_of_block(p, me, batch, first, n, cells, rows)
-        if not finite:
-            s.not_finite = 1
-        elif backward:
-            backward_block(p, me, optimizer, batch, chunks, first, n, cells, rows, lowest, end)
-        first += n
-
-
-cdef void predict_images(const Program* p, const Worker* me, const Batch* batch, bint probabilities, Py_ssize_t first,
-                         Py_ssize_t stop, real* out) noexcept nogil:
-    cdef unsigned long long mode = flush_subnormals()
-    prepare(p, me, False)
-    while first < stop:
-        predict_block(p, me, batch, probabilities, first, min(p.block, stop - first), out)
-        first += p.block
-    restore_mode(mode)
-
-
-cdef int raise_pending() except -1:
-    return -1 if PyErr_Occurred() != NULL else 0
-
-
-cdef void set_data(Batch* batch, np.ndarray x) except *:
-    cdef int typenum = x.descr.type_num
-    batch.data = checked(x, typenum, np.PyArray_SIZE(x), False)
-    if typenum == np.NPY_UINT8:
-        batch.data_kind = UINT8
-    elif typenum == np.NPY_FLOAT32:
-        batch.data_kind = FLOAT32
-    elif typenum == np.NPY_FLOAT64:
-        batch.data_kind = FLOAT64
-    else:
-        raise SystemError(f"a kernel was given images of {x.dtype}")
-
-
-cdef void set_operation(Operation* o, given) except *:
-    # A cnn.plan.Operation, with the sizes that depend on the level.
-    cdef double scale = given.scale, offset = given.offset
-    cdef Conv turned_conv
-    o.kind = _KINDS[given.kind]
-    o.with_dx = given.with_dx
-    o.x.in_row, o.x.at = given.x
-    o.y.in_row, o.y.at = given.y
-    o.dx.in_row, o.dx.at = given.dx
-    o.dy.in_row, o.dy.at = given.dy
-    o.out_size, o.frame_size = given.out_size, given.frame_size
-    o.gamma, o.statistics = given.gamma, given.statistics
-    o.norm.epsilon = given.epsilon
-    o.kept, o.codes = given.kept, given.codes
-    o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
-    o.scale, o.offset = <real>scale, <real>offset
-    if o.kind == CONV:
-        o.conv = conv_from(given.geometry)
-        o.grouped, o.frame = grouped(&o.conv), input_frame(&o.conv)
-        turned_conv = turned(&o.conv)
-        o.turned, o.turned_frame = grouped(&turned_conv), output_gradient_frame(&o.conv)
-        o.sums_size = weight_sums_size(&o.grouped) + o.channels
-    elif o.kind == CONV_POOL or o.kind == CONV_POOL_IMAGE:
-        o.conv_pool.h, o.conv_pool.w, o.conv_pool.c_in, o.conv_pool.c_out, o.conv_pool.kh, o.conv_pool.kw, \
-            o.conv_pool.ph, o.conv_pool.pw, o.conv_pool.oh, o.conv_pool.ow, o.conv_pool.x_pitch, \
-            o.conv_pool.y_pitch, o.conv_pool.relu = as_tuple(given.geometry)
-        if o.kind == CONV_POOL_IMAGE:
-            o.sums_size = conv_pool_image_sums_size(&o.conv_pool)
-        else:
-            o.sums_size = conv_pool_sums_size(&o.conv_pool)
-    elif o.kind == LOAD and given.geometry:
-        o.in_h, o.in_w, o.in_c = as_tuple(given.geometry)
-    elif o.kind == BATCHNORM:
-        o.norm.positions, o.norm.c, o.norm.relu, o.norm.keep = as_tuple(given.geometry)
-    elif o.kind == DROPOUT:
-        set_dropout(o, given)
-    elif o.kind == MAXPOOL or o.kind == MAXPOOL_TIES or o.kind == AVGPOOL:
-        o.pool = pool_from(given.geometry)
-    elif o.kind == DENSE:
-        o.dense.inputs, o.dense.units, o.dense.relu = as_tuple(given.geometry)
-    elif o.kind == COPY:
-        o.rows, o.width, o.x_pitch, o.y_pitch = as_tuple(given.geometry)
-    o.sums_size = padded(o.sums_size)
-
-
-cdef void set_dropout(Operation* o, given) except *:
-    cdef double rate = given.geometry.rate
-    o.dropout.threshold = given.geometry.threshold
-    o.dropout.scale = <real>(1 / (1 - rate))
-    o.stream = given.geometry.stream
+include "runner.pxi"
 
 
 # ---- the yardstick ----

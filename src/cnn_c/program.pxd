@@ -4,7 +4,7 @@
 #    block, and a row, in which the inputs of dense layers and the gradients for their outputs wait for the update.
 # B. Forward and back, a run of operations on single images is done depth first: one image passes all of them while it
 #    is in the first cache. A dense layer takes the block as a matrix. A normalisation needs the whole batch: every
-#    image has a cell of its own then, and kernels.pyx lets the threads wait for each other there.
+#    image has a cell of its own then, and in steps.pxd the threads wait for each other there.
 # C. Gradients of convolutions are summed up a chunk of images at a time, by whichever thread has the chunk; those of
 #    dense layers in the update, by whichever thread has the weights. Neither sum knows how many threads there are.
 

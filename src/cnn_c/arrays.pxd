@@ -1,0 +1,49 @@
+# Arrays as kernels.pyx takes them: Python has checked them, and dtype, layout and size are checked once more here, so
+# that no call can leave an array. Memory for kernels begins at a cache line.
+
+cimport numpy as np
+
+from .simd cimport real
+
+cdef extern from *:
+    """
+    #define REAL (REAL_BITS == 64 ? NPY_FLOAT64 : NPY_FLOAT32)
+    """
+    int REAL  # NumPy's number for the dtype
+
+cdef enum:
+    CACHE_LINE = 64  # bytes
+
+
+cdef inline void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
+    if a.descr.type_num != typenum or not np.PyArray_ISCARRAY_RO(a) or np.PyArray_SIZE(a) != size:
+        raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} were planned")
+    if writable and not np.PyArray_ISWRITEABLE(a):
+        raise SystemError("a kernel was given a read-only array for its result")
+    return np.PyArray_DATA(a)
+
+
+cdef inline const real* values(np.ndarray a, Py_ssize_t size) except NULL:
+    return <const real*>checked(a, REAL, size, False)
+
+
+cdef inline real* results(np.ndarray a, Py_ssize_t size) except NULL:
+    return <real*>checked(a, REAL, size, True)
+
+
+cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
+    # How many images of `size` reals an array holds, whatever its axes.
+    if size < 1:
+        raise SystemError("a kernel was given an empty image")
+    return np.PyArray_SIZE(a) // size
+
+
+cdef inline np.ndarray zeros(Py_ssize_t size):
+    # Zeroed scratch memory for `size` reals from the cache line on that `aligned` finds.
+    cdef np.npy_intp shape = size + CACHE_LINE // sizeof(real)
+    return np.PyArray_ZEROS(1, &shape, REAL, 0)
+
+
+cdef inline real* aligned(np.ndarray scratch) noexcept:
+    cdef size_t address = <size_t>np.PyArray_DATA(scratch)
+    return <real*>((address + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE)
