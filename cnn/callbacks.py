@@ -23,7 +23,10 @@ Logs = Mapping[str, Any]
 
 
 class Callback:
-    """What a fit calls; override what you need. Setting ``net.stop_training = True`` ends the fit after its epoch."""
+    """What a fit calls; override what you need. Setting ``net.stop_training = True`` ends the fit after its epoch.
+
+    A fit that a callback of yours has ended, at a time limit say, goes on from its checkpoint when it is resumed.
+    """
 
     comes_last = False  # whether it is called after the others, because it writes down how they stand
 
@@ -57,7 +60,8 @@ class EarlyStopping(Callback):
     Raises
     ------
     TypeError, ValueError
-        Arguments out of range; after the first epoch, a `monitor` that is not among its logs.
+        Arguments out of range; at the beginning of a fit, a figure of validation data where there are none; after its
+        first epoch, a `monitor` that is not among the logs.
     """
 
     def __init__(self, monitor="val_loss", patience=3, min_delta=0.0, restore_best=True) -> None:
@@ -75,6 +79,8 @@ class EarlyStopping(Callback):
         self._learned: dict[str, np.ndarray] = {}
 
     def on_fit_begin(self, net, logs):
+        if self.monitor.startswith("val_") and net.run.data.validation is None:
+            raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
         self._forget()
 
     def on_epoch_end(self, net, logs):
@@ -86,8 +92,13 @@ class EarlyStopping(Callback):
                 self._learned = {name: value.copy() for name, value in net.state().items()}
             return
         self.waited += 1
-        if self.waited >= self.patience:
+        if self.has_ended_fit:
             net.stop_training = True
+
+    @property
+    def has_ended_fit(self) -> bool:
+        """Whether the fit ended here for good, so that a checkpoint of it has nothing to go on with."""
+        return self.waited >= self.patience
 
     def _is_better(self, value: float) -> bool:
         if self.best is None:
@@ -132,10 +143,12 @@ class CSVLogger(Callback):
         self.append = bool(append)
 
     def on_fit_begin(self, net, logs):
+        self._epoch = logs["epoch"]
         with open(self.path, "a" if self.append or logs["epoch"] else "w"):
             pass  # an error now costs no epoch
 
     def on_epoch_end(self, net, logs):
+        self._epoch = logs["epoch"]
         with open(self.path, "a+", newline="", encoding="utf-8") as file:
             file.seek(0)
             columns = next(csv.reader(file), None)
@@ -147,12 +160,18 @@ class CSVLogger(Callback):
             writer.writerow(logs)
 
     def state(self) -> dict[str, Any]:
-        """How long the file is."""
-        return {"bytes": os.path.getsize(self.path)}
+        """How long the file is, and how many epochs are in it."""
+        return {"bytes": os.path.getsize(self.path), "epoch": self._epoch}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take away the rows of epochs that are about to be done again."""
-        if os.path.getsize(self.path) > state["bytes"]:
+        """Take away the rows of epochs that are about to be done again; ValueError for rows that are none of these."""
+        with open(self.path, "rb") as file:
+            file.seek(state["bytes"])
+            rows = file.read().decode(errors="replace").splitlines()
+        again = [row.partition(",")[0] for row in rows]
+        if again != [str(state["epoch"] + 1 + i) for i in range(len(again))]:
+            raise ValueError(f"{self.path!r} has rows of another fit after those of this one; resume with another file")
+        if rows:
             os.truncate(self.path, state["bytes"])
 
 

@@ -7,9 +7,12 @@ callbacks remember, and the arguments of the fit, which have to be the same when
 from __future__ import annotations
 
 import json
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+import cnn_c
 
 from . import archive, checks, saving
 from .callbacks import Callback
@@ -51,12 +54,12 @@ class Checkpoint(Callback):
         self._fingerprint = net.run.fingerprint
 
     def on_epoch_end(self, net, logs):
-        at_the_end = logs["epoch"] == logs["epochs"] or net.stop_training  # which is on_fit_end's
-        if logs["epoch"] % self.every == 0 and not at_the_end:
+        if (logs["epoch"] % self.every == 0 or net.stop_training) and not _is_finished(net.run):
             self._write(net.run, finished=False)
 
     def on_fit_end(self, net, logs):
-        self._write(net.run, finished=True)
+        if _is_finished(net.run):  # else the net may have been set back to its best epoch, from which nothing goes on
+            self._write(net.run, finished=True)
 
     def _write(self, run: Run, finished: bool) -> None:
         callbacks, tensors = _split_callbacks(run)
@@ -67,6 +70,7 @@ class Checkpoint(Callback):
             "epoch": run.epoch,
             "finished": finished,
             "steps": run.optimizer.done,
+            "level": _level(run),
             "generator": run.rng.bit_generator.state,
             "callbacks": callbacks,
         }
@@ -74,11 +78,20 @@ class Checkpoint(Callback):
         archive.write(self.path, document, {**run.net.state(), **tensors})
 
 
+def _is_finished(run: Run) -> bool:
+    return run.epoch == run.settings.epochs or any(getattr(each, "has_ended_fit", False) for each in run.callbacks)
+
+
 def _plain(value: Any) -> Any:
     """Arrays of a generator, and numbers of NumPy's, in values that JSON has."""
     if not isinstance(value, np.ndarray | np.generic):
         raise TypeError(f"the state of a callback must be arrays and values that JSON has, got {value!r}")
     return value.tolist()
+
+
+def _level(run: Run) -> str:
+    """What decides the last bits beside the arguments: the instruction set, if any kernel runs."""
+    return cnn_c.LEVEL if run.net.backend == "compiled" else run.net.backend
 
 
 def _remembering(run: Run) -> list[Any]:
@@ -157,8 +170,16 @@ class SavedRun:
             self._generator = _generator(run.rng, _field(document, "generator", dict))
             self._steps = checks.integer("steps", _field(document, "steps", int), minimum=0)
             self.finished = _field(document, "finished", bool)
+            level = _field(document, "level", str)
             self._epoch = _field(document, "epoch", int)
             self._history = self._read_history(run)
+        if level != _level(run) and not self.finished:
+            warnings.warn(
+                f"the run in {self.path!r} began at level {level} and goes on at {_level(run)}: its last bits will not "
+                "be those of a run at one level, which CNN_C_LEVEL chooses",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _read_history(self, run: Run) -> History:
         """The history, with a figure for each epoch that is done."""
@@ -214,8 +235,32 @@ def _field(document: dict[str, Any], name: str, kind: type) -> Any:
 
 def _compare(path: str, saved: dict[str, Any], given: dict[str, Any]) -> None:
     """ValueError, with both values, where the arguments of two fits differ."""
-    names = [*saved, *(given.keys() - saved.keys())]
-    pairs = [(name, json.dumps(saved.get(name)), json.dumps(given.get(name))) for name in names]
-    differing = [f"{name} {one}, not {other}" for name, one, other in pairs if one != other]
-    if differing:
-        raise ValueError(f"resume: the run in {path!r} had {'; '.join(differing)}")
+    differences = _differences(saved, given)
+    if differences:
+        raise ValueError(f"resume: the run in {path!r} had {'; '.join(differences)}")
+
+
+def _differences(saved: dict[str, Any], given: dict[str, Any], of="") -> list[str]:
+    """What differs, a line each; of two objects of one kind, such as optimisers, what differs in them."""
+    result = []
+    for name in [*saved, *(name for name in given if name not in saved)]:
+        one, other = saved.get(name), given.get(name)
+        if json.dumps(one) == json.dumps(other):
+            continue
+        if isinstance(one, dict) and isinstance(other, dict) and _kind(one) == _kind(other):
+            result += _differences(one, other, f"{of}{name}.")
+        elif _is_digest(one) and _is_digest(other):
+            result.append(f"another {of}{name}")
+        else:
+            one, other = ("an array or generator" if _is_digest(value) else json.dumps(value) for value in (one, other))
+            result.append(f"{of}{name} {one}, not {other}")
+    return result
+
+
+def _kind(described: dict[str, Any]) -> Any:
+    return described.get("name"), described.get("layer")
+
+
+def _is_digest(value: Any) -> bool:
+    """Whether it stands for an array, or for a generator."""
+    return isinstance(value, str) and len(value) == 64

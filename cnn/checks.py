@@ -66,14 +66,16 @@ def path(name: str, value) -> str:
     return result
 
 
-def integer(name: str, value, minimum: int) -> int:
-    """`value` as an int of at least `minimum`."""
+def integer(name: str, value, minimum: int, maximum: int | None = None) -> int:
+    """`value` as an int of at least `minimum` and at most `maximum`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {number}")
     return number
 
 
@@ -85,6 +87,21 @@ def pair(name: str, value, minimum: int) -> tuple[int, int]:
         return integer(name, value[0], minimum), integer(name, value[1], minimum)
     number = integer(name, value, minimum)
     return number, number
+
+
+def image_shape(name: str, value) -> tuple[int, ...]:
+    """The shape of one image, a sequence of sizes of at least 1, as a tuple."""
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes):
+        raise TypeError(f"{name} must be a tuple of sizes, got {value!r}")
+    return tuple(integer(name, size, minimum=1) for size in value)
+
+
+def generator(name: str, seed) -> np.random.Generator:
+    """The generator that NumPy makes from a seed: None, an integer, or a generator itself."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must be None, an integer of at least 0 or a generator, got {seed!r}") from None
 
 
 def elements(name: str, *sizes: int) -> None:
@@ -101,6 +118,8 @@ def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) ->
         result = float(value) if not isinstance(value, str | bytes) else None
     except (TypeError, ValueError):
         result = None
+    except OverflowError:  # an integer with hundreds of digits
+        result = math.inf
     if result is None:
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(result) and minimum <= result <= maximum):

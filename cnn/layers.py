@@ -50,12 +50,27 @@ class Layer:
     memory_order: Any = "C"  # in which its parameters lie
     in_net: bool = False  # a net has its parameters in a buffer, from which building anew would part them
     _state: Any = None
+    _arguments: frozenset[str] = frozenset()  # attributes with which it was made
 
     def __init__(self) -> None:
         self.dtype = checks.FLOAT32
         self.parameters: dict[str, np.ndarray] = {}
         self.gradients: dict[str, np.ndarray] = {}
         self.statistics: dict[str, np.ndarray] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A net has taken its layers' arguments into its plans; a change would show in a file of it and nowhere else.
+        if self.in_net and name in self._arguments:
+            raise AttributeError(f"{name} of a {type(self).__name__} in a net cannot be changed; make another net")
+        object.__setattr__(self, name, value)
+
+    def __init_subclass__(cls) -> None:
+        names = inspect.signature(cls).parameters
+        cls._arguments = frozenset(name for name in names if not isinstance(getattr(cls, name, None), property))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.configuration().items())
+        return f"{type(self).__name__}({arguments})"
 
     @property
     def ops(self) -> ModuleType:
@@ -74,11 +89,11 @@ class Layer:
         """
         if self.in_net:
             raise RuntimeError(f"the {type(self).__name__} is in a net, which has built it; make another layer")
-        shape = tuple(checks.integer("input_shape", size, minimum=1) for size in input_shape)
+        shape = checks.image_shape("input_shape", input_shape)
         self.dtype = checks.dtype(dtype)
         self.input_shape, self.output_shape = shape, self._plan(shape)
         self._state = None
-        rng = np.random.default_rng(seed)
+        rng = checks.generator("seed", seed)
         initial = self._initial_parameters(rng)
         self.parameters = {name: np.asarray(value, order=self.memory_order) for name, value in initial.items()}
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}

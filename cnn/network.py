@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +61,16 @@ class Sequential:
     stop_training = False  # set to True, it ends that after its epoch
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
-        self.layers: list[Layer] = list(layers)
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
+        self.layers: tuple[Layer, ...] = tuple(layers)
         self._ops = operations(backend)
         self.backend = backend
         self.dtype = checks.dtype(dtype)
         if not self.layers:
             raise ValueError("layers must hold at least one layer")
-        rng = np.random.default_rng(seed)
-        shape = tuple(input_shape)
+        rng = checks.generator("seed", seed)
+        shape = checks.image_shape("input_shape", input_shape)
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise TypeError(f"layers[{i}] must be a layer, got {layer!r}")
@@ -83,7 +87,9 @@ class Sequential:
         self._image_shapes = {self.input_shape}
         if backend == "compiled" and self.input_shape[-1] == 1:  # the kernels see no difference
             self._image_shapes.add(self.input_shape[:-1])
+        self._plan(1, True)  # a layer that no plan can have is refused now
         self._gather()
+        self._noise = int(rng.integers(2**63))  # seeds what is random in the steps of train_on_batch
         self._trainer: tuple[Any, Any] | None = None
         self._predictors: list[Any] = []
         for layer in self.layers:
@@ -112,6 +118,9 @@ class Sequential:
             statistics[name] = self._statistics[start : start + value.size]
             start += value.size
 
+    def __copy__(self) -> Sequential:
+        return copy.deepcopy(self)  # two nets cannot share their layers
+
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
 
@@ -120,6 +129,10 @@ class Sequential:
         self._ops = operations(self.backend)
         self._gather()  # or the copied layers would have left the buffer
         self._trainer, self._predictors = None, []
+
+    def __repr__(self) -> str:
+        layers = "".join(f"    {layer!r},\n" for layer in self.layers)
+        return f"Sequential([\n{layers}], input_shape={self.input_shape}, dtype={self.dtype.name!r})"
 
     def _names(self) -> list[str]:
         return layer_names(self.layers)
@@ -216,13 +229,13 @@ class Sequential:
         y : integer labels (n,) or one-hot rows (n, classes)
         epochs, batch_size : int
             The last batch of an epoch may be smaller.
-        optimizer : SGD or None
-            None stands for `SGD(0.1)`.
+        optimizer : Optimizer or None
+            `SGD`, `Adam` or `AdamW`; None stands for `SGD(0.1)`.
         validation_data : (x, y) or None
             Evaluated after every epoch.
         shuffle : bool
             Draw a new order of the images for every epoch, from `seed`.
-        seed : int or None
+        seed : int, np.random.Generator or None
         callbacks : sequence of `cnn.Callback`, or of objects with some of its methods
             `on_epoch_end(net, logs)` of each is called after every epoch, with the epoch's figures in a dict.
         progress : "auto", True or False
@@ -233,7 +246,8 @@ class Sequential:
             How much of every label is spread evenly over all classes (Szegedy et al., 2016).
         resume : str, pathlib.Path or None
             A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
-            have ended, with the same bits. All other arguments have to be those of that fit.
+            have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
+            that remember something have to be of the same kinds.
 
         Returns
         -------
@@ -246,13 +260,19 @@ class Sequential:
             checkpoint of this fit.
         OSError
             There is no file to resume from.
+        RuntimeError
+            The net is being trained, by another thread or by the fit whose callback calls this one.
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
+        if self.run is not None:
+            raise RuntimeError("fit was called while the net is being trained; wait for that fit to end")
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
         if validation_data is not None:
+            if not isinstance(validation_data, Sequence) or len(validation_data) != 2:
+                raise TypeError(f"validation_data must be a pair (x, y), got {type(validation_data).__name__}")
             x_val = self._images("validation_data[0]", validation_data[0])
             validation_data = x_val, self._labels("validation_data[1]", validation_data[1], len(x_val))
         if augment is not None and not isinstance(augment, Augment):
@@ -314,15 +334,25 @@ class Sequential:
     def train_on_batch(self, x, y, optimizer) -> float:
         """One step on one batch; returns the loss before the update.
 
+        Parameters
+        ----------
+        x, y
+            As for `fit`.
+        optimizer : Optimizer
+            For this net alone, from step to step: it holds the velocities or moments.
+
         Raises
         ------
+        TypeError, ValueError
+            Arguments that are no images, labels or optimiser of this net.
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
         """
         optimizer = _optimizer(optimizer)
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
-        noise = Noise(seed=optimizer.done)
+        self._noise = (self._noise + 1) % 2**63
+        noise = Noise(seed=self._noise)
         losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer, noise)
         if not done:
             raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
@@ -384,7 +414,7 @@ class Sequential:
     def _labels(self, name: str, y, n: int) -> np.ndarray:
         if n == 0:
             raise ValueError(f"{name} must hold at least one label, got none")
-        return checks.labels(name, y, n, self.output_shape[0])
+        return checks.labels(name, y, n, self.output_shape[0]).copy()  # no one can change them once they are checked
 
 
 def _optimizer(optimizer):

@@ -6,6 +6,7 @@ The arithmetic is that of `src/cnn_c/optimizer.pxd`, in the epilogue of the comp
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,9 +37,13 @@ class Optimizer:
     _states = 0  # arrays that a step needs beside the parameters
 
     def __init__(self, learning_rate) -> None:
-        is_schedule = hasattr(learning_rate, "at")
+        is_schedule = hasattr(learning_rate, "at") and not isinstance(learning_rate, type)
         self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
         self.start(0)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in inspect.signature(type(self)).parameters)
+        return f"{type(self).__name__}({arguments})"
 
     def start(self, steps: int, epochs: int = 1) -> None:
         """Begin a fit of so many steps in all: without velocity or moments, and with the schedule's first rate."""
@@ -48,8 +53,13 @@ class Optimizer:
         self._arrays: list[np.ndarray | None] = [None, None]
 
     def states(self, parameters: np.ndarray) -> list[np.ndarray | None]:
-        """Velocities or moments for these parameters, kept from step to step; None for what is not needed."""
-        if self._of is not parameters:  # those of another net
+        """Velocities or moments for these parameters, kept from step to step; None for what is not needed.
+
+        ValueError where they are those of other parameters, and would be lost.
+        """
+        if self._of is not parameters:
+            if self._of is not None and self._states:
+                raise ValueError("optimizer holds the velocities or moments of another net; make one for each net")
             self._of, self.done = parameters, 0
             aligned = (-parameters.ctypes.data) % CACHE_LINE // parameters.itemsize  # as the parameters are
             self._arrays = [
@@ -79,7 +89,7 @@ class Optimizer:
         """The learning rates of the next so many steps, float64."""
         rates = np.empty(steps)
         if hasattr(self.learning_rate, "at"):
-            # Outside of a fit a schedule stays at its beginning.
+            # Before a fit a schedule stays at its beginning, after it at its end.
             done = (self.done + np.arange(steps)) / self._steps if self._steps else np.zeros(steps)
             rates[...] = self.learning_rate.at(np.minimum(done, 1.0), self._epochs)
         else:
@@ -107,7 +117,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, or a schedule from `cnn.schedules`
-        A schedule spans the steps of the fit that it is given to.
+        A schedule spans the steps of the fit that it is given to; afterwards it stays at its end.
     momentum : float from 0 to 1
     nesterov : bool
         Look ahead along the velocity; needs momentum.

@@ -9,6 +9,7 @@ convolution below it, and dropout is nothing; in training they are operations of
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import checks
@@ -133,6 +134,8 @@ class Plan(NamedTuple):
     block: int
     chunks: int
     lowest: int  # the first operation with parameters
+    parameters: int  # how many the net has
+    statistics: int
 
     @property
     def waits(self) -> bool:
@@ -176,7 +179,7 @@ class _Step(NamedTuple):
         return next((layer for layer in self.layers if isinstance(layer, BatchNorm)), None)
 
 
-def _steps(layers: list[Layer], names: list[str], training: bool) -> list[_Step]:
+def _steps(layers: Sequence[Layer], names: list[str], training: bool) -> list[_Step]:
     steps = []
     k = 0
     while k < len(layers):
@@ -191,7 +194,7 @@ def _steps(layers: list[Layer], names: list[str], training: bool) -> list[_Step]
     return steps
 
 
-def _next(layers: list[Layer], k: int, training: bool) -> tuple[str, int]:
+def _next(layers: Sequence[Layer], k: int, training: bool) -> tuple[str, int]:
     """The operation that begins with layer k, and how many layers it takes."""
     layer, rest = layers[k], layers[k + 1 :]
     if isinstance(layer, Conv2D):
@@ -213,7 +216,7 @@ def _next(layers: list[Layer], k: int, training: bool) -> tuple[str, int]:
     raise TypeError(f"{type(layer).__name__} has no operation in a plan")
 
 
-def _next_conv(layer: Conv2D, rest: list[Layer], gradient_below: bool, training: bool) -> tuple[str, int]:
+def _next_conv(layer: Conv2D, rest: Sequence[Layer], gradient_below: bool, training: bool) -> tuple[str, int]:
     count = 1 + (not training and bool(rest) and isinstance(rest[0], BatchNorm))
     has_relu = len(rest) >= count and isinstance(rest[count - 1], ReLU)
     if layer.stride == (1, 1) and _pools_2x2(rest[count - 1 + has_relu :]):
@@ -222,7 +225,7 @@ def _next_conv(layer: Conv2D, rest: list[Layer], gradient_below: bool, training:
     return "conv", count
 
 
-def _pools_2x2(layers: list[Layer]) -> bool:
+def _pools_2x2(layers: Sequence[Layer]) -> bool:
     pool = layers[0] if layers else None
     return (
         isinstance(pool, MaxPool2D)
@@ -296,7 +299,7 @@ class _Memory:
 # ---- the plan ----------------------------------------------------------------------------------------------
 
 
-def make_plan(layers: list[Layer], names: list[str], batch_size: int, training: bool) -> Plan:
+def make_plan(layers: Sequence[Layer], names: list[str], batch_size: int, training: bool) -> Plan:
     """The plan of a net's layers for batches of at most `batch_size` images."""
     steps = _with_copies(_steps(layers, names, training))
     cell, row = _Memory(), _Memory()
@@ -360,6 +363,8 @@ def make_plan(layers: list[Layer], names: list[str], batch_size: int, training: 
         block=min(BLOCK, batch_size),
         chunks=min(_CHUNKS, batch_size),
         lowest=len(operations) if lowest is None else lowest,
+        parameters=sum(value.size for layer in layers for value in layer.parameters.values()),
+        statistics=sum(value.size for layer in layers for value in layer.statistics.values()),
     )
 
 
@@ -412,7 +417,7 @@ def _kept_sizes(step: _Step, geometry: Any) -> tuple[int, int]:
     return 0, math.prod(step.out_shape) if step.kind == "maxpool" else 0
 
 
-def _parameter_places(layers: list[Layer]) -> dict[int, tuple[int, int, int]]:
+def _parameter_places(layers: Sequence[Layer]) -> dict[int, tuple[int, int, int]]:
     """For each layer with parameters: where its weights begin, their number, and where its bias begins or -1.
 
     Weights and bias of a normalisation are its gamma and beta.
@@ -426,7 +431,7 @@ def _parameter_places(layers: list[Layer]) -> dict[int, tuple[int, int, int]]:
     return places
 
 
-def _statistic_places(layers: list[Layer]) -> dict[int, int]:
+def _statistic_places(layers: Sequence[Layer]) -> dict[int, int]:
     """For each layer with running statistics: where they begin."""
     places, start = {}, 0
     for layer in layers:

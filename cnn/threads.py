@@ -8,14 +8,16 @@ import cnn_c
 
 from . import checks
 
+MOST = 1024  # each has some megabytes of memory, and a process that can make no more of them ends
+
 
 def _default() -> int:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if first.isdigit() and int(first) > 0:
-        return int(first)
+        return min(int(first), MOST)
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min(len(os.sched_getaffinity(0)), MOST)
+    return min(os.cpu_count() or 1, MOST)
 
 
 _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, whatever is set
@@ -29,11 +31,11 @@ def set_num_threads(n: int) -> None:
 
     Raises
     ------
-    ValueError
-        `n` below 1.
+    TypeError, ValueError
+        `n` is no integer, below 1 or above 1024.
     """
     global _threads
-    n = checks.integer("n", n, minimum=1)
+    n = checks.integer("n", n, minimum=1, maximum=MOST)
     _threads = 1 if _serial else n
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import checks
 from .noise import Noise
 from .progress import Report, reporter
 
@@ -74,7 +75,7 @@ class Run:
     def __init__(self, net: Sequential, data: Data, settings: Settings, optimizer: Optimizer, callbacks) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
-        self.rng = np.random.default_rng(settings.seed)
+        self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
         self._warp = None if augment is None else augment.warp(net.input_shape, net.dtype)
         self.epoch = 0
@@ -178,6 +179,6 @@ def _in_order(callbacks: Any) -> list[Any]:
         raise TypeError(f"callbacks must be a sequence of callbacks, got {callbacks!r}")
     callbacks = list(callbacks)
     for i, callback in enumerate(callbacks):
-        if not any(hasattr(callback, hook) for hook in _HOOKS):
+        if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
             raise TypeError(f"callbacks[{i}] must have one of {', '.join(_HOOKS)}, got {callback!r}")
     return sorted(callbacks, key=lambda callback: getattr(callback, "comes_last", False))

@@ -29,6 +29,8 @@ def data(n=24, seed=0):
 
 def fitted(net, callbacks, **options):
     options = {"epochs": 4, "batch_size": 8, "seed": 0, "progress": False} | options
+    if isinstance(callbacks, list) and any(isinstance(callback, Scripted) for callback in callbacks):
+        options = {"validation_data": data(8)} | options
     return net.fit(*data(), callbacks=callbacks, **options)
 
 
@@ -123,7 +125,7 @@ def test_an_object_with_one_of_the_methods_is_a_callback():
     assert ends.count == 1
 
 
-@pytest.mark.parametrize("bad", [None, print, object()])
+@pytest.mark.parametrize("bad", [None, print, object(), cnn.EarlyStopping])
 def test_an_object_with_none_of_the_methods_is_none(bad):
     net = small()
     with pytest.raises(TypeError, match=r"^callbacks\[1\] must have one of on_fit_begin"):
@@ -273,8 +275,15 @@ def test_a_fit_without_a_number_to_go_by_keeps_its_last_net():
 
 
 def test_a_figure_that_there_is_not_is_named_beside_those_that_there_are():
-    with pytest.raises(ValueError, match=r"^monitor must be one of .*\bloss, accuracy.*, got 'val_loss'$"):
-        fitted(small(), [cnn.EarlyStopping()])
+    with pytest.raises(ValueError, match=r"^monitor must be one of .*\bloss, accuracy.*, got 'f1'$"):
+        fitted(small(), [cnn.EarlyStopping("f1")])
+
+
+def test_a_figure_of_validation_without_validation_data_is_told_before_any_epoch():
+    recorder = Recorder()
+    with pytest.raises(ValueError, match=r"^monitor 'val_loss' needs validation_data, got none$"):
+        fitted(small(), [cnn.EarlyStopping(), recorder])
+    assert not recorder.calls
 
 
 def test_a_callback_for_stopping_may_be_used_again():

@@ -606,6 +606,7 @@ def test_what_are_no_labels_are_a_type_error(either, call, bad):
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": -8}, "batch_size"),
         ({"progress": "bar"}, "progress"),
+        ({"seed": -1}, "seed"),
     ],
 )
 def test_an_option_out_of_range_is_a_value_error(either, options, named):
@@ -632,11 +633,60 @@ class HasStep:
         ({"optimizer": 0.1}, "optimizer"),
         ({"optimizer": cnn.SGD}, "optimizer"),
         ({"optimizer": HasStep()}, "optimizer"),
+        ({"validation_data": 5}, "validation_data"),
+        ({"validation_data": (np.zeros((3, *SHAPE)),)}, "validation_data"),
+        ({"validation_data": (np.zeros((3, *SHAPE)), [0, 1, 2], [1, 1, 1])}, "validation_data"),
+        ({"seed": "a"}, "seed"),
     ],
 )
 def test_an_option_of_another_type_is_a_type_error(either, options, named):
     with pytest.raises(TypeError, match=f"^{named} must"):
         fitted(small(backend=either), *data(9), **options)
+
+
+def test_labels_are_those_that_were_given_whatever_becomes_of_the_array(either):
+    class Relabel(cnn.Callback):
+        def on_epoch_end(self, net, logs):
+            y[...] = 10**9
+
+    x, y = data(20)
+    expected, net = small(backend=either), small(backend=either)
+    fitted(expected, x, y.copy())
+    fitted(net, x, y, callbacks=[Relabel()])
+    assert bits(net) == bits(expected)
+
+
+@pytest.mark.parametrize("wrong", [CLASSES, -1, 10**12])
+def test_the_kernels_take_no_label_that_is_none(wrong):
+    class Relabel(cnn.Callback):
+        def on_epoch_end(self, net, logs):
+            net.run.data.y[3] = wrong
+
+    net = small()
+    with pytest.raises(SystemError, match=r"^a kernel was given image 3 of 20, or a label"):
+        fitted(net, *data(20), callbacks=[Relabel()], shuffle=False)
+
+
+def test_a_net_is_trained_by_one_fit_at_a_time(either):
+    class Nested(cnn.Callback):
+        def on_epoch_end(self, net, logs):
+            fitted(net, *data(9))
+
+    net = small(backend=either)
+    with pytest.raises(RuntimeError, match=r"^fit was called while the net is being trained"):
+        fitted(net, *data(9), callbacks=[Nested()])
+    fitted(net, *data(9))
+
+
+def test_steps_on_batches_drop_other_values_each_time_also_with_a_new_optimizer(either):
+    layers = [cnn.Flatten(), cnn.Dropout(0.5), cnn.Dense(CLASSES, bias=False)]
+    net = cnn.Sequential(layers, (12, 1, 1), seed=0, backend=either)
+    moved = []
+    for _ in range(3):
+        before = net.layers[-1].weights.copy()
+        net.train_on_batch(np.ones((1, 12, 1, 1)), [0], cnn.SGD(0.1))
+        moved.append((net.layers[-1].weights != before).any(axis=1).tolist())
+    assert len(set(map(tuple, moved))) == 3
 
 
 @pytest.mark.parametrize("bad", [None, 0.1, "sgd", cnn.SGD, HasStep()])
@@ -698,11 +748,45 @@ def test_layers_that_made_no_net_are_free_for_another(either):
         ({"backend": "torch"}, ValueError, "backend"),
         ({"input_shape": (8, 0, 1)}, ValueError, "input_shape"),
         ({"input_shape": (8, 9.5, 1)}, TypeError, "input_shape"),
+        ({"input_shape": 72}, TypeError, "input_shape"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"seed": "a"}, TypeError, "seed"),
+        ({"layers": cnn.Dense(3)}, TypeError, "layers"),
     ],
 )
 def test_a_net_of_an_unknown_kind_is_refused(options, error, named):
     with pytest.raises(error, match=f"^{named} must"):
-        cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], **({"input_shape": SHAPE} | options))
+        cnn.Sequential(**({"layers": [cnn.Flatten(), cnn.Dense(3)], "input_shape": SHAPE} | options))
+
+
+def test_a_layer_that_no_plan_knows_is_refused_when_the_net_is_made():
+    class Square(cnn.layers.Layer):
+        def run(self, x):
+            return x * x, x
+
+    with pytest.raises(TypeError, match="Square"):
+        cnn.Sequential([cnn.Flatten(), Square(), cnn.Dense(3)], input_shape=SHAPE)
+
+
+def test_the_layers_of_a_net_stay_what_they_were_when_it_was_made(either):
+    net = small(backend=either)
+    with pytest.raises(AttributeError, match=r"^offset of a Rescaling in a net cannot be changed; make another net$"):
+        net.layers[0].offset = 0.5
+    with pytest.raises(TypeError):
+        net.layers[-1] = cnn.Dense(3)
+    net.layers[-1].bias = np.ones(CLASSES, np.float32)  # what is learned may be set
+    rescaling = cnn.Rescaling(2.0)
+    rescaling.offset = 0.5  # and a layer that is in none may be changed
+    assert rescaling.configuration() == {"scale": 2.0, "offset": 0.5}
+
+
+def test_nets_layers_and_optimisers_show_the_arguments_that_make_them():
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3, bias=False)], input_shape=(2, 2, 1), dtype="float64")
+    text = "Sequential([\n    Flatten(),\n    Dense(units=3, bias=False),\n], input_shape=(2, 2, 1), dtype='float64')"
+    assert repr(net) == text
+    names = {name: getattr(cnn, name) for name in ("Sequential", "Flatten", "Dense", "SGD")}
+    assert repr(eval(text, names)) == text
+    assert repr(eval(repr(cnn.SGD(0.5, momentum=0.9)), names)) == repr(cnn.SGD(0.5, momentum=0.9))
 
 
 # ---- a loss that is no number ------------------------------------------------------------------------------
@@ -795,7 +879,7 @@ def test_both_backends_learn_the_same_from_digits(mnist_dataset):
     np.testing.assert_allclose(losses[:2], losses[2:], rtol=1e-8)
 
 
-@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+@pytest.mark.parametrize("copy_of", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_a_copied_net_predicts_the_same_and_trains_alone(copy_of):
     layers = [cnn.Conv2D(3, 3), cnn.ReLU(), cnn.MaxPool2D(2), cnn.Flatten(), cnn.Dense(4)]
     net = cnn.Sequential(layers, input_shape=(8, 8, 1), seed=0)
@@ -806,3 +890,5 @@ def test_a_copied_net_predicts_the_same_and_trains_alone(copy_of):
     twin.fit(images, labels, epochs=3, optimizer=cnn.SGD(0.5), seed=0, progress=False)
     assert np.array_equal(net.predict_proba(images), before)
     assert not np.array_equal(twin.predict_proba(images), before)
+    net.fit(images, labels, epochs=3, optimizer=cnn.SGD(0.5), seed=0, progress=False)
+    assert bits(net) == bits(twin)

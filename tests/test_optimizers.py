@@ -184,14 +184,27 @@ def test_every_fit_begins_without_velocity_or_moments(backend):
 
 
 @pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
-def test_another_net_begins_without_them_too(backend, make):
+def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other, alone = (pooled(backend=backend) for _ in range(3))
     one.train_on_batch(x, y, optimizer)
-    other.train_on_batch(x, y, optimizer)
+    other.fit(x, y, optimizer=optimizer, seed=0, progress=False)
     assert optimizer.done == 1
-    alone.train_on_batch(x, y, make())
+    alone.fit(x, y, optimizer=make(), seed=0, progress=False)
     assert np.array_equal(other._parameters, alone._parameters)
+
+
+@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
+def test_two_nets_cannot_take_turns_with_them(backend, make):
+    optimizer, x, y = make(), *data(8)
+    one, other = (pooled(backend=backend) for _ in range(2))
+    one.train_on_batch(x, y, optimizer)
+    before = other._parameters.copy()
+    with pytest.raises(ValueError, match=r"^optimizer holds the velocities or moments of another net"):
+        other.train_on_batch(x, y, optimizer)
+    assert np.array_equal(other._parameters, before)
+    one.train_on_batch(x, y, optimizer)
+    assert optimizer.done == 2
 
 
 def test_velocity_and_moments_count_also_batch_by_batch(backend):

@@ -180,7 +180,8 @@ def test_the_number_of_threads_is_what_was_set():
 
 
 @pytest.mark.parametrize(
-    ("bad", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError), (None, TypeError)]
+    ("bad", "error"),
+    [(0, ValueError), (-1, ValueError), (1025, ValueError), (1.5, TypeError), ("2", TypeError), (None, TypeError)],
 )
 def test_a_number_of_threads_that_is_none_is_an_error_and_changes_nothing(bad, error):
     before = cnn.get_num_threads()
@@ -445,8 +446,10 @@ def test_one_net_may_be_trained_and_asked_at_the_same_time(python):
     program = """
     net = trained(0)
     def work(i):
-        if i % 2:
+        if i == 0:
             return net.fit(x, y, epochs=2, progress=False, seed=i).loss
+        if i % 2:
+            return [net.train_on_batch(x[:50], y[:50], cnn.SGD(0.01)) for _ in range(4)]
         return [float(net.predict_proba(x).sum()) for _ in range(4)]
     assert np.isfinite(np.concatenate(together(6, work))).all()
     """

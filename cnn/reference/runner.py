@@ -37,6 +37,7 @@ class Runner:
             for o in self.plan.operations:
                 values, keep = _forward(o, values, parameters, noise._replace(first=position))
                 kept.append(keep)
+            values = values.reshape(len(values), self.plan.classes)  # maps of one pixel, where no dense layer is last
             _, _, d = ops.softmax_cross_entropy(values, labels[batch], noise.label_smoothing)
             losses[part] = ops.cross_entropies(values, labels[batch], noise.label_smoothing)
             right[part] = values.argmax(axis=1) == labels[batch]
@@ -54,6 +55,7 @@ class Runner:
         values = x
         for o in self.plan.operations:
             values, _ = _forward(o, values, parameters, Noise(), statistics)
+        values = values.reshape(len(values), self.plan.classes)
         out[...] = ops.softmax(values) if probabilities else values
 
 

@@ -86,19 +86,19 @@ cdef inline void merge_moments(const Norm* g, double count, double* moments, dou
         moments[g.c + c] += more[g.c + c] + delta * delta * count * share
 
 
-cdef inline void normalize(const Norm* g, const real* slope, const real* shift, const real* x,
+cdef inline void normalize(const Norm* g, const real* slope, const real* shift, const real* mean, const real* x,
                            real* y) noexcept nogil:
-    # x, y: (positions, c); slope, shift: (c,)
+    # x, y: (positions, c); the others: (c,). The mean comes off first, or a large one would take y's last digits.
     cdef:
         Py_ssize_t block, c, i
-        vec a, b, v, zero = vsplat(0)
+        vec a, b, m, v, zero = vsplat(0)
         lanes live
     for block in range(registers(g.c)):
         c = block * LANES
         live = lanes_of(g.c - c)
-        a, b = vload_lanes(slope + c, live), vload_lanes(shift + c, live)
+        a, b, m = vload_lanes(slope + c, live), vload_lanes(shift + c, live), vload_lanes(mean + c, live)
         for i in range(g.positions):
-            v = vload_lanes(x + i * g.c + c, live) * a + b
+            v = (vload_lanes(x + i * g.c + c, live) - m) * a + b
             if g.relu:
                 v = vselect(vgreater(zero, v), zero, v)  # NaN stays NaN
             vstore_lanes(y + i * g.c + c, v, live)

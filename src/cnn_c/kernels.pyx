@@ -558,15 +558,18 @@ def softmax_cross_entropy(np.ndarray logits not None, np.ndarray labels not None
         const np.int64_t* label = <const np.int64_t*>checked(labels, np.NPY_INT64, n, False)
         real* p = results(probabilities, n * classes)
         real* dz = results(dlogits, n * classes)
+        np.int64_t of = 0
         double log_total, loss = 0
-    for i in range(n):
-        if not 0 <= label[i] < classes:
-            raise SystemError(f"a kernel was given label {label[i]} for {classes} classes")
     with nogil:
         for i in range(n):
+            of = label[i]  # once: somebody else might write there
+            if not 0 <= of < classes:
+                break
             log_total = softmax_row(classes, z + i * classes, p + i * classes)
-            loss += cross_entropy(classes, z + i * classes, label[i], 0, log_total, 1.0 / n, p + i * classes,
+            loss += cross_entropy(classes, z + i * classes, of, 0, log_total, 1.0 / n, p + i * classes,
                                   dz + i * classes)
+    if not 0 <= of < classes:
+        raise SystemError(f"a kernel was given label {of} for {classes} classes")
     return loss / n
 
 

@@ -203,8 +203,8 @@ cdef inline void prepare(const Program* p, const Worker* me, bint training) noex
 
 
 cdef inline void fold(const Program* p, const Operation* o, real* to, real* scratch) noexcept nogil:
-    # For predictions a normalisation is slope and shift of every channel: of a convolution's weights and bias, where
-    # it has one below it, or on its own.
+    # For predictions a normalisation is part of the weights and bias of the convolution below it, or on its own, where
+    # there is none, slope, shift and mean of every channel.
     cdef:
         Py_ssize_t i, c, channels = o.channels
         const real* mean = p.statistics + o.statistics
@@ -215,7 +215,7 @@ cdef inline void fold(const Program* p, const Operation* o, real* to, real* scra
         scratch[c] = gamma[c] / <real>sqrt(variance[c] + o.norm.epsilon)
     if o.kind == BATCHNORM:
         for c in range(channels):
-            to[c], to[channels + c] = scratch[c], beta[c] - mean[c] * scratch[c]
+            to[c], to[channels + c], to[2 * channels + c] = scratch[c], beta[c], mean[c]
         return
     for i in range(o.w_size // channels):
         for c in range(channels):
@@ -338,7 +338,7 @@ cdef inline void forward_image(const Program* p, const Operation* o, const Worke
     elif o.kind == AVGPOOL:
         avgpool_forward(&o.pool, x, y)
     elif o.kind == BATCHNORM:
-        normalize(&o.norm, own, own + o.channels, x, y)
+        normalize(&o.norm, own, own + o.channels, own + 2 * o.channels, x, y)
     elif o.kind == DROPOUT:
         dropout(&o.dropout, stream(batch.seed, batch.position + i, o.stream), o.out_size, x, y)
     elif o.kind == RELU:
@@ -455,7 +455,7 @@ cdef inline void backward_image(const Program* p, const Operation* o, const Work
         avgpool_backward(&o.pool, dy, dx)
     elif o.kind == BATCHNORM:
         k = o.channels
-        normalize_backward(&o.norm, own, own + 2 * k, own + 3 * k, own + 4 * k, own + 5 * k, x, dy, dx)
+        normalize_backward(&o.norm, own, own + 2 * k, own + 3 * k, own + 4 * k, own + 7 * k, x, dy, dx)
     elif o.kind == DROPOUT:
         dropout(&o.dropout, stream(batch.seed, batch.position + i, o.stream), o.out_size, dy, dx)
     elif o.kind == RELU:
@@ -522,7 +522,9 @@ cdef inline void backward_block(const Program* p, const Worker* me, const Optimi
 # ---- normalisations, between whose passes threads wait for each other ----
 
 cdef enum:
-    OWN_NORM = 7  # rows of channels: slope, shift; mean, 1 / deviation; means of dy * xhat, of dy; variance
+    # Rows of channels: slope, shift; mean, 1 / deviation; means of dy * xhat, of dy; variance; what rounding took from
+    # the mean, and in its place the mean of dy that makes up for it.
+    OWN_NORM = 8
 
 
 cdef inline Py_ssize_t next_norm(const Program* p, Py_ssize_t k) noexcept nogil:
@@ -567,7 +569,7 @@ cdef inline void take_moments(const Program* p, const Operation* o, const Worker
         Py_ssize_t chunk, c, channels = o.channels
         real* own = me.own + o.own
         const real* gamma = p.parameters + o.w
-        double count = values_of(o, n, chunks, 0), more, inverse
+        double count = values_of(o, n, chunks, 0), more, inverse, rest
     memcpy(me.merged, p.all_moments + o.moments, 2 * channels * sizeof(double))
     for chunk in range(1, chunks):
         more = values_of(o, n, chunks, chunk)
@@ -575,9 +577,10 @@ cdef inline void take_moments(const Program* p, const Operation* o, const Worker
         count += more
     for c in range(channels):
         inverse = 1 / sqrt(me.merged[channels + c] / count + o.norm.epsilon)
-        own[c] = <real>(gamma[c] * inverse)
-        own[channels + c] = <real>(gamma[channels + c] - me.merged[c] * gamma[c] * inverse)
         own[2 * channels + c], own[3 * channels + c] = <real>me.merged[c], <real>inverse
+        rest = me.merged[c] - own[2 * channels + c]
+        own[c], own[channels + c] = <real>(gamma[c] * inverse), <real>(gamma[channels + c] - rest * gamma[c] * inverse)
+        own[7 * channels + c] = <real>rest
         own[6 * channels + c] = <real>(me.merged[channels + c] / max(count - 1, 1.0))
 
 
@@ -597,15 +600,24 @@ cdef inline void measure_gradients(const Program* p, const Operation* o, const W
 
 cdef inline void take_gradients(const Program* p, const Operation* o, const Worker* me, Py_ssize_t n,
                                 Py_ssize_t chunks) noexcept nogil:
+    # Where the mean is large, its rounding error moves each xhat by the same amount. What that adds is taken away here,
+    # or the sum of dx over the batch, times the next layer's mean, would be most of a weight's gradient.
     cdef:
-        Py_ssize_t chunk, c
-        real* means = me.own + o.own + 4 * o.channels
-        double total
-    for c in range(2 * o.channels):
-        total = 0
+        Py_ssize_t chunk, c, channels = o.channels
+        real* own = me.own + o.own
+        const double* sums
+        double along, mean_dy, moved, count = <double>n * o.norm.positions
+    for c in range(channels):
+        along = mean_dy = 0
         for chunk in range(chunks):
-            total += p.all_moments[chunk * p.moments + o.moments + 2 * o.channels + c]
-        means[c] = <real>(total / (<double>n * o.norm.positions))
+            sums = p.all_moments + chunk * p.moments + o.moments + 2 * channels
+            along += sums[c]
+            mean_dy += sums[channels + c]
+        moved = <double>own[7 * channels + c] * own[3 * channels + c]
+        mean_dy /= count
+        along = along / count - moved * mean_dy
+        own[4 * channels + c], own[5 * channels + c] = <real>along, <real>mean_dy
+        own[7 * channels + c] = <real>(mean_dy - moved * along)
 
 
 # ---- update ----

@@ -46,7 +46,7 @@ cdef class Runner:
         readonly int threads       # that it has memory for
         readonly Py_ssize_t bytes  # that it holds
         readonly np.ndarray nanoseconds
-        Py_ssize_t image_size, batch_size
+        Py_ssize_t image_size, batch_size, parameters, statistics  # sizes
 
     def __cinit__(self):
         self.program.operations = NULL
@@ -63,6 +63,7 @@ cdef class Runner:
         p.count, p.lowest = len(plan.operations), plan.lowest
         p.cell, p.row, p.block, p.chunks, p.classes = plan.cell, plan.row, plan.block, plan.chunks, plan.classes
         self.batch_size, self.image_size = plan.batch_size, plan.image_size
+        self.parameters, self.statistics = plan.parameters, plan.statistics
         p.operations = <Operation*>calloc(p.count, sizeof(Operation))
         self.workers = <Worker*>calloc(threads, sizeof(Worker))
         if p.operations == NULL or self.workers == NULL:
@@ -121,14 +122,14 @@ cdef class Runner:
         cdef:
             Steps s
             Warp warp
-            Py_ssize_t size = np.PyArray_SIZE(parameters)
+            Py_ssize_t size = self.parameters
             int team
         s.program, s.workers = &self.program, self.workers
         s.optimizer = optimizer_from(rule)
         s.optimizer.parameters = self.program.parameters = results(parameters, size)
         s.optimizer.first = results(first, size) if first is not None else NULL
         s.optimizer.second = results(second, size) if second is not None else NULL
-        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
+        self.program.statistics = results(statistics, self.statistics)
         s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(factors) // 3, self.batch_size
         if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
             raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
@@ -143,6 +144,7 @@ cdef class Runner:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
         s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, count(x, self.image_size), False)
+        self.check_labels(&s, count(x, self.image_size))
         s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
         s.right = <uint8_t*>checked(right, np.NPY_UINT8, s.images, True)
         s.not_finite = s.interrupted = 0
@@ -158,6 +160,16 @@ cdef class Runner:
             raise_pending()
         return s.done
 
+    cdef int check_labels(self, const Steps* s, Py_ssize_t images) except -1:
+        # Once more, like sizes: a label is the place where the loss is read and its gradient written.
+        cdef Py_ssize_t i
+        cdef int64_t of
+        for i in range(s.images):
+            of = s.batch.order[i]
+            if not (0 <= of < images and 0 <= s.batch.labels[of] < self.program.classes):
+                raise SystemError(f"a kernel was given image {of} of {images}, or a label above {self.program.classes}")
+        return 0
+
     def predict(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray x not None,
                 np.ndarray out not None, bint probabilities, int threads):
         """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
@@ -165,8 +177,8 @@ cdef class Runner:
             Batch batch
             Py_ssize_t n = count(x, self.image_size), part, parts
             real* to = results(out, n * self.program.classes)
-        self.program.parameters = results(parameters, np.PyArray_SIZE(parameters))
-        self.program.statistics = results(statistics, np.PyArray_SIZE(statistics))
+        self.program.parameters = results(parameters, self.parameters)
+        self.program.statistics = results(statistics, self.statistics)
         set_data(&batch, x)
         batch.n, batch.order, batch.warp = n, NULL, NULL
         parts = min(threads, self.threads, n)
