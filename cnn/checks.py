@@ -89,6 +89,22 @@ def pair(name: str, value, minimum: int) -> tuple[int, int]:
     return number, number
 
 
+def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
+    """A shape that is an argument: a sequence of ints, one of at least 0 for each of `axes`, as a tuple."""
+    if type(value) is tuple and len(value) == len(axes):  # the shape of an array passes at one look, as in `real`
+        for size in value:
+            if type(size) is not int or size < 0:
+                break
+        else:
+            return value
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise TypeError(f"{name} must be a sequence of ints ({', '.join(axes)}), got {value!r}")
+    if len(value) != len(axes):
+        raise ValueError(f"{name} must have one size for each of ({', '.join(axes)}), got {value!r}")
+    return tuple(integer(f"{name}'s {axis}", size, minimum=0) for axis, size in zip(axes, value, strict=True))
+
+
 def image_shape(name: str, value) -> tuple[int, ...]:
     """The shape of one image, a sequence of sizes of at least 1, as a tuple."""
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes):

@@ -6,318 +6,485 @@
 
 from __future__ import annotations
 
-from . import checks, compiled, geometry
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import arguments, compiled
+from .arguments import Padding, Pair, Shape
+
+# ---- convolution -------------------------------------------------------------------------------------------
 
 
-def conv2d_forward(x, w, b, stride=1, padding="valid"):
-    """Two-dimensional cross-correlation, the "convolution" of neural networks.
+def conv2d_forward(
+    x: ArrayLike, w: ArrayLike, b: ArrayLike | None, stride: Pair = 1, padding: Padding = "valid"
+) -> np.ndarray:
+    """Cross-correlation of a batch of images with a kernel, plus a bias: the "convolution" of neural networks.
+
+    ``y[n, i, j, f] = b[f] + sum over u, v, c of x[n, i * sh + u - ph, j * sw + v - pw, c] * w[u, v, c, f]``,
+    where x is zero outside of its borders.
 
     Parameters
     ----------
-    x : array (n, h, w, c_in)
-    w : array (kh, kw, c_in, c_out)
-    b : array (c_out,) or None
+    x : (n, h, w, c_in)
+        Converted to the dtype of `w`.
+    w : (kh, kw, c_in, c_out), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    b : (c_out,) or None
     stride : int or (int, int)
     padding : "valid", "same", int or (int, int)
+        "same" gives ceil(h / stride) rows, an odd row of padding at the bottom (TensorFlow's rule).
 
     Returns
     -------
-    y : array (n, oh, ow, c_out), of the dtype of `w`
+    y : (n, oh, ow, c_out), dtype of `w`
+        Empty for a batch of 0.
+
+    Raises
+    ------
+    TypeError
+        An array that holds no real numbers, or is masked; a stride or padding that is no integer.
+    ValueError
+        Shapes that do not fit each other, a stride below 1, negative padding, a kernel larger than the padded
+        input.
+    """
+    return compiled.conv2d_forward(*arguments.conv2d_forward(x, w, b, stride, padding))
+
+
+def conv2d_backward(
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, stride: Pair = 1, padding: Padding = "valid"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of a loss for the input, the kernel and the bias of `conv2d_forward`.
+
+    Parameters
+    ----------
+    dy : (n, oh, ow, c_out)
+        Gradient for the output. Converted to the dtype of `w`.
+    x, w, stride, padding
+        What `conv2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c_in), dtype of `w`
+    dw : (kh, kw, c_in, c_out), dtype of `w`
+        Sum over the batch.
+    db : (c_out,), dtype of `w`
+        Sum over the batch.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments that are no numbers, or whose shapes do not fit.
+        As `conv2d_forward`; and a `dy` that has not the output's shape.
     """
-    x, w, b, g = _conv2d_arguments(x, w, b, stride, padding)
-    return compiled.conv2d_forward(x, w, b, g)
+    dy, x, w, g = arguments.conv2d_backward(dy, x, w, stride, padding)
+    return compiled.conv2d_input_gradient(dy, w, g), *compiled.conv2d_weight_gradient(dy, x, g)
 
 
-def conv2d_backward(dy, x, w, stride=1, padding="valid"):
-    """Gradients of `conv2d_forward`.
+def conv2d_input_gradient(
+    dy: ArrayLike, w: ArrayLike, input_shape: Shape, stride: Pair = 1, padding: Padding = "valid"
+) -> np.ndarray:
+    """The `dx` of `conv2d_backward` alone.
 
     Parameters
     ----------
-    dy : array (n, oh, ow, c_out)
-        Gradient of the loss for the output.
-    x, w, stride, padding
-        As in `conv2d_forward`.
+    dy, w, stride, padding
+        As in `conv2d_backward`.
+    input_shape : (n, h, w, c_in)
+        The shape of x.
 
     Returns
     -------
-    dx : array (n, h, w, c_in)
-    dw : array (kh, kw, c_in, c_out)
-    db : array (c_out,)
+    dx : (n, h, w, c_in), dtype of `w`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d_backward`; and an `input_shape` that is no sequence of four sizes.
     """
-    x, w, _, _ = _conv2d_arguments(x, w, None, stride, padding)
-    dy = checks.real("dy", dy, w.dtype)
-    dw, db = conv2d_weight_gradient(dy, x, w.shape, stride, padding)
-    return conv2d_input_gradient(dy, w, x.shape, stride, padding), dw, db
+    return compiled.conv2d_input_gradient(*arguments.conv2d_input_gradient(dy, w, input_shape, stride, padding))
 
 
-def conv2d_input_gradient(dy, w, input_shape, stride=1, padding="valid"):
-    """The `dx` of `conv2d_backward`, (n, h, w, c_in); `input_shape` is that of x."""
-    w = checks.real("w", w)
-    dy = checks.real("dy", dy, w.dtype)
-    g = geometry.conv2d_batch(input_shape, w.shape, stride, padding)
-    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c_out)")
-    return compiled.conv2d_input_gradient(dy, w, g)
-
-
-def conv2d_weight_gradient(dy, x, kernel_shape, stride=1, padding="valid"):
-    """The `dw` and `db` of `conv2d_backward`, of the dtype of `dy`; `kernel_shape` is (kh, kw, c_in, c_out)."""
-    dy = checks.real("dy", dy)
-    x = checks.real("x", x, dy.dtype)
-    g = geometry.conv2d_batch(x.shape, kernel_shape, stride, padding)
-    checks.shape("dy", dy, (len(x), *g.output_shape), "the output's (n, oh, ow, c_out)")
-    return compiled.conv2d_weight_gradient(dy, x, g)
-
-
-def maxpool2d_forward(x, pool_size, stride=None, padding=0):
-    """Maximum of every window. NaN in a window gives NaN; padding never wins.
+def conv2d_weight_gradient(
+    dy: ArrayLike, x: ArrayLike, kernel_shape: Shape, stride: Pair = 1, padding: Padding = "valid"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `dw` and `db` of `conv2d_backward` alone.
 
     Parameters
     ----------
-    x : array (n, h, w, c)
+    dy : (n, oh, ow, c_out), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    x : (n, h, w, c_in)
+        Converted to the dtype of `dy`.
+    kernel_shape : (kh, kw, c_in, c_out)
+        The shape of w.
+    stride, padding
+        As in `conv2d_backward`.
+
+    Returns
+    -------
+    dw : (kh, kw, c_in, c_out), dtype of `dy`
+    db : (c_out,), dtype of `dy`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d_backward`; and a `kernel_shape` that is no sequence of four sizes.
+    """
+    return compiled.conv2d_weight_gradient(*arguments.conv2d_weight_gradient(dy, x, kernel_shape, stride, padding))
+
+
+# ---- max pooling -------------------------------------------------------------------------------------------
+
+
+def maxpool2d_forward(
+    x: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum over windows, and where in its window each maximum was.
+
+    The first maximum in row order wins, a NaN wins over every number (NumPy's and PyTorch's rules). Padding
+    never wins, not even over -inf.
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
     pool_size : int or (int, int)
+        Height and width of a window.
     stride : int, (int, int) or None
         None stands for `pool_size`.
     padding : int or (int, int)
-        At most half of `pool_size`.
+        At most half the window. Rows and columns that fill no window are dropped.
 
     Returns
     -------
-    y : array (n, oh, ow, c)
-    switches : int32 array (n, oh, ow, c)
-        Where in its window the first maximum is: row * window width + column.
+    y : (n, oh, ow, c), dtype of `x`
+    switches : (n, oh, ow, c) int32
+        ``row * kw + column`` of the winner, counted from the top left of its window, padding included.
+
+    Raises
+    ------
+    TypeError
+        An array that holds no real numbers, or is masked; a pool size, stride or padding that is no integer.
+    ValueError
+        Another number of dimensions, a pool size or stride below 1, padding that is negative or more than half
+        the window, a window larger than the padded input.
     """
-    x = checks.real("x", x)
-    return compiled.maxpool2d_forward(x, geometry.pool2d_batch(x.shape, pool_size, stride, padding))
+    return compiled.maxpool2d_forward(*arguments.pool2d_forward(x, pool_size, stride, padding))
 
 
-def maxpool2d_backward(dy, switches, input_shape, pool_size, stride=None, padding=0):
-    """Gradient of `maxpool2d_forward`: the first maximum of a window takes all of its gradient (PyTorch's rule).
+def maxpool2d_backward(
+    dy: ArrayLike,
+    switches: ArrayLike,
+    input_shape: Shape,
+    pool_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+) -> np.ndarray:
+    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to the winner of each window alone.
+
+    Where windows overlap, an element that won several gets the sum.
 
     Parameters
     ----------
-    dy : array (n, oh, ow, c)
-    switches : int32 array (n, oh, ow, c)
-        As `maxpool2d_forward` gave them.
+    dy : (n, oh, ow, c), float32 or float64
+        Gradient for the output. Other dtypes are converted as those of x.
+    switches : (n, oh, ow, c), integers
+        From `maxpool2d_forward`.
     input_shape : (n, h, w, c)
     pool_size, stride, padding
-        As in `maxpool2d_forward`.
+        What `maxpool2d_forward` was given.
 
     Returns
     -------
-    dx : array of shape `input_shape`
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        As `maxpool2d_forward`; `switches` that are no integers; an `input_shape` that is no sequence of ints.
+    ValueError
+        As `maxpool2d_forward`; `dy` or `switches` without the output's shape; a switch that points outside of
+        its window.
     """
-    dy = checks.real("dy", dy)
-    input_shape = tuple(input_shape)
-    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
-    switches = checks.switches("switches", switches, g.kh * g.kw)
-    for name, value in (("dy", dy), ("switches", switches)):
-        checks.shape(name, value, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
-    return compiled.maxpool2d_backward(dy, switches, g)
+    return compiled.maxpool2d_backward(
+        *arguments.maxpool2d_backward(dy, switches, input_shape, pool_size, stride, padding)
+    )
 
 
-def maxpool2d_backward_ties(dy, x, y, pool_size, stride=None, padding=0):
-    """Gradient of `maxpool2d_forward` by the tutorial's rule: every element equal to its window's maximum takes it.
+def maxpool2d_backward_ties(
+    dy: ArrayLike, x: ArrayLike, y: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> np.ndarray:
+    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to every maximum of each window.
+
+    This is the rule of the tutorial. It is no gradient of the maximum where there are ties, and images with a
+    flat background are full of them. A NaN equals nothing: a window whose maximum is NaN passes nothing on.
 
     Parameters
     ----------
-    dy, y : array (n, oh, ow, c)
-        The output's gradient, and the output.
-    x : array (n, h, w, c)
+    dy : (n, oh, ow, c)
+        Gradient for the output. Converted to the dtype of `x`.
+    x : (n, h, w, c), float32 or float64
+    y : (n, oh, ow, c)
+        The output. Converted to the dtype of `x`.
+    pool_size, stride, padding
+        What `maxpool2d_forward` was given.
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `maxpool2d_forward`; `dy` or `y` without the output's shape.
+    """
+    return compiled.maxpool2d_backward_ties(*arguments.maxpool2d_backward_ties(dy, x, y, pool_size, stride, padding))
+
+
+# ---- average pooling ---------------------------------------------------------------------------------------
+
+
+def avgpool2d_forward(x: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> np.ndarray:
+    """Mean over windows, of those elements that lie on the image: padding does not count (ONNX's default).
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
     pool_size, stride, padding
         As in `maxpool2d_forward`.
 
     Returns
     -------
-    dx : array (n, h, w, c)
+    y : (n, oh, ow, c), dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `maxpool2d_forward`.
     """
-    x = checks.real("x", x)
-    g = geometry.pool2d_batch(x.shape, pool_size, stride, padding)
-    dy, y = checks.real("dy", dy, x.dtype), checks.real("y", y, x.dtype)
-    for name, value in (("dy", dy), ("y", y)):
-        checks.shape(name, value, (len(x), *g.output_shape), "the output's (n, oh, ow, c)")
-    return compiled.maxpool2d_backward_ties(dy, x, y, g)
+    return compiled.avgpool2d_forward(*arguments.pool2d_forward(x, pool_size, stride, padding))
 
 
-def avgpool2d_forward(x, pool_size, stride=None, padding=0):
-    """Mean of every window, of its elements on the image: padding does not count (ONNX's default).
+def avgpool2d_backward(
+    dy: ArrayLike, input_shape: Shape, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> np.ndarray:
+    """Gradient of a loss for the input of `avgpool2d_forward`: each window shares it out among its elements.
 
     Parameters
     ----------
-    x : array (n, h, w, c)
-    pool_size, stride, padding
-        As in `maxpool2d_forward`.
-
-    Returns
-    -------
-    y : array (n, oh, ow, c)
-    """
-    x = checks.real("x", x)
-    return compiled.avgpool2d_forward(x, geometry.pool2d_batch(x.shape, pool_size, stride, padding))
-
-
-def avgpool2d_backward(dy, input_shape, pool_size, stride=None, padding=0):
-    """Gradient of `avgpool2d_forward`: each window shares it out among its elements.
-
-    Parameters
-    ----------
-    dy : array (n, oh, ow, c)
+    dy : (n, oh, ow, c), float32 or float64
+        Gradient for the output. Other dtypes are converted as those of x.
     input_shape : (n, h, w, c)
     pool_size, stride, padding
-        As in `avgpool2d_forward`.
+        What `avgpool2d_forward` was given.
 
     Returns
     -------
-    dx : array of shape `input_shape`
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        As `avgpool2d_forward`; an `input_shape` that is no sequence of ints.
+    ValueError
+        As `avgpool2d_forward`; `dy` without the output's shape.
     """
-    dy = checks.real("dy", dy)
-    input_shape = tuple(input_shape)
-    g = geometry.pool2d_batch(input_shape, pool_size, stride, padding)
-    checks.shape("dy", dy, (input_shape[0], *g.output_shape), "the output's (n, oh, ow, c)")
-    return compiled.avgpool2d_backward(dy, g)
+    return compiled.avgpool2d_backward(*arguments.avgpool2d_backward(dy, input_shape, pool_size, stride, padding))
 
 
-def dense_forward(x, w, b):
-    """Affine map of every row, x @ w + b.
+# ---- dense, activation, loss -------------------------------------------------------------------------------
+
+
+def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None) -> np.ndarray:
+    """Affine map of every row, ``y = x @ w + b``.
 
     Parameters
     ----------
-    x : array (n, inputs)
-    w : array (inputs, units)
-    b : array (units,) or None
+    x : (n, inputs)
+        Converted to the dtype of `w`.
+    w : (inputs, units), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    b : (units,) or None
 
     Returns
     -------
-    y : array (n, units), of the dtype of `w`
+    y : (n, units), dtype of `w`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        Shapes that do not fit each other, no inputs or no units.
     """
-    x, w, b = _dense_arguments(x, w, b)
-    return compiled.dense_forward(x, w, b)
+    return compiled.dense_forward(*arguments.dense_forward(x, w, b))
 
 
-def dense_backward(dy, x, w):
-    """Gradients of `dense_forward`.
+def dense_backward(dy: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of a loss for the input, the weights and the bias of `dense_forward`.
 
     Parameters
     ----------
-    dy : array (n, units)
-    x : array (n, inputs)
-    w : array (inputs, units)
+    dy : (n, units)
+        Gradient for the output. Converted to the dtype of `w`.
+    x, w
+        What `dense_forward` was given.
 
     Returns
     -------
-    dx : array (n, inputs)
-    dw : array (inputs, units)
-    db : array (units,)
+    dx : (n, inputs), dtype of `w`
+    dw : (inputs, units), dtype of `w`
+        Sum over the batch.
+    db : (units,), dtype of `w`
+        Sum over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `dense_forward`; and a `dy` that has not the output's shape.
     """
-    x, w, _ = _dense_arguments(x, w, None)
-    dy = checks.real("dy", dy, w.dtype)
-    dw, db = dense_weight_gradient(dy, x)
-    return dense_input_gradient(dy, w), dw, db
+    dy, x, w = arguments.dense_backward(dy, x, w)
+    return compiled.dense_input_gradient(dy, w), *compiled.dense_weight_gradient(dy, x)
 
 
-def dense_input_gradient(dy, w):
-    """The `dx` of `dense_backward`, (n, inputs)."""
-    w = _dense_weights(w)
-    dy = checks.real("dy", dy, w.dtype)
-    checks.shape("dy", dy, (None, w.shape[1]), "the output's (n, units)")
-    return compiled.dense_input_gradient(dy, w)
-
-
-def dense_weight_gradient(dy, x):
-    """The `dw` (inputs, units) and `db` (units,) of `dense_backward`, of the dtype of `dy`."""
-    dy = checks.real("dy", dy)
-    x = checks.real("x", x, dy.dtype)
-    checks.shape("x", x, (None, None), "(n, inputs)")
-    checks.shape("dy", dy, (len(x), None), "the output's (n, units)")
-    if x.shape[1] == 0 or dy.shape[1] == 0:
-        raise ValueError(f"x and dy must have at least one column, got shapes {x.shape} and {dy.shape}")
-    return compiled.dense_weight_gradient(dy, x)
-
-
-def relu_forward(x):
-    """max(x, 0), elementwise, for an array of any shape; NaN stays NaN."""
-    return compiled.relu_forward(checks.real("x", x))
-
-
-def relu_backward(dy, y):
-    """`dy` where the output `y` of `relu_forward` is positive, else 0."""
-    y = checks.real("y", y)
-    dy = checks.real("dy", dy, y.dtype)
-    checks.shape("dy", dy, y.shape, "the shape of y")
-    return compiled.relu_backward(dy, y)
-
-
-def softmax(logits):
-    """Probabilities (n, classes) from logits (n, classes); stable for finite logits of any size, NaN for inf."""
-    return compiled.softmax(_logits(logits))
-
-
-def softmax_cross_entropy(logits, labels):
-    """Softmax, mean cross-entropy and its gradient.
+def dense_input_gradient(dy: ArrayLike, w: ArrayLike) -> np.ndarray:
+    """The `dx` of `dense_backward` alone.
 
     Parameters
     ----------
-    logits : array (n, classes)
-    labels : integers (n,) from 0 to classes - 1, or one-hot rows (n, classes)
+    dy, w
+        As in `dense_backward`.
+
+    Returns
+    -------
+    dx : (n, inputs), dtype of `w`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `dense_backward`.
+    """
+    return compiled.dense_input_gradient(*arguments.dense_input_gradient(dy, w))
+
+
+def dense_weight_gradient(dy: ArrayLike, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """The `dw` and `db` of `dense_backward` alone.
+
+    Parameters
+    ----------
+    dy : (n, units), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    x : (n, inputs)
+        Converted to the dtype of `dy`.
+
+    Returns
+    -------
+    dw : (inputs, units), dtype of `dy`
+    db : (units,), dtype of `dy`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `dense_backward`.
+    """
+    return compiled.dense_weight_gradient(*arguments.dense_weight_gradient(dy, x))
+
+
+def relu_forward(x: ArrayLike) -> np.ndarray:
+    """``y = max(x, 0)``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return compiled.relu_forward(arguments.relu_forward(x))
+
+
+def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `relu_forward`: `dy` where y > 0, else 0 (so 0 at 0 and at NaN).
+
+    Parameters
+    ----------
+    dy : shape of `y`
+        Gradient for the output. Converted to the dtype of `y`.
+    y : any shape, float32 or float64
+        The output; the input does as well, it has the same positive elements.
+
+    Returns
+    -------
+    dx : shape and dtype of `y`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `y` of different shapes.
+    """
+    return compiled.relu_backward(*arguments.relu_backward(dy, y))
+
+
+def softmax(logits: ArrayLike) -> np.ndarray:
+    """Each row's ``exp(logits)``, divided by its sum.
+
+    The row's maximum is subtracted first, so that no finite logit overflows. A row that holds NaN or +inf, or
+    nothing but -inf, becomes NaN.
+
+    Parameters
+    ----------
+    logits : (n, classes), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    probabilities : (n, classes), dtype of `logits`
+
+    Raises
+    ------
+    TypeError
+        `logits` is no array of real numbers, or is masked.
+    ValueError
+        Another number of dimensions, or no class at all.
+    """
+    return compiled.softmax(arguments.softmax(logits))
+
+
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean over the batch of ``-log(softmax(logits)[label])``, the probabilities, and the loss's gradient.
+
+    A row of logits that holds NaN or +inf, or nothing but -inf, makes the loss NaN and its rows of the
+    results. A label whose logit is -inf makes the loss inf.
+
+    Parameters
+    ----------
+    logits : (n, classes), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    labels : (n,) whole numbers from 0 to classes - 1, or (n, classes) one-hot
 
     Returns
     -------
     loss : float
-        Mean over the batch, in nats. NaN where a logit is NaN or +inf.
-    probabilities : array (n, classes)
-    dlogits : array (n, classes)
-        Gradient of the mean loss.
+        In nats.
+    probabilities : (n, classes), dtype of `logits`
+    dlogits : (n, classes), dtype of `logits`
+        Gradient of the mean: ``(probabilities - one_hot(labels)) / n``.
 
     Raises
     ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
     ValueError
-        An empty batch, or a bad label; its index is named.
+        A batch of 0; no class at all; labels that are no classes (the first bad index is named), or of another
+        length.
     """
-    logits = _logits(logits)
-    n, classes = logits.shape
-    if n == 0:
-        raise ValueError("logits must hold at least one row; a mean over none is undefined")
-    labels = checks.labels("labels", labels, n, classes)
-    return compiled.softmax_cross_entropy(logits, labels)
-
-
-def _conv2d_arguments(x, w, b, stride, padding):
-    w = checks.real("w", w)
-    x = checks.real("x", x, w.dtype)
-    return x, w, _bias(b, w), geometry.conv2d_batch(x.shape, w.shape, stride, padding)
-
-
-def _logits(logits):
-    logits = checks.real("logits", logits)
-    checks.shape("logits", logits, (None, None), "(n, classes)")
-    if logits.shape[1] == 0:
-        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
-    return logits
-
-
-def _dense_weights(w):
-    w = checks.real("w", w)
-    checks.shape("w", w, (None, None), "(inputs, units)")
-    if w.size == 0:
-        raise ValueError(f"w must have at least one input and one unit, got shape {w.shape}")
-    return w
-
-
-def _dense_arguments(x, w, b):
-    w = _dense_weights(w)
-    x = checks.real("x", x, w.dtype)
-    checks.shape("x", x, (None, w.shape[0]), "(n, inputs)")
-    return x, w, _bias(b, w)
-
-
-def _bias(b, w):
-    """After the checks of w's shape, or an odd `w` would be blamed on `b`."""
-    if b is None:
-        return None
-    b = checks.real("b", b, w.dtype)
-    checks.shape("b", b, w.shape[-1:], "(outputs of w,)")
-    return b
+    return compiled.softmax_cross_entropy(*arguments.softmax_cross_entropy(logits, labels))

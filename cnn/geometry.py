@@ -15,6 +15,7 @@ import numpy as np
 from . import checks
 
 _LARGEST_SWITCH = 2**31 - 1  # positions in a pool window, which are kept as 32-bit integers
+_UNHASHABLE = list | np.ndarray
 
 
 class ConvGeometry(NamedTuple):
@@ -160,30 +161,13 @@ def _pool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
 
 def _key(value):
     """`value`, as something that can be looked up: a list or an array as a tuple."""
-    return tuple(value) if isinstance(value, list | np.ndarray) else value
+    return tuple(value) if isinstance(value, _UNHASHABLE) else value
 
 
 def _sizes(what: str, names: tuple[str, ...], shape: tuple) -> list[int]:
     if len(shape) != len(names):
         raise ValueError(f"{what} must have shape ({', '.join(names)}), got {shape}")
     return [checks.integer(f"{what} {name}", size, minimum=1) for name, size in zip(names, shape, strict=True)]
-
-
-def conv2d_batch(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
-    """Geometry of a convolution of a batch (n, h, w, c_in)."""
-    if len(input_shape) != 4 or len(kernel_shape) != 4:
-        raise ValueError(
-            "x must have shape (n, h, w, c_in) and w (kh, kw, c_in, c_out), "
-            f"got {tuple(input_shape)} and {tuple(kernel_shape)}"
-        )
-    return conv2d(tuple(input_shape[1:]), tuple(kernel_shape), stride, padding)
-
-
-def pool2d_batch(input_shape, pool_size, stride, padding) -> PoolGeometry:
-    """Geometry of a pooling of a batch (n, h, w, c)."""
-    if len(input_shape) != 4:
-        raise ValueError(f"x must have shape (n, h, w, c), got {tuple(input_shape)}")
-    return pool2d(tuple(input_shape[1:]), pool_size, stride, padding)
 
 
 def checked_padding(padding) -> str | tuple[int, int]:

@@ -323,3 +323,41 @@ def test_one_hot_labels_for_another_number_of_images():
 def test_labels_that_are_no_numbers(bad):
     with pytest.raises(TypeError, match="labels must be an array of numbers"):
         checks.labels("labels", bad, 2, 10)
+
+
+# ---- sizes -------------------------------------------------------------------------------------------------
+
+AXES = ("n", "h", "w", "c")
+
+
+@pytest.mark.parametrize(
+    "value", [(0, 28, 27, 1), [0, 28, 27, 1], np.array([0, 28, 27, 1]), (np.int64(0), 28, 27, True)]
+)
+def test_a_shape_from_any_sequence_of_ints(value):
+    result = checks.sizes("input_shape", value, AXES)
+    assert result == (0, 28, 27, 1)
+    assert {type(size) for size in result} == {int}
+
+
+@pytest.mark.parametrize("value", [5, None, "abcd", b"abcd", {1, 2, 3, 4}, iter((1, 2, 3, 4)), np.array(5)])
+def test_what_is_no_sequence_is_no_shape(value):
+    with pytest.raises(TypeError, match=r"input_shape must be a sequence of ints \(n, h, w, c\), got"):
+        checks.sizes("input_shape", value, AXES)
+
+
+@pytest.mark.parametrize("value", [(1, 2, 3.0, 4), (1, 2, None, 4), [1, 2, "3", 4], np.ones(4), np.ones((4, 2), int)])
+def test_a_size_that_is_no_integer_is_named(value):
+    with pytest.raises(TypeError, match=r"input_shape's [nw] must be an integer, got"):
+        checks.sizes("input_shape", value, AXES)
+
+
+@pytest.mark.parametrize("value", [(), (1, 2, 3), [1, 2, 3, 4, 5]])
+def test_a_shape_with_another_number_of_sizes(value):
+    message = re.escape(f"input_shape must have one size for each of (n, h, w, c), got {value}")
+    with pytest.raises(ValueError, match=message):
+        checks.sizes("input_shape", value, AXES)
+
+
+def test_a_negative_size_is_named():
+    with pytest.raises(ValueError, match="input_shape's h must be at least 0, got -2"):
+        checks.sizes("input_shape", (1, -2, 3, 4), AXES)

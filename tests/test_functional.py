@@ -130,12 +130,20 @@ ARRAY_ARGUMENTS = [(name, position) for name in NAMES for position in array_posi
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_compiled_and_reference_have_the_same_signature(name):
-    def signature(module):
-        parameters = inspect.signature(getattr(module, name)).parameters.values()
-        return [(p.name, p.kind, p.default) for p in parameters]
+def test_compiled_and_reference_have_the_same_signature_and_docstring(name):
+    compiled, in_numpy = getattr(cnn.functional, name), getattr(reference, name)
+    assert inspect.signature(compiled) == inspect.signature(in_numpy)
+    assert inspect.getdoc(compiled) == inspect.getdoc(in_numpy)
 
-    assert signature(cnn.functional) == signature(reference)
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_is_annotated_and_says_what_it_takes_gives_and_raises(name):
+    function = getattr(cnn.functional, name)
+    signature = inspect.signature(function)
+    empty = inspect.Parameter.empty
+    assert empty not in {signature.return_annotation, *(p.annotation for p in signature.parameters.values())}
+    takes, gives, raises = (inspect.getdoc(function).find(title) for title in ("Parameters", "Returns", "Raises"))
+    assert 0 < takes < gives < raises
 
 
 def test_compiled_and_reference_offer_the_same_functions():
@@ -1090,11 +1098,53 @@ def test_a_kernel_shape_that_is_none_is_a_value_error(checked_ops, shape):
         checked_ops.conv2d_weight_gradient(np.zeros((1, 4, 4, 2)), np.zeros((1, 6, 6, 1)), shape)
 
 
+SHAPES_AS_ARGUMENTS = [
+    (name, position, argument)
+    for name in NAMES
+    for position, argument in enumerate(inspect.signature(getattr(reference, name)).parameters)
+    if argument in ("input_shape", "kernel_shape")
+]
+
+
+@pytest.mark.parametrize(("name", "position", "argument"), SHAPES_AS_ARGUMENTS)
+@pytest.mark.parametrize("bad", [5, None, "2553", {2, 5, 6, 3}, (2, 5.0, 5, 3), (2, 5, (5,), 3), np.array(5)], ids=repr)
+def test_a_shape_that_is_no_sequence_of_ints_is_a_type_error_naming_it(checked_ops, name, position, argument, bad):
+    arguments = list(arguments_of(name, FLOAT64))
+    arguments[position] = bad
+    with pytest.raises(TypeError, match=f"^{argument}.* must be .*, got"):
+        getattr(checked_ops, name)(*arguments)
+
+
+@pytest.mark.parametrize(("name", "position", "argument"), SHAPES_AS_ARGUMENTS)
+def test_a_shape_of_another_length_or_sign_is_a_value_error_naming_it(checked_ops, name, position, argument):
+    arguments = list(arguments_of(name, FLOAT64))
+    good = arguments[position]
+    for bad in ((), good[1:], (*good, 1), (-1, *good[1:])):
+        arguments[position] = bad
+        with pytest.raises(ValueError, match=f"^{argument}.* must "):
+            getattr(checked_ops, name)(*arguments)
+
+
+@pytest.mark.parametrize(("name", "position", "argument"), SHAPES_AS_ARGUMENTS)
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_a_shape_may_be_a_list_or_an_array(checked_ops, name, position, argument, kind):
+    arguments = list(arguments_of(name, FLOAT64))
+    expected = results(getattr(checked_ops, name)(*arguments))
+    arguments[position] = kind(arguments[position])
+    for one, other in zip(results(getattr(checked_ops, name)(*arguments)), expected, strict=True):
+        assert_same_bits(one, other)
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_a_dense_layer_without_inputs_or_units_is_a_value_error(checked_ops, shape):
     x, dy, w = np.zeros((2, shape[0])), np.zeros((2, shape[1])), np.zeros(shape)
-    for call in (lambda: checked_ops.dense_forward(x, w, None), lambda: checked_ops.dense_backward(dy, x, w)):
-        with pytest.raises(ValueError, match="must"):
+    for call in (
+        lambda: checked_ops.dense_forward(x, w, None),
+        lambda: checked_ops.dense_backward(dy, x, w),
+        lambda: checked_ops.dense_input_gradient(dy, w),
+        lambda: checked_ops.dense_weight_gradient(dy, x),
+    ):
+        with pytest.raises(ValueError, match="must have at least one"):
             call()
 
 

@@ -5,6 +5,7 @@ Every test runs over the pure NumPy layers, which are the tutorial's loops, and 
 
 from __future__ import annotations
 
+import inspect
 import pickle
 
 import numpy as np
@@ -101,6 +102,27 @@ def test_any_number_of_threads_gives_the_same_bits(compiled_tutorial, thread_cou
     for run in runs[1:]:
         for one, other in zip(runs[0], run, strict=True):
             assert one.tobytes() == other.tobytes()
+
+
+# ---- the two halves look alike -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Conv3x3", "MaxPool2", "Softmax"])
+def test_compiled_and_reference_have_the_same_methods_arguments_and_docstrings(name):
+    def public(layers):
+        layer = getattr(layers, name)
+        methods = {key: value for key, value in vars(layer).items() if callable(value) and not key.startswith("_")}
+        return {"": layer, **methods}
+
+    def arguments(function):
+        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+    compiled, pure = public(cnn), public(cnn.reference)
+    assert compiled.keys() == pure.keys()
+    for key, one in compiled.items():
+        assert arguments(one) == arguments(pure[key])
+        assert one.__doc__
+        assert one.__doc__ == pure[key].__doc__
 
 
 # ---- initial values ----------------------------------------------------------------------------------------

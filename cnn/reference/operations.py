@@ -2,7 +2,7 @@
 
 Convolution and pooling loop over the few positions of the kernel, never over the many of the image: seen from
 one kernel position, a whole batch is a strided view of the padded input. Names and arguments are those of
-`cnn.compiled`; `cnn.reference.functional` checks arguments and says what each function does.
+`cnn.compiled`; `cnn.functional` says what each function does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The layers of the "CNN from scratch in NumPy" tutorial in NumPy alone, one image and one region at a time.
 
 `cnn.Conv3x3`, `cnn.MaxPool2` and `cnn.Softmax` give the same numbers thousands of times faster; here one can
-read what they compute.
+read what they compute. What each takes, gives and raises is said once, in `cnn/tutorial.py`.
 """
 
 from __future__ import annotations
@@ -12,31 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .. import checks
+from .. import checks, tutorial
+from .twins import twin_of
 
 
+@twin_of(tutorial.Conv3x3)
 class Conv3x3:
-    """Convolution with 3x3 filters: no padding, no bias, stride 1.
-
-    Parameters
-    ----------
-    num_filters : int
-    dtype : float64 or float32
-
-    Attributes
-    ----------
-    filters : (num_filters, 3, 3)
-        ``np.random.randn(num_filters, 3, 3) / 9``: the global generator, so that `np.random.seed` repeats a
-        run. Another array of this shape and dtype may be assigned; it is copied.
-    last_input : (h, w) or (n, h, w)
-        What the last `forward` was given.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `num_filters` that is no integer of at least 1, `dtype` that is neither of the two.
-    """
-
     def __init__(self, num_filters: int, dtype: DTypeLike = np.float64):
         self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
         self.dtype = checks.dtype(dtype)
@@ -53,24 +34,6 @@ class Conv3x3:
         self._filters[...] = checks.parameter("filters", value, self._filters)
 
     def forward(self, image: ArrayLike) -> np.ndarray:
-        """Cross-correlation of an image with every filter.
-
-        Parameters
-        ----------
-        image : (h, w) or (n, h, w)
-            Converted to the layer's dtype; kept as `last_input`.
-
-        Returns
-        -------
-        (h - 2, w - 2, num_filters) or (n, h - 2, w - 2, num_filters)
-
-        Raises
-        ------
-        TypeError
-            `image` is no array of real numbers, or is masked.
-        ValueError
-            Another number of dimensions, or an image smaller than the filters.
-        """
         image = checks.real("image", image, self.dtype)
         if image.ndim not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {image.shape}")
@@ -85,23 +48,6 @@ class Conv3x3:
         return output
 
     def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> None:
-        """One step of gradient descent on `filters`, in place.
-
-        The first layer of the tutorial's network: its input needs no gradient, so none is returned.
-
-        Parameters
-        ----------
-        d_L_d_out : shape of the last output
-            Gradient of the loss; for a batch, the gradient of the filters is the sum over it.
-        learn_rate : float
-
-        Raises
-        ------
-        RuntimeError
-            No `forward` came before.
-        TypeError, ValueError
-            A gradient of another shape than the last output, a learning rate that is negative or not finite.
-        """
         last_input = _last_input(self)
         *batch, h, w = last_input.shape
         d_L_d_out = _gradient(d_L_d_out, (*batch, h - 2, w - 2, self.num_filters), self.dtype)
@@ -114,37 +60,12 @@ class Conv3x3:
         self._filters -= learn_rate * d_L_d_filters
 
 
+@twin_of(tutorial.MaxPool2)
 class MaxPool2:
-    """Maximum over windows of 2x2 that do not overlap; an odd last row or column is dropped.
-
-    Attributes
-    ----------
-    last_input : (h, w, f) or (n, h, w, f)
-        What the last `forward` was given.
-    """
-
     def __init__(self) -> None:
         self.last_input: np.ndarray | None = None
 
     def forward(self, input: ArrayLike) -> np.ndarray:
-        """Maximum of every window.
-
-        Parameters
-        ----------
-        input : (h, w, f) or (n, h, w, f), float32 or float64
-            Other dtypes are converted: to float32 where that is exact, else to float64. Kept as `last_input`.
-
-        Returns
-        -------
-        (h // 2, w // 2, f) or (n, h // 2, w // 2, f), dtype of `input`
-
-        Raises
-        ------
-        TypeError
-            `input` is no array of real numbers, or is masked.
-        ValueError
-            Another number of dimensions, or an image smaller than a window.
-        """
         input = checks.real("input", input)
         if input.ndim not in (3, 4):
             raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {input.shape}")
@@ -159,23 +80,6 @@ class MaxPool2:
         return output
 
     def backprop(self, d_L_d_out: ArrayLike) -> np.ndarray:
-        """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
-
-        Parameters
-        ----------
-        d_L_d_out : shape of the last output
-
-        Returns
-        -------
-        Shape and dtype of the last input
-
-        Raises
-        ------
-        RuntimeError
-            No `forward` came before.
-        TypeError, ValueError
-            A gradient of another shape than the last output.
-        """
         last_input = _last_input(self)
         *batch, h, w, num_filters = last_input.shape
         d_L_d_out = _gradient(d_L_d_out, (*batch, h // 2, w // 2, num_filters), last_input.dtype)
@@ -192,31 +96,8 @@ class MaxPool2:
         return d_L_d_input
 
 
+@twin_of(tutorial.Softmax)
 class Softmax:
-    """A dense layer, then the softmax of its outputs: a probability for each node.
-
-    Parameters
-    ----------
-    input_len : int
-        Elements of one input.
-    nodes : int
-        Classes.
-    dtype : float64 or float32
-
-    Attributes
-    ----------
-    weights : (input_len, nodes)
-        ``np.random.randn(input_len, nodes) / input_len``: the global generator, so that `np.random.seed`
-        repeats a run. Another array of this shape and dtype may be assigned; it is copied.
-    biases : (nodes,)
-        Zeros. May be assigned like `weights`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A size that is no integer of at least 1, `dtype` that is neither of the two.
-    """
-
     def __init__(self, input_len: int, nodes: int, dtype: DTypeLike = np.float64):
         self.input_len = checks.integer("input_len", input_len, minimum=1)
         self.nodes = checks.integer("nodes", nodes, minimum=1)
@@ -244,24 +125,6 @@ class Softmax:
         self._biases[...] = checks.parameter("biases", value, self._biases)
 
     def forward(self, input: ArrayLike) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        input : any shape of `input_len` elements, or a batch (n, ...) of such
-            Converted to the layer's dtype; each input is flattened.
-
-        Returns
-        -------
-        (nodes,) or (n, nodes)
-
-        Raises
-        ------
-        TypeError
-            `input` is no array of real numbers, or is masked.
-        ValueError
-            Another number of elements.
-        """
         input = checks.real("input", input, self.dtype)
         is_batch = input.ndim > 1 and math.prod(input.shape[1:]) == self.input_len
         if not is_batch and input.size != self.input_len:
@@ -279,26 +142,6 @@ class Softmax:
         return self._last_output.copy()
 
     def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> np.ndarray:
-        """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
-
-        Parameters
-        ----------
-        d_L_d_out : (nodes,) or (n, nodes)
-            Gradient of the loss for the probabilities; for a batch, the parameters take the sum over it.
-        learn_rate : float
-
-        Returns
-        -------
-        Shape of the last input
-            Computed with the weights from before the step.
-
-        Raises
-        ------
-        RuntimeError
-            No `forward` came before.
-        TypeError, ValueError
-            A gradient of another shape than the last output, a learning rate that is negative or not finite.
-        """
         last_input = _last_input(self)
         d_L_d_out = _gradient(d_L_d_out, self._last_output.shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
