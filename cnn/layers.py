@@ -367,6 +367,16 @@ class Dense(_Weighted):
     """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units).
 
     The weights (inputs, units) lie in memory unit by unit, as a transposed array does: the kernels run along inputs.
+
+    Parameters
+    ----------
+    units : int
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        `units` is no integer or below 1; at `build`, inputs that are no rows.
     """
 
     memory_order = "F"
@@ -534,6 +544,11 @@ class Rescaling(Layer):
     Parameters
     ----------
     scale, offset : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no number, or not finite.
     """
 
     def __init__(self, scale, offset=0.0) -> None:

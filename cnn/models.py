@@ -9,7 +9,19 @@ _MNIST = (28, 28, 1)
 
 
 def tutorial(seed=None, dtype="float32") -> Sequential:
-    """The tutorial's net: one convolution of 8 filters of 3x3, max pooling, softmax."""
+    """The tutorial's net: one convolution of 8 filters of 3x3, max pooling, dense; softmax comes with the loss.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed or dtype that is none.
+    """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(8, 3, bias=False), MaxPool2D(2),
@@ -19,7 +31,19 @@ def tutorial(seed=None, dtype="float32") -> Sequential:
 
 
 def two_conv(seed=None, dtype="float32") -> Sequential:
-    """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, a dense layer of 128, softmax."""
+    """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, dense layers of 128 and 10.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed or dtype that is none.
+    """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(8, 3, padding="same"), ReLU(), MaxPool2D(2),
@@ -30,7 +54,19 @@ def two_conv(seed=None, dtype="float32") -> Sequential:
 
 
 def lenet5(seed=None, dtype="float32") -> Sequential:
-    """LeNet-5 with ReLU and max pooling (LeCun et al., 1998, had tanh and averages)."""
+    """LeNet-5 with ReLU and max pooling (LeCun et al., 1998, had tanh and averages).
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed or dtype that is none.
+    """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(6, 5), ReLU(), MaxPool2D(2),
@@ -41,7 +77,19 @@ def lenet5(seed=None, dtype="float32") -> Sequential:
 
 
 def wide(seed=None, dtype="float32") -> Sequential:
-    """The net of the accurate recipe: LeNet-5's shape with more filters and dropout, for training with augmentation."""
+    """The net of the accurate recipe: LeNet-5's shape with more filters and dropout, for training with augmentation.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed or dtype that is none.
+    """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(16, 5), ReLU(), MaxPool2D(2),

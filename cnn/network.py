@@ -164,7 +164,7 @@ class Sequential:
 
         Raises
         ------
-        TypeError
+        TypeError, ValueError
             A layer that is none of this package; a path that is none.
         OSError
             The folder is missing or read-only, the disk is full, what is there is no file.
@@ -174,7 +174,18 @@ class Sequential:
         archive.write(path, saving.document(self), self.state())
 
     def plan(self, batch_size=32) -> None:
-        """Print how `fit` and `predict` run the net: fused operations, with bytes and multiply-adds of an image."""
+        """Print how `fit` runs the net: fused operations, with bytes and multiply-adds of an image.
+
+        Parameters
+        ----------
+        batch_size : int
+            By which the memory is laid out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A batch size that is no integer or below 1.
+        """
         print(self._plan(checks.integer("batch_size", batch_size, minimum=1), True).table(self.dtype.itemsize))
 
     def _plan(self, batch_size: int, training: bool) -> Plan:
@@ -361,15 +372,61 @@ class Sequential:
     # ---- prediction ----
 
     def predict_proba(self, x) -> np.ndarray:
-        """Class probabilities (n, classes) of images (n, *input_shape)."""
+        """Class probabilities of images.
+
+        Parameters
+        ----------
+        x : array (n, *input_shape)
+            Of any real dtype; one channel may be left out. No images give an empty result.
+
+        Returns
+        -------
+        array (n, classes) in the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What are no images of this net.
+        """
         return self._predict(self._images("x", x), probabilities=True)
 
     def predict(self, x) -> np.ndarray:
-        """Labels (n,), int64: the class of the highest probability."""
+        """The class of the highest probability of each image.
+
+        Parameters
+        ----------
+        x
+            As for `predict_proba`.
+
+        Returns
+        -------
+        array (n,) of int64
+
+        Raises
+        ------
+        TypeError, ValueError
+            What are no images of this net.
+        """
         return self._predict(self._images("x", x), probabilities=False).argmax(axis=1)
 
     def evaluate(self, x, y) -> Evaluation:
-        """Mean loss and accuracy on images and labels; ValueError for none."""
+        """Mean loss and accuracy on images and labels.
+
+        Parameters
+        ----------
+        x, y
+            As for `fit`.
+
+        Returns
+        -------
+        Evaluation
+            The mean cross-entropy in nats, and the fraction of right labels.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What are no images or labels of this net, or none at all.
+        """
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
         logits = self._predict(x, probabilities=False)
@@ -377,7 +434,18 @@ class Sequential:
         return Evaluation(loss, float(np.mean(probabilities.argmax(axis=1) == y)))
 
     def score(self, x, y) -> float:
-        """Accuracy on images and labels, as scikit-learn's classifiers have it."""
+        """The accuracy alone, under the name that scikit-learn's classifiers give it.
+
+        Parameters
+        ----------
+        x, y
+            As for `fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `evaluate`.
+        """
         return self.evaluate(x, y).accuracy
 
     def _predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:

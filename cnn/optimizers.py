@@ -183,8 +183,17 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), by PyTorch's rules.
 
-    Parameters and errors are those of `Adam`; `weight_decay` times the learning rate is what a parameter loses in
-    every step, whatever its gradient.
+    Parameters
+    ----------
+    learning_rate, beta1, beta2, epsilon
+        As for `Adam`.
+    weight_decay : float
+        Times the learning rate, what a parameter loses of itself in every step, whatever its gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number, out of range, NaN or infinite.
     """
 
     def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01) -> None:

@@ -29,6 +29,11 @@ def set_num_threads(n: int) -> None:
 
     Without effect where the build has no OpenMP, and in a forked child.
 
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.
+
     Raises
     ------
     TypeError, ValueError

@@ -338,6 +338,11 @@ class ConvolutionalNeuralNetwork:
         Arrays to read or change; assigning needs the same shape and dtype.
     net : Sequential
         The net behind it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A seed, dtype or backend that is none.
     """
 
     def __init__(self, seed=None, dtype="float32", backend="compiled"):

@@ -35,9 +35,10 @@ from .maxpool cimport (
     maxpool_forward as maxpool_forward_image,
 )
 from .optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, set_factors, update_run
-from .program cimport FLOAT32, FLOAT64, UINT8, Batch, load_image
+from .program cimport FLOAT32, FLOAT64, UINT8, Batch
 from .random cimport stream
 from .simd cimport LANES, real, vec, vload, vstore
+from .step_forward cimport load_image
 
 np.import_array()
 

@@ -12,8 +12,9 @@ from .conv_pool cimport conv_pool_sums_size
 from .conv_pool_image cimport conv_pool_image_sums_size
 from .program cimport (
     AVGPOOL, BATCHNORM, CONV, CONV_POOL, CONV_POOL_IMAGE, COPY, DENSE, DROPOUT, LOAD, MAXPOOL, MAXPOOL_TIES, RELU,
-    RESCALE, Operation, Program, Worker, scratch_size, set_own, set_own_size,
+    RESCALE, Operation, Program, Worker,
 )
+from .step_weights cimport scratch_size, set_own, set_own_size
 from .steps cimport Steps, predict_images, run_steps
 
 cdef extern from *:

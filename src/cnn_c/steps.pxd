@@ -1,15 +1,17 @@
 # Steps of training, and predictions, as one thread of a team goes through them: what comes after what, and where the
-# threads wait for each other. program.pxd says what is done to a block of images; runner.pxi opens the team.
+# threads wait for each other. step_*.pxd say what is done to a block of images; runner.pxi opens the team.
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
 from .optimizer cimport Optimizer, set_factors
-from .program cimport (
-    Batch, Operation, Program, Worker, backward_block, cells_from, forward_block, last_norm, losses_of_block, measure,
-    measure_gradients, merge_sums, next_norm, now, predict_block, prepare, take_gradients, take_moments, update,
-)
+from .program cimport Batch, Operation, Program, Worker, cells_from, now
 from .simd cimport flush_subnormals, real, restore_mode
+from .step_backward cimport backward_block
+from .step_forward cimport forward_block, losses_of_block, predict_block
+from .step_moments cimport last_norm, measure, measure_gradients, next_norm, take_gradients, take_moments
+from .step_update cimport merge_sums, update
+from .step_weights cimport prepare
 
 cdef extern from *:
     """
