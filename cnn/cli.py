@@ -8,11 +8,12 @@ import typer
 
 from .commands.compare import compare
 from .commands.config import config
+from .commands.data import data_app
 from .commands.evaluate import evaluate
 from .commands.plot import plot_app
 from .commands.predict import predict
 from .commands.train import train
-from .datasets.command import data_app
+from .streams import lasting_streams
 
 app = typer.Typer(
     help="Train small convolutional networks on handwritten digits, on a CPU.",
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 for command in (train, evaluate, predict, compare, config):
     app.command()(command)
@@ -29,7 +31,8 @@ app.add_typer(data_app)
 
 def main() -> None:
     """Run the command line; the entry point of the script `cnn`."""
-    app(prog_name="cnn")
+    with lasting_streams():
+        app(prog_name="cnn")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,7 +1,8 @@
 """What the commands have in common: options, what they print, and how errors are told.
 
 An error of the user's or of the machine's is one line and a status: 1, or 2 for the command line itself, or
-130 for Ctrl-C. Only --debug shows where it came from. A reader of the output who leaves early is no error.
+130 for Ctrl-C. Only --debug shows where it came from. A reader of the output who leaves early is no error: every
+command finishes its work all the same, and its status says how that went.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import functools
 import io
 import json
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -20,6 +22,8 @@ import typer
 from .saving import load
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .datasets import Dataset
     from .network import Sequential
 
@@ -36,6 +40,7 @@ DataOption = Annotated[
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="File of a net, or a checkpoint.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DigitsOption = Annotated[bool, typer.Option("--digits", help="Lay pictures out as MNIST's digits are.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
 
@@ -46,9 +51,6 @@ def reports_errors(command: Command) -> Command:
     def run(*, debug: bool, **options: Any) -> None:
         try:
             command(debug=debug, **options)
-            sys.stdout.flush()  # what is wrong with it is to be seen here, not at the interpreter's end
-        except BrokenPipeError:  # the reader of our output has left: no error of ours
-            raise
         except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError) as error:
             if debug:
                 raise
@@ -61,6 +63,17 @@ def reports_errors(command: Command) -> Command:
             raise typer.Exit(130) from None
 
     return run  # type: ignore[return-value]
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """The parser of an option or argument that takes one of these names."""
+
+    def parse(value: str) -> str:
+        if value not in names:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(names)}")
+        return value
+
+    return parse
 
 
 def print_error(error: Exception) -> None:
@@ -95,4 +108,14 @@ def load_net(path: Path) -> Sequential:
     try:
         return load(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; cnn train --save {path} writes a net") from None
+        written = f"cnn train --save {shlex.quote(str(path))} writes a net"
+        raise FileNotFoundError(f"{path} does not exist; {written}") from None
+
+
+def load_test_set(net: Sequential, model: Path, what: str | None) -> tuple[np.ndarray, np.ndarray, str]:
+    """Test images and labels of the data set that --data means, which the net in `model` can tell apart; what it is."""
+    dataset, origin = load_data(what)
+    known, highest = net.output_shape[0], int(dataset.test_labels.max())
+    if highest >= known:
+        raise ValueError(f"{model} holds a net for {known} classes, but labels go up to {highest} in {origin}")
+    return dataset.test_images, dataset.test_labels, origin

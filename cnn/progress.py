@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress
 
 # Drawing takes milliseconds from a core that should be training; four times a second is enough to follow.
 SECONDS_BETWEEN_DRAWINGS = 0.25
+BAR = 20  # characters
 
 
 class Report(Protocol):
@@ -60,10 +61,11 @@ def reporter(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -
     else:
         from rich.progress import BarColumn, Progress, TextColumn
 
-        columns = TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[figures]}")
+        bar = BarColumn(BAR)
+        columns = TextColumn("{task.description}"), bar, TextColumn("{task.fields[figures]}")
         # No refresh thread: it would wake up ten times a second among the threads that compute.
         with Progress(*columns, auto_refresh=False, transient=True) as progress:
-            yield Bar(progress, epochs, images_per_epoch)
+            yield Bar(progress, bar, epochs, images_per_epoch)
 
 
 def _in_a_terminal() -> bool:
@@ -126,7 +128,7 @@ class Live(Silence):
             self.between += self.began - self.last_step
         self.epoch = epoch
         self.next_drawing = self.began + SECONDS_BETWEEN_DRAWINGS
-        self.draw(0, "")
+        self.draw(0, ())
 
     def step(self, images_seen: int, loss: float, accuracy: float) -> None:
         self.last_step = now = perf_counter()
@@ -136,31 +138,41 @@ class Live(Silence):
         epochs_left = self.epochs - self.epoch + 1
         left = (self.images_per_epoch * epochs_left - images_seen) / rate
         left += epochs_left * self.between / max(1, self.epoch - 1)
-        figures = f"loss {loss:.4f}  accuracy {accuracy:.2%}  {rate:,.0f} images/s  {_clock(left)} left"
+        figures = f"loss {loss:.4f}", f"accuracy {accuracy:.2%}", f"{rate:,.0f} images/s", f"{_clock(left)} left"
         self.draw(images_seen, figures)
         self.next_drawing = perf_counter() + SECONDS_BETWEEN_DRAWINGS
 
     def title(self) -> str:
         return f"epoch {self.epoch:{len(str(self.epochs))}}/{self.epochs}"
 
-    def draw(self, images_seen: int, figures: str) -> None:
+    def draw(self, images_seen: int, figures: Sequence[str]) -> None:
+        """Show how far the epoch is, and its figures, of which the last matters most, and the one before it least."""
         raise NotImplementedError
 
 
 class Bar(Live):
-    """Draws a bar that fills once an epoch, and prints a line above it at the end of each."""
+    """Draws a bar that fills once an epoch, and prints a line above it at the end of each.
 
-    def __init__(self, progress: Progress, epochs: int, images_per_epoch: int) -> None:
+    Where the terminal is narrow, figures are left out; where it is narrower still, the bar becomes shorter.
+    """
+
+    def __init__(self, progress: Progress, bar: BarColumn, epochs: int, images_per_epoch: int) -> None:
         super().__init__(epochs, images_per_epoch)
-        self.progress = progress
+        self.progress, self.bar = progress, bar
         self.task = progress.add_task("", total=images_per_epoch, figures="")
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
         line = epoch_line(self.epoch, self.epochs, logs)
         self.progress.console.print(line, highlight=False, soft_wrap=True)
 
-    def draw(self, images_seen: int, figures: str) -> None:
-        self.progress.update(self.task, description=self.title(), completed=images_seen, figures=figures)
+    def draw(self, images_seen: int, figures: Sequence[str]) -> None:
+        room = self.progress.console.width - len(self.title()) - len(" ") - len(" ")
+        shown = list(figures)
+        while len(shown) > 1 and BAR + len("  ".join(shown)) > room:
+            del shown[-2]
+        text = "  ".join(shown)
+        self.bar.bar_width = max(1, min(BAR, room - len(text)))
+        self.progress.update(self.task, description=self.title(), completed=images_seen, figures=text)
         self.progress.refresh()
 
 
@@ -176,9 +188,9 @@ class Cell(Live):
         self.lines.append(epoch_line(self.epoch, self.epochs, logs))
         self._show(self.lines)
 
-    def draw(self, images_seen: int, figures: str) -> None:
-        filled = 20 * images_seen // self.images_per_epoch
-        self._show([*self.lines, f"{self.title()} {'█' * filled}{'░' * (20 - filled)} {figures}"])
+    def draw(self, images_seen: int, figures: Sequence[str]) -> None:
+        filled = BAR * images_seen // self.images_per_epoch
+        self._show([*self.lines, f"{self.title()} {'█' * filled}{'░' * (BAR - filled)} {'  '.join(figures)}"])
 
     def _show(self, lines: list[str]) -> None:
         from IPython.display import display

@@ -19,10 +19,11 @@ from xml.etree.ElementTree import Element, indent, tostring
 
 import numpy as np
 
-from . import plot
+from . import checks, plot
 from .config import config
 from .files import write_atomically
 from .layers import Conv2D
+from .plot.arguments import checked_history, checked_net
 from .plot.mistakes import MOST_CLASSES
 from .plot.style import Picture
 
@@ -62,10 +63,14 @@ def write_report(
     Raises
     ------
     TypeError, ValueError
-        What is no images or labels of this net.
+        What is no net, no images or labels of this net, no history, or one without an epoch.
     OSError
         The file cannot be written; an older one is still there.
     """
+    net = checked_net(net)
+    if history is not None:
+        history = checked_history(history)
+    folder = checks.path("folder", folder)
     x_test = net._images("x_test", x_test)
     y_test = net._labels("y_test", y_test, len(x_test))
     curves = [] if history is None else [_training(history)]

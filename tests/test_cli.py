@@ -1,6 +1,7 @@
 """The command line: help, versions, `cnn compare`, and what an error looks like and returns."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import typer
 import cnn
 from cnn import cli, compare, config, datasets, tutorial
 from cnn.command_line import reports_errors
+from cnn.commands.compare import show_comparison
 from cnn.datasets import form
 
 
@@ -35,6 +37,11 @@ def examples(command):
 
 
 # ---- help ----------------------------------------------------------------------------------------------------
+
+
+def test_short_help_is_the_help(command):
+    assert command("-h") == command("--help")
+    assert command("data", "export", "strokes", "-h") == command("data", "export", "strokes", "--help")
 
 
 def test_help_lists_the_commands(command):
@@ -94,6 +101,13 @@ def test_config_as_json(command):
     ("arguments", "named"),
     [
         (("train", "--epochs", "0"), "--epochs"),
+        (("train", "--batch-size", "0"), "--batch-size"),
+        (("train", "--seed", "-1"), "--seed"),
+        (("train", "--threads", "0"), "--threads"),
+        (("train", "--threads", "1025"), "--threads"),
+        (("train", "--learning-rate", "-1"), "--learning-rate"),
+        (("train", "--learning-rate", "nan"), "--learning-rate"),
+        (("train", "--learning-rate", "inf"), "--learning-rate"),
         (("train", "--net", "vgg"), "vgg"),
         (("train", "--recipe", "slow"), "slow"),
         (("compare", "--steps", "many"), "--steps"),
@@ -145,12 +159,62 @@ def test_an_error_is_one_line(capsys, error, line):
     assert capsys.readouterr() == ("", f"cnn: {line}\n")
 
 
-@pytest.mark.parametrize("arguments", [("config",), ("data", "list", "--json"), ("--help",)])
+def test_choices_are_told_in_our_words(command):
+    _, _, err = command("train", "--recipe", "nope")
+    assert err.endswith("Error: Invalid value for '--recipe': 'nope' is none of fast, accurate\n")
+    _, _, err = command("train", "--net", "vgg")
+    assert err.endswith("Error: Invalid value for '--net': 'vgg' is none of tutorial, two-conv, lenet5, wide\n")
+
+
+# ---- streams -------------------------------------------------------------------------------------------------
+
+OUTPUTS = pytest.mark.parametrize("arguments", [("config",), ("data", "list", "--json"), ("--help",)])
+
+
+def shell(line, *arguments):
+    """A line of the shell in which $0 stands for `cnn` and its arguments; status and standard error."""
+    words = shlex.join([sys.executable, "-m", "cnn", *map(str, arguments)])
+    done = subprocess.run(["sh", "-c", line.replace("$0", words)], check=False, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@OUTPUTS
 def test_a_reader_that_leaves_is_no_error(arguments):
     run = [sys.executable, "-m", "cnn", *arguments]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         child.stdout.close()  # long before anything is written
         assert child.stderr.read() == ""
+    assert child.returncode == 0
+
+
+def test_a_reader_that_leaves_changes_no_status():
+    run = [sys.executable, "-m", "cnn", "data", "verify", "nowhere"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        child.stdout.close()
+        assert child.stderr.read().startswith("cnn: nowhere is neither")
+    assert child.returncode == 1
+
+
+@OUTPUTS
+def test_an_output_that_is_closed_is_no_error(arguments):
+    assert shell("$0 >&-", *arguments) == (0, "")
+
+
+def test_all_streams_may_be_closed():
+    assert shell("$0 <&- >&- 2>&-", "config", "--json") == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@OUTPUTS
+def test_an_output_that_is_full_is_one_line_and_returns_1(arguments):
+    told = "cnn: the standard output cannot be written: No space left on device\n"
+    assert shell("$0 >/dev/full", *arguments) == (1, told)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_error_that_cannot_be_told_keeps_its_status():
+    assert shell("$0 2>/dev/full", "nonsense")[0] == 2
+    assert shell("$0 2>/dev/full", "data", "verify", "nowhere")[0] == 1
 
 
 # ---- cnn compare ---------------------------------------------------------------------------------------------
@@ -174,6 +238,17 @@ def test_compare_shows_every_stage_with_its_ratios(command, data_folder, monkeyp
     assert "Numbers agree at every stage" in out
     assert cnn.__version__ in out
     assert np.__version__ in out
+
+
+def test_no_figure_of_compare_is_cut_or_wrapped_however_narrow_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [compare.Row(stage, 123456.7, 4.21, 3.21) for stage in STAGES]
+    show_comparison(compare.Comparison(rows, {"float64": 0.0, "float32": 0.0}, 0.1), "MNIST")
+    lines = capsys.readouterr().out.splitlines()
+    for stage in STAGES:
+        (line,) = (line for line in lines if re.match(rf"{stage}  ", line))
+        assert line.split()[-5:] == ["123,456.7", "4.21", "29,325x", "3.21", "38,460x"]
+        assert len(line) < 80
 
 
 def perturb(monkeypatch, layer, method, attribute):

@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pooch
@@ -43,8 +45,8 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_help_has_examples(data):
-    for name in ("list", "fetch", "verify", "export"):
-        status, out, _ = data(name, "--help")
+    for name in ("list", "fetch", "verify", "export strokes"):
+        status, out, _ = data(*name.split(), "--help")
         assert status == 0
         assert f"Examples:\n\n  cnn data {name}" in out
 
@@ -176,7 +178,32 @@ def test_files_that_are_there_are_not_replaced_by_strokes(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("fetch", "cifar"), ("fetch", "strokes"), ("export", "mnist", "."), ("export", "strokes"), ("lists",)]
+    ("arguments", "named"),
+    [
+        (("fetch", "cifar"), "'cifar' is none of mnist, fashion-mnist"),
+        (("fetch", "strokes"), "'strokes' is none of"),
+        (("export", "mnist", "."), "mnist"),
+        (("export", "strokes"), "DIR"),
+        (("export", "strokes", ".", "--train", "0"), "--train"),
+        (("export", "strokes", ".", "--test", "0"), "--test"),
+        (("export", "strokes", ".", "--seed", "-1"), "--seed"),
+        (("lists",), "lists"),
+    ],
 )
-def test_a_wrong_command_line_returns_2(data, arguments):
-    assert data(*arguments)[0] == 2
+def test_a_wrong_command_line_returns_2(data, arguments, named):
+    status, out, err = data(*arguments)
+    assert (status, out) == (2, "")
+    assert named in err
+
+
+def test_a_folder_without_images_is_told(data, tmp_path):
+    folder = fill(tmp_path / "empty", test_images=IMAGES[:0], test_labels=LABELS[:0])
+    status, out, _ = data("verify", folder)
+    assert status == 1
+    assert f"{form.TEST_IMAGES} holds no images" in out.splitlines()[-1]
+
+
+def test_data_sets_know_nothing_of_the_command_line():
+    code = "import sys, cnn.datasets.named; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"typer", "cnn.command_line"} & set(done.stdout.split())

@@ -100,6 +100,11 @@ INCONSISTENT = {
     "fewer test images than labels": ({"test_images": IMAGES[:1]}, "1 images.* 2 labels"),
     "labels where images belong": ({"train_images": LABELS}, "expected uint8 in 3 dimensions"),
     "images where labels belong": ({"test_labels": IMAGES}, "expected uint8 in 1 dimension,"),
+    "no images": ({"train_images": IMAGES[:0], "train_labels": LABELS[:0]}, "train-images-idx3-ubyte holds no images"),
+    "no test images": (
+        {"test_images": IMAGES[:0], "test_labels": LABELS[:0]},
+        "t10k-images-idx3-ubyte holds no images",
+    ),
     "16-bit images": ({"train_images": IMAGES.astype(np.int16)}, "got int16"),
     "test images of another size": ({"test_images": IMAGES[:2, :3]}, r"\(4, 3\) pixels.* \(3, 3\)"),
 }
@@ -107,8 +112,15 @@ INCONSISTENT = {
 
 @pytest.mark.parametrize(("changes", "reason"), INCONSISTENT.values(), ids=INCONSISTENT)
 def test_files_that_do_not_fit_together_are_refused(tmp_path, changes, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=f"{tmp_path}.*{reason}"):
         load_mnist(fill(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("load", [load_mnist, load_fashion_mnist, load_digits])
+@pytest.mark.parametrize("folder", [5, b"mnist"])
+def test_what_is_no_folder_is_refused_by_the_argument_s_name(load, folder):
+    with pytest.raises(TypeError, match=r"data_dir must be a str or a pathlib\.Path, got "):
+        load(folder)
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -147,6 +147,13 @@ def test_the_checksum_is_of_the_content_however_compressed(write):
         load_idx(write(idx(IMAGES + 1)), sha256)
 
 
+def test_what_is_no_path_is_refused_by_the_argument_s_name():
+    with pytest.raises(TypeError, match=r"path must be a str or a pathlib\.Path, got 5"):
+        load_idx(5)
+    with pytest.raises(TypeError, match=r"path must be a str or a pathlib\.Path, got 5"):
+        save_idx(5, IMAGES)
+
+
 def test_a_missing_file_and_a_folder_are_errors_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_idx(tmp_path / "absent")

@@ -132,6 +132,15 @@ def test_data_of_another_size_is_one_line_with_both_shapes(command, tmp_path, ba
     assert re.fullmatch(r"cnn: x must have shape \(N, 14, 14, 1\) = .*, got \(40, 28, 28\)\n", err)
 
 
+@pytest.mark.parametrize("words", [("evaluate",), ("plot", "confusion"), ("plot", "mistakes")], ids=" ".join)
+def test_data_of_more_classes_is_one_line_with_both_numbers(command, tmp_path, data_folder, words):
+    file = tmp_path / "five.net"
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(5)], (28, 28, 1), seed=0).save(file)
+    status, _, err = command(*words, file, "--data", data_folder)
+    expected = f"cnn: {file} holds a net for 5 classes, but labels go up to 9 in images from {data_folder}\n"
+    assert (status, err) == (1, expected)
+
+
 # ---- cnn predict ---------------------------------------------------------------------------------------------
 
 
@@ -159,6 +168,31 @@ def test_predict_as_json_tells_as_many_classes_as_asked_for(command, model, pict
         assert prediction == {"file": str(pictures / f"{i}.png"), **choices[0], "choices": choices}
         assert [choice["label"] for choice in choices] == np.argsort(-probabilities[i])[:3].tolist()
         assert [choice["probability"] for choice in choices] == np.sort(probabilities[i])[:-4:-1].tolist()
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A scan of a large page, with a digit of seven strokes in one of its corners."""
+    page = np.full((300, 200), 240, np.uint8)
+    page[200:280, 40:60] = page[200:220, 40:90] = 20
+    Image.fromarray(page).save(tmp_path / "page.png")
+    return tmp_path / "page.png"
+
+
+def test_predict_lays_digits_out_when_asked_to(command, model, page):
+    net = cnn.load(model)
+    for options, digits in ((), False), (("--digits",), True):
+        (prediction,) = json.loads(command("predict", model, page, "--json", *options)[1])
+        images = cnn.datasets.load_images(page, digits=digits)
+        assert prediction["probability"] == net.predict_proba(images).max()
+
+
+def test_a_page_without_ink_is_told_and_the_others_are_predicted(command, model, page, tmp_path):
+    Image.fromarray(np.full((30, 30), 250, np.uint8)).save(tmp_path / "empty.png")
+    status, out, err = command("predict", model, tmp_path / "empty.png", page, "--digits")
+    assert status == 1
+    assert err.startswith(f"cnn: {tmp_path / 'empty.png'}: not a picture that can be read: it shows no ink")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(page)]
 
 
 def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_predicted(command, model, pictures):
@@ -230,6 +264,14 @@ def test_feature_maps_are_those_of_the_image_that_is_named(command, model, data_
         np.testing.assert_array_equal(image, bars.test_images[i])
 
 
+def test_feature_maps_of_a_file_lay_digits_out_when_asked_to(command, model, page, drawn):
+    assert command("plot", "feature-maps", model, "--file", page, "--digits")[0] == 0
+    np.testing.assert_array_equal(drawn[0][1], cnn.datasets.load_images(page, digits=True)[0])
+    status, _, err = command("plot", "feature-maps", model, "--digits")
+    assert status == 2
+    assert "--file" in err
+
+
 def test_an_image_that_is_not_there_is_one_line(command, model, data_folder):
     status, _, err = command("plot", "feature-maps", model, "--data", data_folder, "--image", 40)
     assert (status, err) == (1, "cnn: --image must be below 40, the number of test images, got 40\n")
@@ -247,6 +289,13 @@ def test_curves_come_from_a_checkpoint_or_a_log(command, fitted, drawn):
     (of_checkpoint, _), (of_log, _) = drawn
     assert of_log == of_checkpoint
     assert len(of_log.val_loss) == 2
+
+
+def test_a_net_without_a_history_has_no_curves_and_is_told_where_one_comes_from(command, model):
+    status, out, err = command("plot", "curves", model)
+    assert (status, out) == (1, "")
+    expected = "holds a net, but no history to draw: cnn train --checkpoint FILE writes one, and so does cnn.CSVLogger"
+    assert err == f"cnn: {model} {expected}\n"
 
 
 def test_curves_of_a_log_without_validation(command, drawn, tmp_path, bars):

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from cnn.datasets import load_folder, load_images
+from cnn.datasets import load_folder, load_images, load_strokes
 from cnn.datasets.folder import image_files
 
 Image = pytest.importorskip("PIL.Image")
@@ -260,6 +260,73 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path, times):
         load_images(tmp_path / "bomb.png")
 
 
+# ---- digits laid out as MNIST's -------------------------------------------------------------------------------
+
+
+def on_a_page(image, scale, side, place, paper=240, ink=30):
+    """An image of MNIST, light on dark, as ink on a page (side, side), `scale` times as large, from `place` on."""
+    large = np.array(Image.fromarray(image).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC))
+    page = np.zeros((side, side))
+    page[place[0] : place[0] + 28 * scale, place[1] : place[1] + 28 * scale] = large
+    return (paper - (paper - ink) * page / 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (170, 30), (119, 220)])
+def test_a_digit_anywhere_on_a_page_is_laid_out_as_mnist_has_it(save, place):
+    for image in load_strokes(train=20, test=0, seed=3).train_images:
+        (read,) = load_images(save(on_a_page(image, 10, 500, place)), digits=True)
+        shifted = [np.roll(image.astype(int), (down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+        off_by_one = np.abs(shifted[5] - image).mean()
+        assert min(np.abs(near - read).mean() for near in shifted) < off_by_one
+        assert read.max() > 200
+        sides = [np.ptp(np.flatnonzero((read > 80).any(axis=axis))) + 1 for axis in (0, 1)]
+        assert 19 <= max(sides) <= 20
+
+
+@pytest.mark.parametrize("margin", [0, 5, 60])
+def test_margins_make_no_difference_to_a_digit(save, margin):
+    bare = np.zeros((80, 60), np.uint8)
+    bare[:20] = bare[:, 20:40] = 255
+    (expected,) = load_images(save(np.pad(bare, 20)), digits=True)
+    (read,) = load_images(save(np.pad(bare, [(margin, 7), (3, margin)])), invert=False, digits=True)
+    np.testing.assert_array_equal(read, expected)
+    rows, columns = (np.flatnonzero(read.any(axis=axis)) for axis in (1, 0))
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 15)
+    centre = [(read.sum(axis=axis) * np.arange(28)).sum() / read.sum() for axis in (0, 1)]
+    assert np.abs(np.subtract(centre, 14)).max() <= 0.5
+
+
+def test_grey_paper_becomes_black_and_faint_ink_white(save):
+    faint = np.where(digit() > 0, 150, 200).astype(np.uint8)
+    (read,) = load_images(save(faint), digits=True)
+    assert (read.min(), read.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (1, 1)])
+def test_a_line_of_any_length_is_a_digit(save, shape):
+    page = np.zeros((420, 420), np.uint8)
+    page[10 : 10 + shape[0], 10 : 10 + shape[1]] = 255
+    (read,) = load_images(save(page), digits=True)
+    assert max(np.flatnonzero(read.any(axis=axis)).size for axis in (0, 1)) == 20
+
+
+@pytest.mark.parametrize("paper", [0, 128, 255])
+def test_a_page_without_ink_is_named(save, paper):
+    page = np.full((40, 30), paper, np.uint8)
+    page[20, 20] ^= 7  # dust
+    with pytest.raises(ValueError, match=r"empty\.png: .*it shows no ink"):
+        load_images(save(page, "empty.png"), digits=True)
+
+
+def test_a_digit_fits_nets_of_other_sizes(save):
+    (small,) = load_images(save(digit(size=90)), size=14, digits=True)
+    assert small.shape == (14, 14)
+    assert np.flatnonzero((small > 60).any(axis=1)).size == 10
+
+
+# ---- files ---------------------------------------------------------------------------------------------------
+
+
 def test_a_file_that_cannot_be_opened_is_an_error_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.png"):
         load_images(tmp_path / "absent.png")
@@ -285,6 +352,14 @@ def test_paths_without_a_picture_are_refused(tmp_path):
     for paths in ([], tmp_path):
         with pytest.raises(ValueError, match="paths must name pictures, got none"):
             load_images(paths)
+
+
+def test_what_is_no_path_is_refused_by_the_argument_s_name():
+    for paths in (5, None, [5], b"digit.png"):
+        with pytest.raises(TypeError, match=r"paths must be a str or a pathlib\.Path"):
+            load_images(paths)
+    with pytest.raises(TypeError, match=r"path must be a str or a pathlib\.Path, got 5"):
+        load_folder(5)
 
 
 def test_the_sub_folders_of_a_folder_are_the_classes(save, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -69,14 +70,48 @@ def test_the_curves_are_those_of_the_history():
         assert axes.get_yscale() == "log"
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 60])
+@pytest.mark.parametrize("least", [1e-9, 0.0007, 0.008, 0.3])
+@pytest.mark.parametrize("validated", [True, False])
+def test_ticks_of_the_curves_cover_the_data_and_a_log_scale_says_so(epochs, least, validated):
+    falling = np.geomspace(0.9, least, epochs).tolist()
+    right = [1 - error for error in falling]
+    history = History(falling, right, falling[-1:] * validated, right[-1:] * validated, [1.0] * epochs, [9.0] * epochs)
+    for axes in plot.training_curves(history).axes:
+        ticks = axes.get_yticks()
+        shown = [value for line in axes.lines for value in line.get_ydata()]
+        assert ticks[0] <= min(shown) <= max(shown) <= ticks[-1]
+        assert 2 <= len(ticks) <= 10
+        assert len({label.get_text() for label in axes.get_yticklabels()}) == len(ticks)
+        is_log = max(shown) > 3 * min(shown)
+        assert (axes.get_yscale(), axes.get_ylabel()) == (("log", "log scale") if is_log else ("linear", ""))
+
+
+def test_the_key_of_the_curves_lies_above_their_panels():
+    figure = plot.training_curves(HISTORY)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
+    headings = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
+    assert not any(legend.get_window_extent().overlaps(box) for box in headings)
+    assert legend.get_window_extent().y0 > max(box.y1 for box in headings)
+
+
 def test_the_headings_of_the_curves_have_the_last_figures():
     assert texts(plot.training_curves(HISTORY)) == ["loss", "0.19 in validation", "error", "6% in validation"]
+
+
+@pytest.mark.parametrize("error", [0, 1.23e-7, 1.23e-6, 1.23e-4, 0.123456])
+def test_headings_of_the_curves_end_within_the_picture(error):
+    right = [0.9, 1 - error]
+    figure = plot.training_curves(History([0.5, error], right, [0.5, error], right, [1.0] * 2, [9.0] * 2))
+    assert figure.get_tightbbox().x1 <= figure.get_size_inches()[0]
 
 
 def test_curves_without_validation_have_one_line_and_no_legend():
     figure = plot.training_curves(HISTORY._replace(val_loss=[], val_accuracy=[]))
     assert [len(axes.lines) for axes in figure.axes] == [1, 1]
-    assert figure.axes[0].get_legend() is None
+    assert figure.legends == []
     assert "1% in training" in texts(figure)
 
 
@@ -91,6 +126,13 @@ def test_an_error_of_zero_is_on_a_linear_scale(tmp_path):
 def test_a_history_without_an_epoch_is_refused():
     with pytest.raises(ValueError, match="history must hold at least one epoch"):
         plot.training_curves(History([], [], [], [], [], []))
+    with pytest.raises(TypeError, match="history must be what fit returned, a History, got None"):
+        plot.training_curves(None)
+
+
+def test_figures_that_are_not_finite_are_no_hindrance(tmp_path):
+    history = History([np.inf, 0.5, np.nan], [0.5, 0.9, 0.9], [], [], [1.0] * 3, [9.0] * 3)
+    assert plot.training_curves(history, tmp_path / "curves.png").axes[0].get_ylim() == (0, 0.5)
 
 
 # ---- filters -----------------------------------------------------------------------------------------------
@@ -209,6 +251,16 @@ def test_feature_maps_leave_the_net_untouched(data):
         net.layers[1].backward(np.zeros((1, 4, 4, 3)))
 
 
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+def test_layers_that_pass_the_picture_on_are_left_out(data, backend):
+    layers = [
+        cnn.Rescaling(1 / 255), cnn.Dropout(0.5), cnn.Conv2D(2, 3), cnn.Dropout(0.5), cnn.Flatten(), cnn.Dropout(0.5),
+        cnn.Dense(CLASSES),
+    ]  # fmt: skip
+    net = cnn.Sequential(layers, input_shape=(6, 6, 1), seed=0, backend=backend)
+    assert list(panels(plot.feature_maps(net, data[0][0]))) == ["image", "conv2d_1", "dense_1"]
+
+
 @pytest.mark.parametrize("image", [np.zeros((1, 6, 6)), np.zeros((6, 5)), np.zeros((6, 6, 3)), 0])
 def test_what_is_no_image_of_the_net_is_refused(image):
     with pytest.raises(ValueError, match=r"image must have shape \(6, 6, 1\) = one image of this net"):
@@ -307,7 +359,8 @@ def test_mistakes_whose_loss_overflows_a_probability_are_still_in_order():
 def test_a_net_without_mistakes_shows_none(data, tmp_path):
     net, images = small_net(), data[0]
     figure = plot.worst_mistakes(net, images, net.predict(images), path=tmp_path / "none.png")
-    assert texts(figure) == ["worst mistakes", "0 of 0 in 40 images"]
+    assert texts(figure) == ["no mistakes", "in 40 images"]
+    assert len(figure.axes) == 1
 
 
 def test_images_of_three_channels_are_shown_in_colour():
@@ -365,6 +418,43 @@ def test_another_suffix_is_refused(draw, data, tmp_path):
 def test_a_folder_that_is_not_there_is_an_error_of_the_file_system(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         plot.training_curves(HISTORY, tmp_path / "nowhere" / "curves.svg")
+
+
+@EVERY_DRAWING
+@pytest.mark.parametrize("path", [5, b"picture.png"])
+def test_what_is_no_path_is_refused_by_the_argument_s_name(draw, data, path):
+    with pytest.raises(TypeError, match=r"path must be a str or a pathlib\.Path, got "):
+        draw(*data, path=path)
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_older_one_and_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "filters.png"
+    plot.filters(small_net(), path)
+    before = path.read_bytes()
+
+    def disk_full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", disk_full)
+    with pytest.raises(OSError, match=r"No space left on device: .*filters\.png"):
+        plot.filters(small_net(seed=1), path)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["filters.png"]
+
+
+@pytest.mark.parametrize("net", [None, "digits.safetensors", cnn.ConvolutionalNeuralNetwork])
+def test_what_is_no_net_is_refused_by_the_argument_s_name(data, net):
+    draws = (
+        lambda: plot.filters(net),
+        lambda: plot.feature_maps(net, data[0][0]),
+        lambda: plot.worst_mistakes(net, *data),
+    )
+    for draw in draws:
+        with pytest.raises(TypeError, match=r"net must be a cnn\.Sequential, got "):
+            draw()
+    with pytest.raises(TypeError, match="net_or_predictions must be"):
+        plot.confusion_matrix(net, *data)
 
 
 @EVERY_DRAWING

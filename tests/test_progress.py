@@ -1,6 +1,7 @@
 """What a fit shows: lines in a log file, a bar in a terminal or a notebook, nothing."""
 
 import os
+import re
 import subprocess
 import sys
 import types
@@ -33,12 +34,12 @@ def run_fit(mode, logs=LOGS, epochs=2):
             report.epoch_end(logs)
 
 
-def in_a_terminal(mode, during="pass"):
+def in_a_terminal(mode, during="pass", columns=100):
     """Run FIT with a terminal as its standard output; return what appeared there and the exit status."""
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
     ours, theirs = pty.openpty()
     program = FIT.format(mode=mode, during=during, logs=LOGS)
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": str(columns)}
     child = subprocess.Popen([sys.executable, "-c", program], stdout=theirs, stderr=subprocess.PIPE, env=environment)
     os.close(theirs)
     shown = b""
@@ -101,6 +102,28 @@ def test_a_terminal_gets_a_bar_and_keeps_a_line_of_every_epoch():
         assert f"{epoch}  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s" in shown
 
 
+@pytest.mark.parametrize(
+    ("columns", "bar", "figures"),
+    [
+        (100, 20, "loss 1.0000  accuracy 50.00%  N images/s  M:SS left"),
+        (80, 20, "loss 1.0000  accuracy 50.00%  M:SS left"),
+        (60, 20, "loss 1.0000  M:SS left"),
+        (40, 20, "M:SS left"),
+        (30, 10, "M:SS left"),
+    ],
+)
+def test_in_a_narrow_terminal_the_bar_and_the_time_left_stay(columns, bar, figures):
+    shown, _ = in_a_terminal("auto", "import time; time.sleep(0.3); report.step(75, 1.0, 0.5)", columns)
+    plain = re.sub(r"\x1b\[[\d;?]*\w", "", shown)
+    drawings = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.rstrip().endswith(" left")]
+    assert drawings
+    for drawing in drawings:
+        drawn, told = re.fullmatch(r"epoch \d/2 (\S+) (.*)", drawing).groups()
+        assert len(drawn) == bar
+        told = re.sub(r"\d+ images/s", "N images/s", told)
+        assert re.sub(r"\d:\d\d left", "M:SS left", told) == figures
+
+
 def test_a_dumb_terminal_gets_lines(monkeypatch):
     monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))  # noqa: SIM115
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -119,6 +142,8 @@ def test_an_interrupted_fit_leaves_the_terminal_as_it_was(mode):
 
 
 class CountingProgress:
+    console = types.SimpleNamespace(width=100)
+
     def __init__(self):
         self.drawings = []
 
@@ -136,7 +161,7 @@ def test_the_bar_is_drawn_a_few_times_a_second_however_many_steps_there_are(monk
     clock = iter(range(1_000_000))
     monkeypatch.setattr(progress, "perf_counter", lambda: next(clock) * 1e-5)
     counting = CountingProgress()
-    bar = progress.Bar(counting, epochs=2, images_per_epoch=100_000)
+    bar = progress.Bar(counting, types.SimpleNamespace(), epochs=2, images_per_epoch=100_000)
     bar.epoch_begin(1)
     for step in range(1, 100_001):  # one second
         bar.step(step, 0.5, 0.75)
@@ -156,7 +181,7 @@ def test_time_left_counts_what_came_between_the_epochs_so_far(monkeypatch):
     now = 0.0
     monkeypatch.setattr(progress, "perf_counter", lambda: now)
     counting = CountingProgress()
-    bar = progress.Bar(counting, epochs=3, images_per_epoch=100)
+    bar = progress.Bar(counting, types.SimpleNamespace(), epochs=3, images_per_epoch=100)
     bar.epoch_begin(1)
     now = 10.0
     bar.step(100, 0.5, 0.75)

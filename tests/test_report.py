@@ -188,6 +188,23 @@ def test_a_report_that_cannot_be_written_leaves_the_older_one(dense, tmp_path, m
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("net", None, TypeError, r"net must be a cnn\.Sequential, got None"),
+        ("history", {"loss": [1.0]}, TypeError, "history must be what fit returned, a History, got {'loss"),
+        ("history", History([], [], [], [], [], []), ValueError, "history must hold at least one epoch, got none"),
+        ("folder", 5, TypeError, r"folder must be a str or a pathlib\.Path, got 5"),
+    ],
+)
+def test_what_no_report_can_be_made_of_is_refused_by_the_argument_s_name(dense, tmp_path, name, value, error, message):
+    net, x, y = dense
+    given = {"folder": tmp_path / "new", "net": net, "history": None, "x_test": x, "y_test": y} | {name: value}
+    with pytest.raises(error, match=message):
+        write_report(**given)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
     ("x", "y", "message"),
     [
         (np.ones((2, 5, 5)), [0, 1], r"x_test must have shape"),

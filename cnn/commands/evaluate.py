@@ -10,8 +10,8 @@ from ..command_line import (
     DebugOption,
     JsonOption,
     ModelArgument,
-    load_data,
     load_net,
+    load_test_set,
     ordinary_output,
     print_json,
     reports_errors,
@@ -39,9 +39,9 @@ def evaluate(
     """
     net = load_net(model)
     with ordinary_output(quiet=False, as_json=as_json):
-        dataset, origin = load_data(data)
-    loss, accuracy = net.evaluate(dataset.test_images, dataset.test_labels)
-    counts = confusion(dataset.test_labels, net.predict(dataset.test_images), net.output_shape[0])
+        x, y, origin = load_test_set(net, model, data)
+    loss, accuracy = net.evaluate(x, y)
+    counts = confusion(y, net.predict(x), net.output_shape[0])
     images, errors = int(counts.sum()), int(counts.sum() - counts.trace())
     if as_json:
         figures = {"accuracy": accuracy, "loss": loss, "errors": errors, "images": images, "data": origin}

@@ -9,8 +9,19 @@ from typing import Annotated
 import typer
 
 from .. import checks
+from ..archive import Archive
 from ..checkpoint import standing
-from ..command_line import DataOption, DebugOption, ModelArgument, load_data, load_net, reports_errors
+from ..command_line import (
+    DataOption,
+    DebugOption,
+    DigitsOption,
+    ModelArgument,
+    load_data,
+    load_net,
+    load_test_set,
+    reports_errors,
+)
+from ..saving import RUN, reading
 from ..training import History
 
 plot_app = typer.Typer(
@@ -48,6 +59,7 @@ def feature_maps(
         int | None, typer.Option(min=0, metavar="N", help="Which of the test images.", show_default="0")
     ] = None,
     file: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture file instead.")] = None,
+    digits: DigitsOption = False,
     data: DataOption = None,
     output: OutputOption = Path("feature-maps.png"),
     debug: DebugOption = False,
@@ -59,17 +71,20 @@ def feature_maps(
     \b
     cnn plot feature-maps digits.safetensors
     cnn plot feature-maps digits.safetensors --image 7 -o seven.svg
-    cnn plot feature-maps digits.safetensors --file seven.png
+    cnn plot feature-maps digits.safetensors --file seven.png --digits
     """
     from ..plot import feature_maps
 
     if image is not None and file is not None:
         raise typer.BadParameter("either an image of the data set or a file", param_hint="--image, --file")
+    if digits and file is None:
+        raise typer.BadParameter("it says how to read a picture that --file has to name", param_hint="--digits")
     net = load_net(model)
     if file is not None:
         from ..datasets import load_images
 
-        (shown,) = load_images(file, checks.pair("the size of the net's images", net.input_shape[:-1], minimum=1))
+        size = checks.pair("the size of the net's images", net.input_shape[:-1], minimum=1)
+        (shown,) = load_images(file, size, digits=digits)
     else:
         images = load_data(data)[0].test_images
         if (image or 0) >= len(images):
@@ -98,8 +113,8 @@ def confusion(
     from ..plot import confusion_matrix
 
     net = load_net(model)
-    dataset, _ = load_data(data)
-    confusion_matrix(net, dataset.test_images, dataset.test_labels, output)
+    x, y, _ = load_test_set(net, model, data)
+    confusion_matrix(net, x, y, output)
     _tell(output)
 
 
@@ -123,8 +138,8 @@ def mistakes(
     from ..plot import worst_mistakes
 
     net = load_net(model)
-    dataset, _ = load_data(data)
-    worst_mistakes(net, dataset.test_images, dataset.test_labels, count, output)
+    x, y, _ = load_test_set(net, model, data)
+    worst_mistakes(net, x, y, count, output)
     _tell(output)
 
 
@@ -147,12 +162,24 @@ def curves(
     """
     from ..plot import training_curves
 
-    training_curves(_logged(run) if run.suffix.lower() == ".csv" else standing(run).history, output)
+    training_curves(_logged(run) if run.suffix.lower() == ".csv" else _saved(run), output)
     _tell(output)
 
 
 def _tell(output: Path) -> None:
     typer.echo(f"picture written to {output}")
+
+
+def _saved(path: Path) -> History:
+    """The history in a checkpoint."""
+    with reading(str(path)), Archive(str(path)) as file:
+        has_history = RUN in file.document
+    if not has_history:
+        raise ValueError(
+            f"{path} holds a net, but no history to draw: "
+            "cnn train --checkpoint FILE writes one, and so does cnn.CSVLogger"
+        )
+    return standing(path).history
 
 
 def _logged(path: Path) -> History:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,9 +13,19 @@ import cnn
 
 from .. import checks, models
 from ..checkpoint import standing
-from ..command_line import DataOption, DebugOption, JsonOption, load_data, ordinary_output, print_json, reports_errors
+from ..command_line import (
+    DataOption,
+    DebugOption,
+    JsonOption,
+    load_data,
+    one_of,
+    ordinary_output,
+    print_json,
+    reports_errors,
+)
 from ..files import checked_target
 from ..recipes import RECIPES, Recipe
+from ..threads import MOST as MOST_THREADS
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -23,38 +33,41 @@ if TYPE_CHECKING:
     from ..training import History
 
 
-class RecipeName(str, Enum):
-    """The recipes, by their names on the command line."""
-
-    fast = "fast"
-    accurate = "accurate"
-
-
-class Net(str, Enum):
-    """The nets that can be trained from the command line; the names here are those in `cnn.models`."""
-
-    tutorial = "tutorial"
-    two_conv = "two-conv"
-    lenet5 = "lenet5"
-    wide = "wide"
-
+# The nets that can be trained from the command line.
+NETS = {
+    "tutorial": models.tutorial,
+    "two-conv": models.two_conv,
+    "lenet5": models.lenet5,
+    "wide": models.wide,
+}
 
 _BY_RECIPE = "the recipe's"
+
+
+def _rate(value: float | None) -> float | None:
+    try:
+        return None if value is None else checks.number("the rate", value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @reports_errors
 def train(
     recipe: Annotated[
-        RecipeName,
+        str,
         typer.Option(
             metavar="NAME",
+            parser=one_of(RECIPES),
             help=f"How: {', '.join(f'{name} ({recipe.epochs} epochs)' for name, recipe in RECIPES.items())}.",
         ),
-    ] = RecipeName.fast,
+    ] = "fast",
     net: Annotated[
-        Net | None,
+        str | None,
         typer.Option(
-            metavar="NAME", help=f"Another net: {', '.join(net.value for net in Net)}.", show_default=_BY_RECIPE
+            metavar="NAME",
+            parser=one_of(NETS),
+            help=f"Another net: {', '.join(NETS)}.",
+            show_default=_BY_RECIPE,
         ),
     ] = None,
     epochs: Annotated[
@@ -65,11 +78,12 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
+        typer.Option(metavar="RATE", callback=_rate, help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")] = 0,
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Threads to compute with.", show_default="one a core")
+        int | None,
+        typer.Option(min=1, max=MOST_THREADS, metavar="N", help="Threads to compute with.", show_default="one a core"),
     ] = None,
     data: DataOption = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the trained net.")] = None,
@@ -100,7 +114,7 @@ def train(
         raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
     if threads is not None:
         cnn.set_num_threads(threads)
-    chosen = _chosen(RECIPES[recipe.value], net, epochs, batch_size, learning_rate)
+    chosen = _chosen(RECIPES[recipe], net, epochs, batch_size, learning_rate)
     files = Files(save, checkpoint, report)
     with ordinary_output(quiet, as_json):
         files.check()
@@ -135,20 +149,20 @@ class Files(NamedTuple):
             self.report.mkdir(parents=True, exist_ok=True)
 
     def start(self, resume: bool) -> Path | None:
-        """The checkpoint to go on from, if there is one; no training that is not finished is written over."""
+        """The checkpoint to go on from, if there is one; none is written over that is not gone on from."""
         if self.checkpoint is None or (resume and self.checkpoint.exists()):
             return self.checkpoint
         if resume:
             typer.echo(f"{self.checkpoint} is not there yet: training begins at the start")
         elif self.checkpoint.exists():
-            _check_finished(self.checkpoint)
+            raise FileExistsError(_in_the_way(self.checkpoint))
         return None
 
     def write(self, model: Sequential, dataset: Dataset, history: History, details: dict[str, Any]) -> None:
         """Save the net, write the report."""
         if self.save is not None:
             model.save(self.save)
-            typer.echo(f"net saved in {self.save}; use it: cnn predict {self.save} PICTURE...")
+            typer.echo(f"net saved in {self.save}; use it: cnn predict {shlex.quote(str(self.save))} PICTURE...")
         if self.report is not None:
             from ..report import write_report
 
@@ -164,26 +178,25 @@ class Files(NamedTuple):
         return {name: None if path is None else str(path) for name, path in given.items()}
 
 
-def _check_finished(checkpoint: Path) -> None:
+def _in_the_way(checkpoint: Path) -> str:
+    """What a file is that a training without --resume would write over, and what to do."""
     try:
         held = standing(checkpoint)
     except ValueError as error:
-        raise FileExistsError(f"{checkpoint} is there already, and is no checkpoint to replace: {error}") from error
-    if not held.finished:
-        raise FileExistsError(
-            f"{checkpoint} holds a training that has done {held.epoch} of {held.epochs} epochs: "
-            "add --resume to go on, or remove the file"
-        )
+        return f"{checkpoint} is there already, and is no checkpoint: name another file ({error})"
+    if held.finished:
+        done, resumed = f"finished with epoch {held.epoch}", "to measure its net again"
+    else:
+        done, resumed = f"done {held.epoch} of {held.epochs} epochs", "to go on"
+    return f"{checkpoint} holds a training that has {done}: add --resume {resumed}, or remove the file, or name another"
 
 
 def _chosen(
-    recipe: Recipe, net: Net | None, epochs: int | None, batch_size: int | None, learning_rate: float | None
+    recipe: Recipe, net: str | None, epochs: int | None, batch_size: int | None, learning_rate: float | None
 ) -> Recipe:
     """The recipe with what is given in place of its own."""
-    if learning_rate is not None:
-        learning_rate = checks.number("learning_rate", learning_rate)
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    given["build"] = getattr(models, net.name) if net else None
+    given["build"] = NETS[net] if net else None
     return recipe._replace(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -63,7 +63,7 @@ def load_folder(
     ImportError
         If Pillow is not installed.
     """
-    folder = Path(path).expanduser()
+    folder = Path(checks.path("path", path)).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder {folder} does not exist or is not a folder")
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
@@ -77,7 +77,12 @@ def load_folder(
     return LabelledImages(load_images(files, size, invert), np.array(labels, np.uint8), classes)
 
 
-def load_images(paths: Paths, size: int | tuple[int, int] = (28, 28), invert: bool | Literal["auto"] = "auto") -> Array:
+def load_images(
+    paths: Paths,
+    size: int | tuple[int, int] = (28, 28),
+    invert: bool | Literal["auto"] = "auto",
+    digits: bool = False,
+) -> Array:
     """Load pictures from files and folders, in the order of `image_files`.
 
     Parameters
@@ -85,6 +90,9 @@ def load_images(paths: Paths, size: int | tuple[int, int] = (28, 28), invert: bo
     paths : str or path-like, or several
     size, invert
         As for `load_folder`.
+    digits : bool
+        Lay each picture out as MNIST lays out its digits, whatever its margins: cropped to the ink, the longer side
+        scaled to 20 of 28 pixels, the centre of mass in the middle, from paper at 0 to ink at 255.
 
     Returns
     -------
@@ -101,7 +109,7 @@ def load_images(paths: Paths, size: int | tuple[int, int] = (28, 28), invert: bo
     if invert not in (True, False, "auto"):
         raise ValueError(f'invert must be True, False or "auto", got {invert!r}')
     inverted = None if invert == "auto" else bool(invert)
-    return np.stack([read_picture(file, (height, width), inverted) for file in image_files(paths)])
+    return np.stack([read_picture(file, (height, width), inverted, digits) for file in image_files(paths)])
 
 
 def image_files(paths: Paths) -> list[Path]:
@@ -114,7 +122,9 @@ def image_files(paths: Paths) -> list[Path]:
     ValueError
         If there is no picture.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not isinstance(paths, str | os.PathLike | Iterable):
+        raise TypeError(f"paths must be a str or a pathlib.Path, or several, got {paths!r}")
+    given = [checks.path("paths", path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     files: list[Path] = []
     for path in (Path(path).expanduser() for path in given):
         if path.is_dir():
@@ -124,7 +134,7 @@ def image_files(paths: Paths) -> list[Path]:
         else:
             raise FileNotFoundError(f"{path} does not exist, or is neither a file nor a folder")
     if not files:
-        raise ValueError(f"paths must name pictures, got none: {', '.join(map(str, given)) or 'nothing'}")
+        raise ValueError(f"paths must name pictures, got none: {', '.join(given) or 'nothing'}")
     return files
 
 

@@ -51,17 +51,21 @@ def load_file(folder: Path, file: str) -> Array:
     return array
 
 
-def checked(dataset: Dataset) -> Dataset:
-    """`dataset`; ValueError where images and labels differ in number, or images in size."""
+def checked(dataset: Dataset, folder: Path) -> Dataset:
+    """`dataset`, which is in `folder`; ValueError for no images, or where they differ in size, or labels in number."""
     train, train_of, test, test_of = dataset
     for images_file, images, labels_file, labels in (
         (TRAIN_IMAGES, train, TRAIN_LABELS, train_of),
         (TEST_IMAGES, test, TEST_LABELS, test_of),
     ):
         if len(images) != len(labels):
-            raise ValueError(f"{images_file} holds {len(images)} images, but {labels_file} {len(labels)} labels")
+            raise ValueError(
+                f"{folder}: {images_file} holds {len(images)} images, but {labels_file} {len(labels)} labels"
+            )
+        if not images.size:
+            raise ValueError(f"{folder}: {images_file} holds no images, got shape {images.shape}")
     if train.shape[1:] != test.shape[1:]:
-        raise ValueError(f"training images are {train.shape[1:]} pixels, test images {test.shape[1:]}")
+        raise ValueError(f"{folder}: training images are {train.shape[1:]} pixels, test images {test.shape[1:]}")
     return dataset
 
 

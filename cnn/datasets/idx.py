@@ -56,7 +56,7 @@ def load_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndar
     OSError
         If the file cannot be read.
     """
-    path = Path(path)
+    path = Path(checks.path("path", path))
     with path.open("rb") as file:
         compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0)
@@ -89,7 +89,7 @@ def save_idx(path: str | os.PathLike[str], array: Any) -> None:
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
+    path = Path(checks.path("path", path))
     array = checks.array("array", array)
     codes = {np.dtype(element).newbyteorder("="): code for code, element in ELEMENT_TYPES.items()}
     element = array.dtype.newbyteorder("=")

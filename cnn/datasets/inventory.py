@@ -144,7 +144,7 @@ def _of_folder(folder: Path) -> Report:
             problems[file] = str(error)
     if len(arrays) == len(form.FILES):
         try:
-            form.checked(Dataset(*arrays))
+            form.checked(Dataset(*arrays), folder)
         except ValueError as error:
             problems["together"] = str(error)
     return Report("Data set in MNIST's form", folder, problems)

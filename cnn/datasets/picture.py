@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from .form import Array
+from .layout import BOX, CANVAS, centred
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,9 +22,11 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", "
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 MIDDLE_GREY = 127.5
+FAINTEST = 25  # difference from the paper that the darkest ink of a digit has at least
+EDGE = 1 / 3  # of the darkest ink: what is fainter is taken for paper, where a digit is looked for
 
 
-def read_picture(path: Path, size: tuple[int, int], invert: bool | None) -> Array:
+def read_picture(path: Path, size: tuple[int, int], invert: bool | None, digit: bool = False) -> Array:
     """The picture in a file as uint8 (height, width) = `size`, shrunk or grown to fit, its border's grey around it.
 
     Transparency lies on white; of an animation the first frame counts; a photograph is turned as its camera says.
@@ -35,6 +38,8 @@ def read_picture(path: Path, size: tuple[int, int], invert: bool | None) -> Arra
         Height, width.
     invert : bool or None
         Make dark light; None for a picture whose border is mostly lighter than the middle grey.
+    digit : bool
+        Lay its ink out as MNIST does, before it is made to fit.
 
     Raises
     ------
@@ -50,7 +55,7 @@ def read_picture(path: Path, size: tuple[int, int], invert: bool | None) -> Arra
             grey = _grey(_decode(file))
             if invert or (invert is None and _border(grey) > MIDDLE_GREY):
                 grey = 255 - grey
-            return _fit(grey, size)
+            return _fit(_laid_out(grey) if digit else grey, size)
         except (ImportError, MemoryError):
             raise
         except Exception as error:  # what decoders raise for a damaged file is not limited to OSError and ValueError
@@ -91,6 +96,25 @@ def _grey(image: Image) -> Array:
 
 def _border(grey: Array) -> float:
     return float(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
+
+
+def _laid_out(grey: Array) -> Array:
+    """The ink of a picture, from 0 to 255, where MNIST would have it; the border is taken for paper."""
+    from PIL import Image
+
+    ink = grey - np.minimum(_border(grey), grey)
+    darkest = ink.max()
+    if darkest < FAINTEST:
+        raise ValueError(f"it shows no ink: nothing differs by {FAINTEST} greys from its border")
+    inked = ink > EDGE * darkest
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * (255 / darkest)
+    height, width = (max(1, round(BOX * side / max(digit.shape))) for side in digit.shape)
+    canvas = np.zeros((1, CANVAS, CANVAS), np.uint8)
+    top, left = (CANVAS - height) // 2, (CANVAS - width) // 2
+    scaled = Image.fromarray(np.rint(digit).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    canvas[0, top : top + height, left : left + width] = np.asarray(scaled)
+    return centred(canvas)[0]
 
 
 def _fit(grey: Array, size: tuple[int, int]) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import checks
 from . import form
 from .download import DownloadError, download
 from .form import Array, Dataset
@@ -30,7 +31,8 @@ class Source(NamedTuple):
 
 def load(source: Source, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """The whole data set, from the place that `named_folder` says or else from the cache."""
-    return form.checked(Dataset(*load_files(source, form.FILES, data_dir)))
+    dataset = Dataset(*load_files(source, form.FILES, data_dir))
+    return form.checked(dataset, named_folder(source, data_dir) or cache_folder(source))
 
 
 def load_files(source: Source, files: Iterable[str], data_dir: str | os.PathLike[str] | None = None) -> list[Array]:
@@ -49,8 +51,8 @@ def named_folder(source: Source, data_dir: str | os.PathLike[str] | None = None)
 
     It is `data_dir`, or else the folder in CNN_DATA_DIR, or of that the data set's sub-folder, if there is one.
     """
-    if data_dir:
-        return Path(data_dir).expanduser()
+    if data_dir is not None:
+        return Path(checks.path("data_dir", data_dir)).expanduser()
     variable = os.environ.get("CNN_DATA_DIR")
     if not variable:
         return None

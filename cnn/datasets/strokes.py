@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import checks
 from .form import Array, Dataset
+from .layout import BOX, CANVAS, SIZE, centred
 from .skeletons import SKELETONS
 
 SPACING = 4.0  # of the points where the pen leaves ink, in per cent of the height: 0.8 pixels, more or less
@@ -34,9 +35,6 @@ PRESS = 0.2  # of the factor on the line's width at a joint
 RAGGED = 0.12  # of the one at a point, which makes outlines uneven
 BLUR = 0.03  # mean growth of the soft edge, which is a pixel wide where nothing blurs it
 
-SIZE = 28  # pixels: the side of an image,
-BOX = 20  # and of the square that the digit fills
-CANVAS = 2 * SIZE - BOX  # of what is drawn on: every image that is cut out of it shows the whole box
 REACH = 3  # pixels on each side of the nearest one where a point may leave ink
 THINNEST = 3.5  # per cent of the height: the least radius of the pen
 BROADEST = 2.9  # pixels: its largest, which leaves half a soft edge within reach
@@ -154,7 +152,8 @@ def _draw(path: Path, n: int, rng: np.random.Generator) -> Array:
     soft = 1 + BLUR * _normal(rng, n) ** 2
     x, y, radius = _write(path, n, rng)
     x, y, radius = _fit(x, y, radius, soft)
-    return _centre(np.clip(_depth(x, y, radius) / soft[:, None, None] + np.float32(0.5), 0, 1))
+    ink = np.clip(_depth(x, y, radius) / soft[:, None, None] + np.float32(0.5), 0, 1)
+    return centred(np.rint(255 * ink).astype(np.uint8))
 
 
 def _write(path: Path, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -222,19 +221,6 @@ def _depth(x: Array, y: Array, radius: Array) -> Array:
         pixels = centre[point][:, None] + window
         depth[pixels] = np.maximum(depth[pixels], radius[point][:, None] - distance)
     return depth.reshape(n, CANVAS, CANVAS)
-
-
-def _centre(ink: Array) -> Array:
-    """Images uint8 of canvases with ink from 0 to 1, cut out so that the centre of mass is at pixel (14, 14)."""
-    grey = np.rint(255 * ink).astype(np.uint8)
-    windows = []
-    for axis in (2, 1):
-        profile = grey.sum(axis=axis, dtype=np.int64)
-        centre = (profile * np.arange(CANVAS)).sum(axis=1) / profile.sum(axis=1)
-        first = np.clip(np.rint(centre).astype(np.int64) - SIZE // 2, 0, CANVAS - SIZE)
-        windows.append(first[:, None] + np.arange(SIZE))
-    rows, columns = windows
-    return grey[np.arange(len(grey))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Array:

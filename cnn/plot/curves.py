@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from ..training import History
+from .arguments import checked_history
 from .style import GREY, NAVY, ORANGE, PALE, SMALL, WIDTH, Picture, heading
 
-if TYPE_CHECKING:
-    from ..network import History
-
+_LEFT = 0.58  # of the first panel
 _MARKED = 30  # epochs; more would be a row of marks
 _LOG_FROM = 3  # times the smallest value
+_MOST_TICKS = 9  # of a log scale
 
 
 def training_curves(history: History, path: str | PathLike[str] | None = None) -> Picture:
     """Loss and error over the epochs, in training and in validation.
 
     The error is what is missing of the accuracy, in percent: near 99 % it shows what an accuracy hides. A panel has
-    a log scale where its values span more than a factor of three.
+    a log scale, and says so, where its values span more than a factor of three.
 
     Parameters
     ----------
@@ -36,34 +38,42 @@ def training_curves(history: History, path: str | PathLike[str] | None = None) -
 
     Raises
     ------
-    ValueError
-        A history without an epoch; a path with another suffix.
+    TypeError, ValueError
+        What is no history; one without an epoch; a path with another suffix.
+    OSError
+        The file cannot be written; an older one is still there.
     """
-    if not history.loss:
-        raise ValueError("history must hold at least one epoch, got none")
+    history = checked_history(history)
     errors, val_errors = ([100 * (1 - accuracy) for accuracy in of] for of in (history.accuracy, history.val_accuracy))
-    picture = Picture(WIDTH, 2.3)
-    loss = _panel(picture, 0.48, "loss", "", history.loss, history.val_loss)
-    _panel(picture, 2.85, "error", "%", errors, val_errors)
+    key = 0.24 if history.val_loss else 0.0  # height, above the panels: no line runs there
+    height = key + 2.3
+    picture = Picture(WIDTH, height)
+    loss = _panel(picture, (_LEFT, key + 0.3), "loss", "", history.loss, history.val_loss)
+    _panel(picture, (2.78, key + 0.3), "error", "%", errors, val_errors)
     if history.val_loss:
-        loss.legend(frameon=False, fontsize=SMALL, labelcolor=GREY, loc="upper right", handlelength=1.8)
+        picture.legend(
+            handles=loss.lines, loc="upper left", bbox_to_anchor=(_LEFT / WIDTH, 1 - 0.07 / height), borderaxespad=0,
+            borderpad=0, ncols=2, frameon=False, fontsize=SMALL, labelcolor=GREY, handlelength=3,
+        )  # fmt: skip
     return picture.write(path)
 
 
-def _panel(picture: Picture, left: float, name: str, unit: str, training: list[float], validation: list[float]) -> Axes:
-    axes = picture.panel(left, 0.3, 1.65, 1.55)
+def _panel(
+    picture: Picture, place: tuple[float, float], name: str, unit: str, training: list[float], validation: list[float]
+) -> Axes:
+    axes = picture.panel(*place, 1.55, 1.55)
     mark = "o" if len(training) <= _MARKED else ""
     epochs = range(1, len(training) + 1)
     axes.plot(
         epochs, training, color=ORANGE, linewidth=1.4, linestyle=(0, (4, 1.5)), marker=mark, markersize=3.5,
-        markerfacecolor="white", label="training",
+        markerfacecolor="white", label="training", clip_on=False,
     )  # fmt: skip
     if validation:
         axes.plot(
             epochs[-len(validation) :], validation, color=NAVY, linewidth=1.8, marker=mark, markersize=3.5,
-            label="validation",
+            label="validation", clip_on=False,
         )  # fmt: skip
-    _scale(axes, [*training, *validation], unit)
+    _scale(axes, [value for value in (*training, *validation) if math.isfinite(value)] or [0.0], unit)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", fontsize=SMALL, color=GREY, labelpad=2)
     axes.grid(True, color=PALE, linewidth=0.8)
@@ -71,16 +81,38 @@ def _panel(picture: Picture, left: float, name: str, unit: str, training: list[f
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(True)
     last, where = (validation[-1], "validation") if validation else (training[-1], "training")
-    heading(axes, name, f"{last:.3g}{unit} in {where}")
+    told = f"{round(last, 3):g}" if unit and last < 0.1 else f"{last:.3g}"  # there is no room for more
+    heading(axes, name, f"{told}{unit} in {where}")
     return axes
 
 
 def _scale(axes: Axes, values: list[float], unit: str) -> None:
-    if min(values) > 0 and max(values) > _LOG_FROM * min(values):
+    """A scale from tick to tick, with all values between the first and the last."""
+    low, high = min(values), max(values)
+    if low > 0 and high > _LOG_FROM * low:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylabel("log scale", fontsize=SMALL, color=GREY, labelpad=2)
+        ticks = _log_ticks(low, high)
     else:
-        axes.set_ylim(0, 1.08 * max(values) or 1)
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}{unit}")
+        ticks = list(MaxNLocator(5).tick_values(0, high or 1))
+    axes.set_ylim(ticks[0], ticks[-1])
+    axes.set_yticks(ticks, [f"{tick:g}{unit}" for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """From the last one below to the first one above: 1, 2 and 5 of each decade if these are few enough, or only 1."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = _between(low, high, (float(f"{m}e{e}") for e in range(first - 1, last + 1) for m in (1, 2, 5)))
+    if len(ticks) <= _MOST_TICKS:
+        return ticks
+    step = -(-(last - first) // (_MOST_TICKS - 1))
+    return [float(f"1e{e}") for e in range(first, last + step, step)]
+
+
+def _between(low: float, high: float, ticks: Iterable[float]) -> list[float]:
+    """Those of rising ticks that are needed to have `low` and `high` between them."""
+    ticks = list(ticks)
+    first = max(i for i, tick in enumerate(ticks) if tick <= low)
+    last = min(i for i, tick in enumerate(ticks) if tick >= high)
+    return ticks[first : last + 1]

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .. import checks
-from ..layers import Conv2D, Flatten, Rescaling
+from ..layers import Conv2D, Dropout, Flatten, Rescaling
+from .arguments import checked_net
 from .style import DIGITS, FAINT, MARGIN, NAVY, SIGNED, WIDTH, Picture, cells, heading, largest, tile
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _MAPS_A_ROW = 8
 _ROOM = WIDTH - 2 * MARGIN
 _SCALE = 0.6  # width of the scale of kernels, with its numbers
 _HEAD, _GAP = 0.24, 0.12  # heights: of a heading, and between two layers
+_PASSING_ON = Rescaling, Flatten, Dropout  # layers that only pass the picture on in a prediction
 
 
 def filters(net: Sequential, path: str | PathLike[str] | None = None) -> Picture:
@@ -41,9 +43,14 @@ def filters(net: Sequential, path: str | PathLike[str] | None = None) -> Picture
 
     Raises
     ------
+    TypeError
+        What is no net; a path that is none.
     ValueError
         A net without a convolution; a path with another suffix.
+    OSError
+        The file cannot be written; an older one is still there.
     """
+    net = checked_net(net)
     names = net._names()
     convolutions = [(name, of) for name, of in zip(names, net.layers, strict=True) if isinstance(of, Conv2D)]
     if not convolutions:
@@ -91,7 +98,8 @@ def feature_maps(net: Sequential, image, path: str | PathLike[str] | None = None
     """What each layer makes of one image, down to the probabilities of the classes.
 
     The outputs of a layer have one scale: white is zero, blue above it, orange below. Of a layer with more than 16
-    channels the first 16 are shown. Layers that only pass the picture on (`Rescaling`, `Flatten`) are left out.
+    channels the first 16 are shown. Layers that only pass the picture on in a prediction (`Rescaling`, `Flatten`,
+    `Dropout`) are left out.
 
     Parameters
     ----------
@@ -108,8 +116,11 @@ def feature_maps(net: Sequential, image, path: str | PathLike[str] | None = None
     Raises
     ------
     TypeError, ValueError
-        What is no image of this net; a path with another suffix.
+        What is no net, or no image of this net; a path with another suffix.
+    OSError
+        The file cannot be written; an older one is still there.
     """
+    net = checked_net(net)
     image = _one_image(net, image)
     outputs = [("image", image), *_outputs(net, image)]
     rows = [-(-min(of.shape[2], MOST_MAPS) // _MAPS_A_ROW) if of.ndim == 3 else 0 for _, of in outputs]
@@ -140,7 +151,7 @@ def _outputs(net: Sequential, image: np.ndarray) -> list[tuple[str, np.ndarray]]
     outputs, x = [], image[None]
     for name, layer in zip(net._names(), net.layers, strict=True):
         y = layer.forward(x, training=False)
-        if not isinstance(layer, Rescaling | Flatten) and not np.may_share_memory(x, y):  # if so, it did nothing
+        if not isinstance(layer, _PASSING_ON):
             outputs.append((name, y[0]))
         x = y
     return outputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +11,9 @@ from matplotlib.patches import Rectangle
 
 from .. import checks
 from ..confusion import confusion
+from ..network import Sequential
+from .arguments import checked_net
 from .style import DIGITS, ERRORS, GREY, INK, LETTERS, MARGIN, PALE, SMALL, WIDTH, Picture, heading
-
-if TYPE_CHECKING:
-    from ..network import Sequential
 
 MOST_CLASSES = 100  # whose counts are still to be read
 _A_ROW = 5
@@ -45,6 +44,8 @@ def confusion_matrix(net_or_predictions: Any, x, y, path: str | PathLike[str] | 
     ------
     TypeError, ValueError
         What is no images or labels; none at all; more than 100 classes; a path with another suffix.
+    OSError
+        The file cannot be written; an older one is still there.
     """
     counts = _counts(net_or_predictions, x, y)
     classes = len(counts)
@@ -61,7 +62,7 @@ def confusion_matrix(net_or_predictions: Any, x, y, path: str | PathLike[str] | 
 
 def _counts(net_or_predictions: Any, x, y) -> np.ndarray:
     """How many images of each class (rows) are read as which (columns)."""
-    if hasattr(net_or_predictions, "predict"):
+    if isinstance(net_or_predictions, Sequential):
         net, x = net_or_predictions, net_or_predictions._images("x", x)
         y, classes = net._labels("y", y, len(x)), net.output_shape[0]
         predictions = net.predict(x)
@@ -142,8 +143,11 @@ def worst_mistakes(net: Sequential, x, y, count=25, path: str | PathLike[str] | 
     Raises
     ------
     TypeError, ValueError
-        What is no images or labels; a net whose inputs are no images; a path with another suffix.
+        What is no net, images or labels; a net whose inputs are no images; a path with another suffix.
+    OSError
+        The file cannot be written; an older one is still there.
     """
+    net = checked_net(net)
     count = checks.integer("count", count, minimum=1)
     if len(net.input_shape) != 3:
         raise ValueError(f"net must take images (height, width, channels), and takes inputs of shape {net.input_shape}")
@@ -153,9 +157,12 @@ def worst_mistakes(net: Sequential, x, y, count=25, path: str | PathLike[str] | 
     labels = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(labels != y)
     worst = wrong[np.argsort(-losses[wrong], kind="stable")][:count]
-    picture = Picture(WIDTH, 0.42 + 1.32 * max(1, -(-len(worst) // _A_ROW)))
+    picture = Picture(WIDTH, 0.42 + 1.32 * -(-len(worst) // _A_ROW))
     title = picture.panel(MARGIN, 0.28, WIDTH - 2 * MARGIN, 0.01)
-    heading(title, "worst mistakes", f"{len(worst):,} of {len(wrong):,} in {len(x):,} images")
+    if len(worst):
+        heading(title, "worst mistakes", f"{len(worst):,} of {len(wrong):,} in {len(x):,} images")
+    else:
+        heading(title, "no mistakes", f"in {len(x):,} images")
     note: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "size": SMALL, "ha": "center"}
     for place, i in enumerate(worst):
         axes = picture.panel(MARGIN + 0.89 * (place % _A_ROW), 0.52 + 1.32 * (place // _A_ROW), 0.84, 0.84)

@@ -8,8 +8,8 @@ in any thread, leaves a user's own plots alone, and looks the same whatever thei
 from __future__ import annotations
 
 import io
+import os
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from .. import checks
+from ..files import write_atomically
 
 INK, GREY, FAINT, PALE = "#25313d", "#5c6a77", "#b9c2cb", "#edf0f3"
 NAVY, ORANGE = "#17406d", "#d9772b"
@@ -52,12 +55,13 @@ class Picture(Figure):
         return axes
 
     def write(self, path: str | PathLike[str] | None) -> Picture:
-        """Save it as PNG or SVG if there is a path; the picture itself."""
+        """Save it as PNG or SVG, whole or not at all, if there is a path; the picture itself."""
         if path is not None:
-            suffix = Path(path).suffix.lower()
+            path = checks.path("path", path)
+            suffix = os.path.splitext(path)[1].lower()
             if suffix not in _SUFFIXES:
-                raise ValueError(f"path must end in {' or '.join(_SUFFIXES)}, got {str(path)!r}")
-            Path(path).write_bytes(self.encoded(suffix[1:]))
+                raise ValueError(f"path must end in {' or '.join(_SUFFIXES)}, got {path!r}")
+            write_atomically(path, self.encoded(suffix[1:]))
         return self
 
     def encoded(self, kind: str) -> bytes:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..command_line import DebugOption, JsonOption, print_json, reports_errors
-from . import form, inventory, published, strokes
-from .idx import save_idx
+from ..command_line import DebugOption, JsonOption, one_of, print_json, reports_errors
+from ..datasets import form, inventory, published
+from ..datasets.idx import save_idx
+from ..datasets.named import STROKES
+from ..datasets.strokes import load_strokes
 
 data_app = typer.Typer(
     name="data",
@@ -19,18 +20,12 @@ data_app = typer.Typer(
     rich_markup_mode=None,
 )
 
+export_app = typer.Typer(
+    name="export", help="Write generated data sets as files.", no_args_is_help=True, rich_markup_mode=None
+)
+data_app.add_typer(export_app)
 
-class Published(str, Enum):
-    """The data sets that can be downloaded, by their names on the command line."""
-
-    mnist = "mnist"
-    fashion_mnist = "fashion-mnist"
-
-
-class Generated(str, Enum):
-    """The data sets that are generated."""
-
-    strokes = "strokes"
+PUBLISHED = [source.name for source in inventory.sources()]
 
 
 @data_app.command("list")
@@ -46,19 +41,19 @@ def list_(as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """
     holdings = [inventory.holding(source) for source in inventory.sources()]
     if as_json:
-        print_json([*(held.as_dict() for held in holdings), {"name": Generated.strokes, "found": "generated"}])
+        print_json([*(held.as_dict() for held in holdings), {"name": STROKES, "found": "generated"}])
         return
     for held in holdings:
         size = f"{held.size / 1e6:.1f} MB" if held.paths else "-"
         typer.echo(f"{held.source.name:<14} {size:>8}  {held.describe()}")
-    typer.echo(f"{Generated.strokes.value:<14} {'-':>8}  generated digits: cnn data export strokes DIR")
+    typer.echo(f"{STROKES:<14} {'-':>8}  generated digits: cnn data export strokes DIR")
 
 
 @data_app.command()
 @reports_errors
 def fetch(
     name: Annotated[
-        Published, typer.Argument(metavar="NAME", help=f"Which: {', '.join(name.value for name in Published)}.")
+        str, typer.Argument(metavar="NAME", parser=one_of(PUBLISHED), help=f"Which: {', '.join(PUBLISHED)}.")
     ],
     debug: DebugOption = False,
 ) -> None:
@@ -70,7 +65,7 @@ def fetch(
     cnn data fetch mnist
     cnn data fetch fashion-mnist
     """
-    (source,) = (source for source in inventory.sources() if source.name == name.value)
+    (source,) = (source for source in inventory.sources() if source.name == name)
     downloaded = inventory.fetch(source)
     folder = published.cache_folder(source)
     typer.echo(f"{source.title}: {downloaded} of {len(form.FILES)} files downloaded, all verified, in {folder}")
@@ -113,14 +108,13 @@ def verify(
         raise typer.Exit(1)
 
 
-@data_app.command()
+@export_app.command(STROKES)
 @reports_errors
-def export(
-    name: Annotated[Generated, typer.Argument(metavar="NAME", help="Which: strokes.")],
+def export_strokes(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the four files into.")],
-    train: Annotated[int, typer.Option(min=0, metavar="N", help="Training images.")] = 60_000,
-    test: Annotated[int, typer.Option(min=0, metavar="N", help="Test images.")] = 10_000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the digits.")] = 0,
+    train: Annotated[int, typer.Option(min=1, metavar="N", help="Training images.")] = 60_000,
+    test: Annotated[int, typer.Option(min=1, metavar="N", help="Test images.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the digits.")] = 0,
     debug: DebugOption = False,
 ) -> None:
     """Write generated digits as four files in MNIST's form.
@@ -136,7 +130,7 @@ def export(
         present = form.find(folder, file)
         if present is not None:
             raise FileExistsError(f"{present} exists already, and is not replaced; name another folder")
-    dataset = strokes.load_strokes(train=train, test=test, seed=seed)
+    dataset = load_strokes(train=train, test=test, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     for file, array in zip(form.FILES, dataset, strict=True):
         save_idx(folder / f"{file}.gz", array)
