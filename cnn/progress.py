@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Drawing takes milliseconds from a core that should be training; four times a second is enough to follow.
 SECONDS_BETWEEN_DRAWINGS = 0.25
-BAR = 20  # characters
+BAR, SHORT_BAR = 20, 6  # characters
 
 
 class Report(Protocol):
@@ -153,7 +153,7 @@ class Live(Silence):
 class Bar(Live):
     """Draws a bar that fills once an epoch, and prints a line above it at the end of each.
 
-    Where the terminal is narrow, figures are left out; where it is narrower still, the bar becomes shorter.
+    Where the terminal is narrow, the bar becomes shorter; where it is narrower still, figures are left out.
     """
 
     def __init__(self, progress: Progress, bar: BarColumn, epochs: int, images_per_epoch: int) -> None:
@@ -168,7 +168,7 @@ class Bar(Live):
     def draw(self, images_seen: int, figures: Sequence[str]) -> None:
         room = self.progress.console.width - len(self.title()) - len(" ") - len(" ")
         shown = list(figures)
-        while len(shown) > 1 and BAR + len("  ".join(shown)) > room:
+        while len(shown) > 1 and SHORT_BAR + len("  ".join(shown)) > room:
             del shown[-2]
         text = "  ".join(shown)
         self.bar.bar_width = max(1, min(BAR, room - len(text)))

@@ -170,6 +170,16 @@ def test_an_elastic_field_is_smooth_and_has_the_deviation_asked_for(dtype):
     assert np.corrcoef(field[:, 5, 5, 0], field[:, 5, 6, 0])[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 20, 28])
+def test_an_elastic_field_bends_both_halves_of_an_image_alike(size):
+    warp = cnn.Augment(elastic=1).warp((size, size + 3, 1), np.dtype("float64"))
+    # Knots in reverse order give the field in reverse order; a weight is a dozen roundings, of numbers below 30.
+    tolerance = 12 * 30 * np.finfo(float).eps
+    for weights in (warp.rows, warp.columns):
+        np.testing.assert_allclose(weights, weights[::-1, ::-1], rtol=0, atol=tolerance)
+        assert np.ptp(weights) > 0.1
+
+
 def test_noise_has_the_deviation_asked_for_and_is_another_in_every_pixel(implementation, dtype):
     x = np.full((50, 20, 21, 2), 100, np.uint8)
     noise = warped(implementation, x, {"noise": 7}, dtype).astype(np.float64) - 100

@@ -371,22 +371,75 @@ def test_a_path_that_is_none_is_a_type_error():
 # ---- TensorBoard -----------------------------------------------------------------------------------------------
 
 
-def test_the_figures_are_written_for_tensorboard(tmp_path):
-    pytest.importorskip("tensorboardX")
+def events(path) -> list:
+    """What a file of TensorBoard holds."""
     from tensorboardX.proto.event_pb2 import Event
 
-    history = fitted(small(), [cnn.TensorBoard(tmp_path / "log")], validation_data=data(8, 1))
-    (path,) = (tmp_path / "log").iterdir()
-    content, scalars, at = path.read_bytes(), {}, 0
+    content, held, at = path.read_bytes(), [], 0
     while at < len(content):  # records: length, its checksum, the event, its checksum
         length = int.from_bytes(content[at : at + 8], "little")
-        event = Event.FromString(content[at + 12 : at + 12 + length])
+        held.append(Event.FromString(content[at + 12 : at + 12 + length]))
+        at += length + 16
+    return held
+
+
+def test_the_figures_are_written_for_tensorboard(tmp_path):
+    pytest.importorskip("tensorboardX")
+    history = fitted(small(), [cnn.TensorBoard(tmp_path / "log")], validation_data=data(8, 1))
+    (path,) = (tmp_path / "log").iterdir()
+    scalars = {}
+    for event in events(path):
+        assert not event.HasField("session_log")  # there is nothing to take back
         for value in event.summary.value:
             scalars.setdefault(value.tag, []).append((event.step, value.simple_value))
-        at += length + 16
     assert scalars.keys() == {*history._fields, "learning_rate"}
     for name, figures in history._asdict().items():
         assert scalars[name] == list(enumerate(np.float32(figures).tolist(), start=1))
+
+
+class Failing(cnn.Callback):
+    def on_epoch_end(self, net, logs):
+        if logs["epoch"] == 3:
+            raise ZeroDivisionError
+
+
+def test_epochs_that_a_resumed_fit_does_again_are_taken_back(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    checkpoint = cnn.Checkpoint(tmp_path / "checkpoint", every=2)
+    with pytest.raises(ZeroDivisionError):
+        fitted(small(), [cnn.TensorBoard(tmp_path / "killed"), checkpoint, Failing()])
+    fitted(small(), [cnn.TensorBoard(tmp_path / "resumed"), checkpoint], resume=tmp_path / "checkpoint")
+    (path,) = (tmp_path / "resumed").iterdir()
+    assert [event.step for event in events(path) if event.session_log.status == SessionLog.START] == [3]
+    assert {event.step for event in events(path) if event.summary.value} == {3, 4}
+
+
+def test_a_file_that_a_failed_fit_left_open_is_closed_by_the_next_one(tmp_path, monkeypatch):
+    class Writer:
+        are_open = 0
+
+        def __init__(self, log_dir, purge_step):
+            Writer.are_open += 1
+
+        def add_scalar(self, name, value, step):
+            pass
+
+        def flush(self):
+            pass
+
+        def close(self):
+            Writer.are_open -= 1
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
+    board = cnn.TensorBoard(tmp_path / "log")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fitted(small(), [board, Failing()])
+        assert Writer.are_open == 1
+    fitted(small(), [board])
+    assert Writer.are_open == 0
 
 
 def test_without_tensorboardx_the_error_says_what_to_install(tmp_path, monkeypatch):

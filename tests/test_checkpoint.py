@@ -478,22 +478,34 @@ def test_a_fit_of_another_net_does_not_go_on_and_says_where_it_differs(path):
         fitted(small(backend="numpy"), resume=path)
 
 
-def test_schedules_are_told_apart_by_their_attributes(path):
+def test_generators_are_told_apart_by_their_states(path):
+    killed(path, 3, seed=np.random.default_rng(5))
+    with pytest.raises(ValueError, match=r"had another seed$"):
+        fitted(small(), seed=np.random.default_rng(6), resume=path)
+    assert len(fitted(small(), seed=np.random.default_rng(5), resume=path).loss) == 6
+
+
+def test_schedules_are_told_apart_by_their_public_attributes(path):
     class Own:
         def __init__(self, rates):
-            self.rates, self._cache = rates, {}
+            self.rates, self._asked = rates, 0
 
         def at(self, done, epochs):
+            self._asked += 1
             return self.rates[np.asarray(done, int)]
 
-    def fit(rates, **options):
-        return small().fit(*data(), epochs=3, seed=0, progress=False, optimizer=cnn.SGD(Own(rates)), **options)
+    def fit(schedule, **options):
+        return small().fit(*data(), epochs=3, seed=0, progress=False, optimizer=cnn.SGD(schedule), **options)
 
+    rates = np.array([0.1, 0.2])
+    schedule = Own(rates)
     with pytest.raises(Killed):
-        fit(np.array([0.1, 0.2]), callbacks=[cnn.Checkpoint(path), Kill(2)])
-    assert len(fit(np.array([0.1, 0.2]), resume=path).loss) == 3
-    with pytest.raises(ValueError, match=r"had optimizer\.learning_rate\.rates \[0\.1, 0\.2\], not|another"):
-        fit(np.array([0.1, 0.3]), resume=path)
+        fit(schedule, callbacks=[cnn.Checkpoint(path), Kill(2)])
+    assert len(fit(schedule, resume=path).loss) == 3
+    # Other numbers; the same bytes in another shape, and of another dtype.
+    for other in (np.array([0.1, 0.3]), rates[None], rates.view(np.int64)):
+        with pytest.raises(ValueError, match=r"had another optimizer\.learning_rate\.rates$"):
+            fit(Own(other), resume=path)
 
 
 # ---- what is no checkpoint -------------------------------------------------------------------------------------
@@ -561,6 +573,9 @@ CRAFTED = {
     "an epoch that is true": with_entries(epoch=True),
     "an epoch that is text": with_entries(epoch="3"),
     "an epoch after the end": with_entries(epoch=99),
+    "an epoch after the end, with its figures": lambda d, t: (
+        d.update(epoch=7), t.update({name: np.zeros(7) for name in t if name.startswith("run/history/")})
+    ),
     "an epoch before the beginning": with_entries(epoch=-1),
     "negative steps": with_entries(steps=-1),
     "a generator of another kind": with_entries(generator=np.random.MT19937(0).state | {"state": 3}),
@@ -582,6 +597,7 @@ CRAFTED = {
     "figures that nobody knows": with_tensor("run/history/more", np.zeros(3)),
     "no weights": without("dense_1.weights"),
     "weights of another size": with_tensor("dense_1.weights", np.zeros((3, 3), np.float32)),
+    "weights of a layer that there is not": with_tensor("dense_2.weights", np.zeros((4, 4), np.float32)),
 }  # fmt: skip
 
 

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from cnn.datasets import Dataset, form, load_digits, load_fashion_mnist, load_mnist, mnist, published, save_idx
+from cnn.datasets import (
+    Dataset,
+    form,
+    inventory,
+    load_digits,
+    load_fashion_mnist,
+    load_mnist,
+    mnist,
+    published,
+    save_idx,
+)
+from cnn.datasets.named import load_named
 
 IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 LABELS = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
@@ -43,10 +54,27 @@ def test_a_compressed_file_needs_no_suffix(tmp_path):
     assert_equal(load_mnist(tmp_path))
 
 
-def test_names_spelt_with_a_dot_are_found(tmp_path):
-    for path in fill(tmp_path).iterdir():
+@pytest.mark.parametrize("name", ["{}", "{}.gz"])
+def test_names_spelt_with_a_dot_are_found(tmp_path, name):
+    for path in fill(tmp_path, name).iterdir():
         path.rename(tmp_path / path.name.replace("-idx", ".idx"))
     assert_equal(load_mnist(str(tmp_path)))
+
+
+def test_a_folder_of_a_files_name_is_not_taken_for_the_file(tmp_path):
+    fill(tmp_path, "{}.gz")
+    (tmp_path / form.TRAIN_IMAGES).mkdir()  # as some programs unpack it
+    assert_equal(load_mnist(tmp_path))
+
+
+def test_a_tilde_stands_for_the_users_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "digits")
+    assert_equal(load_mnist("~/digits"))
+    assert_equal(load_named("~/digits")[0])
+    assert [(report.folder, report.bad) for report in inventory.verify("~/digits")] == [(tmp_path / "digits", False)]
+    monkeypatch.setenv("CNN_DATA_DIR", "~/digits")
+    assert_equal(load_mnist())
 
 
 def test_the_environment_names_the_folder_and_an_argument_goes_before_it(tmp_path, monkeypatch):
@@ -91,7 +119,7 @@ def test_a_missing_file_is_named_with_what_was_looked_for(tmp_path):
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"^the data folder .*nowhere does not exist or is not a folder$"):
         load_mnist(tmp_path / "nowhere")
 
 

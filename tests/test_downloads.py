@@ -259,12 +259,13 @@ def test_when_every_mirror_fails_the_error_lists_them_and_says_what_to_do(
     cache, mirrors, published_at, good, damaged, monkeypatch
 ):
     monkeypatch.setattr(download, "READ_TIMEOUT", 0.3)
-    answers = [{}, dict.fromkeys(good, break_off), damaged, dict.fromkeys(good, fall_silent)]
+    cut = {name: data[:-4] for name, data in good.items()}
+    answers = [{}, dict.fromkeys(good, break_off), damaged, cut, dict.fromkeys(good, fall_silent)]
     urls = [*(mirror.url for mirror in mirrors(*answers)), REFUSING]
     published_at(*urls)
     with pytest.raises(OSError, match=r"put the four files of MNIST into a folder .* CNN_DATA_DIR") as error:
         load_mnist()
-    reasons = ("404", "IncompleteRead", "SHA-256", "timed out", "refused")
+    reasons = ("404", "IncompleteRead", "(the content's SHA-256 is ", "(damaged gzip file: ", "timed out", "refused")
     for url, reason in zip(urls, reasons, strict=True):
         (told,) = (part for part in str(error.value).split("; ") if url in part)
         assert reason in told
@@ -320,6 +321,7 @@ def test_a_full_disk_leaves_nothing_half_written_in_the_cache(cache, mirrors, go
 
 def test_digits_are_mnist_where_it_can_be_had(cache, mirrors, good):
     mirrors(good)
+    mnist.test_labels()  # a part of it, which is not yet MNIST from the cache
     for origin in ("MNIST, downloaded to the cache", "MNIST from the cache"):
         dataset, told = load_digits()
         assert_equal(dataset)
@@ -349,6 +351,15 @@ def test_digits_are_generated_where_no_mirror_answers(cache, published_at, deaf,
     dataset, origin = load_digits()
     assert_equal(dataset, strokes)
     assert origin.endswith("(no answer within 0.5 s)")
+
+
+def test_the_end_of_a_program_does_not_wait_for_a_mirror_that_never_answers(cache, published_at, deaf):
+    published_at(deaf.url)
+    before = set(threading.enumerate())
+    with pytest.raises(download.DownloadError):
+        load_mnist()
+    asking = set(threading.enumerate()) - before
+    assert [thread.daemon for thread in asking] == [True]
 
 
 def test_all_mirrors_together_are_waited_for_as_long_as_one_would_be(cache, published_at, deaf, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -224,6 +225,36 @@ def test_an_error_on_the_way_leaves_the_old_file_and_no_other(old, monkeypatch, 
     assert names(old.parent) == ["target"]
 
 
+def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(old, monkeypatch):
+    calls, fsync, replace = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def replaced(*paths):
+        calls.append("name")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_atomically(old, b"new")
+    assert calls == ["file", "name", "folder"]
+
+
+@pytest.mark.parametrize(("code", "matters"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_need_not_know_how_to_sync_a_folder_but_must_not_fail(old, monkeypatch, code, matters):
+    def fails(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="cannot be written") if matters else contextlib.nullcontext():
+        write_atomically(old, b"new")
+    assert old.read_bytes() == b"new"
+    assert names(old.parent) == ["target"]
+
+
 def test_an_interruption_leaves_the_old_file_and_no_other(old, monkeypatch):
     def interrupted(descriptor):
         raise KeyboardInterrupt
@@ -301,6 +332,35 @@ def test_the_file_of_a_living_writer_is_not_swept(tmp_path, monkeypatch):
     assert not path.exists()
 
 
+def test_a_writer_is_not_swept_by_another_before_it_has_finished(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def late(*paths):
+        monkeypatch.setattr(os, "replace", replace)
+        write_atomically(tmp_path / "target", b"other")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", late)
+    write_atomically(tmp_path / "target", b"new")
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert names(tmp_path) == ["target"]
+
+
+def test_a_writer_that_is_swept_before_it_has_its_lock_begins_anew(tmp_path, monkeypatch):
+    flock = fcntl.flock
+
+    def late(descriptor, how):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        write_atomically(tmp_path / "target", b"other")
+        assert names(tmp_path) == ["target"]
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomically(tmp_path / "target", b"new")
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert names(tmp_path) == ["target"]
+
+
 def test_a_link_that_is_named_like_a_temporary_file_is_not_followed(tmp_path, monkeypatch):
     path = stray(tmp_path, monkeypatch)
     path.unlink()
@@ -327,8 +387,9 @@ def test_many_writers_at_once_leave_the_file_of_one_of_them(tmp_path):
 
 
 # Each save of 300 kB is of one byte, repeated; so a mixture of two would be seen.
-SAVES = """
-    import sys
+SAVES = f"""
+    import signal, sys
+    signal.alarm({TIME_LIMIT})  # of its own: nobody kills it if the tests are ended
     from cnn.files import write_atomically
     print("ready", flush=True)
     for i in range(10**9):

@@ -240,6 +240,19 @@ def test_only_what_a_rule_needs_is_kept():
         assert all(one is other for one, other in zip(states, optimizer.states(parameters), strict=True))
 
 
+@pytest.mark.parametrize(("make", "count"), [(lambda: cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam, 2)])
+def test_too_few_or_too_many_of_them_are_not_restored(make, count):
+    parameters, optimizer = np.zeros(3), make()
+    for given in (count - 1, count + 1):
+        with pytest.raises(ValueError, match=f"^optimizer must have {count} arrays .*, got {given}$"):
+            optimizer.restore(parameters, [np.ones(3)] * given, done=7)
+        assert not any(array.any() for array in optimizer.arrays(parameters))
+        assert optimizer.done == 0
+    optimizer.restore(parameters, [np.ones(3)] * count, done=7)
+    assert all(array.all() for array in optimizer.arrays(parameters))
+    assert optimizer.done == 7
+
+
 def test_a_batch_whose_loss_is_no_number_counts_for_nothing(backend):
     x, y = data(8)
     nets = [pooled(backend=backend) for _ in range(2)]

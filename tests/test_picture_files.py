@@ -1,6 +1,7 @@
 """Picture files of all kinds as arrays, and folders of them as data sets."""
 
 import io
+import os
 import sys
 import zlib
 
@@ -73,6 +74,14 @@ def test_the_border_and_not_the_whole_picture_says_what_is_the_paper(save):
     mostly_ink = np.full((28, 28), WHITE, np.uint8)
     mostly_ink[[0, -1]] = mostly_ink[:, [0, -1]] = BLACK
     np.testing.assert_array_equal(load_images(save(mostly_ink))[0], mostly_ink)
+
+
+@pytest.mark.parametrize(("light", "turned"), [(53, False), (55, True)])
+def test_every_pixel_of_the_border_counts_once(save, light, turned):
+    image = np.zeros((28, 28), np.uint8)  # of 108 pixels around it, the four corners are among the light ones
+    image[0] = image[-1, [0, -1]] = WHITE
+    image[1 : light - 29, 0] = WHITE
+    np.testing.assert_array_equal(load_images(save(image))[0], 255 - image if turned else image)
 
 
 def test_every_picture_is_looked_at_alone(save):
@@ -160,9 +169,16 @@ def test_floating_point_pixels_are_refused_because_their_range_is_unknown(save):
         load_images(save(digit().astype(np.float32), "digit.tif"))
 
 
-def test_pixels_that_no_picture_has_are_refused(save):
-    with pytest.raises(ValueError, match=r"digit\.tif: .*pixels from 0 to 25,?500000"):
-        load_images(save(digit().astype(np.int32) * 100_000, "digit.tif"))
+@pytest.mark.parametrize(("factor", "range_"), [(100_000, "0 to 25500000"), (-1, "-255 to 0")])
+def test_pixels_that_no_picture_has_are_refused(save, factor, range_):
+    with pytest.raises(ValueError, match=rf"digit\.tif: .*pixels from {range_}, expected 0 to 65,535"):
+        load_images(save(digit().astype(np.int32) * factor, "digit.tif"))
+
+
+def test_sixteen_bits_are_rounded_to_eight(save):
+    values = np.repeat(np.array([[0, 128, 129, 1000, 65406, 65407, 65535]], np.uint16), 7, axis=0)
+    (image,) = load_images(save(values), size=7, invert=False)
+    assert image[0].tolist() == [0, 0, 1, 4, 254, 255, 255]  # 128 / 257 is less than a half
 
 
 @pytest.mark.parametrize("size", [14, 56, 300])
@@ -227,6 +243,7 @@ UNREADABLE = {
     "half of a JPEG file": encoded("JPEG")[:300],
     "a PNG file with a bad checksum": encoded("PNG").replace(b"IDAT", b"IDAU"),
     "a picture without pixels": png_header(0, 28),
+    "a format that few have heard of": encoded("PCX"),
     "PostScript, which would be a program": encoded("EPS"),
 }
 
@@ -332,6 +349,16 @@ def test_a_file_that_cannot_be_opened_is_an_error_of_the_system(tmp_path):
         load_images(tmp_path / "absent.png")
 
 
+def test_too_little_memory_is_no_fault_of_the_picture(save, monkeypatch):
+    def no_memory(*arguments, **options):
+        raise MemoryError
+
+    path = save(digit())
+    monkeypatch.setattr(Image, "open", no_memory)
+    with pytest.raises(MemoryError):
+        load_images(path)
+
+
 def test_without_pillow_the_error_says_what_to_install(save, monkeypatch):
     path = save(digit())
     monkeypatch.setitem(sys.modules, "PIL", None)
@@ -340,12 +367,25 @@ def test_without_pillow_the_error_says_what_to_install(save, monkeypatch):
 
 
 def test_files_and_folders_are_read_in_the_order_that_is_given_and_a_folder_by_names(save, tmp_path):
-    for name in ("b/2.png", "b/10.png", "a.png", "b/.hidden.png", "b/notes.txt.png/x.png"):
+    for name in ("b/2.PNG", "b/10.png", "a.png", "b/.hidden.png", "b/notes.txt.png/x.png"):
         save(digit(), name)
     (tmp_path / "b" / "notes.txt").write_text("no picture")
     files = image_files([tmp_path / "b", str(tmp_path / "a.png")])
-    assert files == [tmp_path / "b/10.png", tmp_path / "b/2.png", tmp_path / "a.png"]
+    assert files == [tmp_path / "b/10.png", tmp_path / "b/2.PNG", tmp_path / "a.png"]
     assert load_images([tmp_path / "b", tmp_path / "a.png"]).shape == (3, 28, 28)
+
+
+def test_a_tilde_stands_for_the_users_own_folder(save, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = save(digit(), "pictures/7/a.png")
+    assert image_files(["~/pictures/7", "~/pictures/7/a.png"]) == [path, path]
+    assert load_folder("~/pictures").labels.tolist() == [7]
+
+
+def test_what_would_never_end_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(FileNotFoundError, match=r"pipe\.png does not exist, or is neither a file nor a folder"):
+        image_files(tmp_path / "pipe.png")
 
 
 def test_paths_without_a_picture_are_refused(tmp_path):

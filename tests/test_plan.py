@@ -124,6 +124,7 @@ NETS = MODELS | {
 
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 4))
+FILTERS = st.just(1) | st.integers(1, 18)  # maps of one channel are convolved in their own way
 
 
 @st.composite
@@ -156,6 +157,8 @@ def stacks(draw, whole_numbers=False, dropout=True):
     kinds += ["dropout"] * dropout + ["normalisation"] * (not whole_numbers)
     if draw(st.booleans()):
         add(draw(rescaling))
+    if not whole_numbers and draw(st.sampled_from([False, False, True])):
+        add(normalisation)  # something that learns, below the convolution of an image
     for _ in range(draw(st.integers(0, 3))):
         kind = draw(st.sampled_from(kinds))
         if kind.startswith("conv"):
@@ -166,7 +169,7 @@ def stacks(draw, whole_numbers=False, dropout=True):
             padding = draw(st.sampled_from(["valid", "same"]) | st.tuples(*(st.integers(0, most) for most in widest)))
             made = [
                 functools.partial(
-                    cnn.Conv2D, draw(st.integers(1, 18)), size, stride=stride, padding=padding, bias=draw(st.booleans())
+                    cnn.Conv2D, draw(FILTERS), size, stride=stride, padding=padding, bias=draw(st.booleans())
                 )
             ]
             if not whole_numbers and draw(st.booleans()):
@@ -188,6 +191,14 @@ def stacks(draw, whole_numbers=False, dropout=True):
             add(normalisation)
         else:
             add(cnn.ReLU if kind == "relu" else draw(rescaling if kind == "rescaling" else dropping))
+    classes = 2 if whole_numbers else draw(st.integers(2, 18))
+    if draw(st.sampled_from([False, False, True])):  # maps of one number, a class each, make the logits
+        window = here[:2] if whole_numbers else draw(st.sampled_from([here[:2], (1, 1)]))
+        add(functools.partial(cnn.Conv2D, classes, window, bias=draw(st.booleans())))
+        if window != here[:2]:
+            add(functools.partial(cnn.AvgPool2D, here[:2]))
+        add(cnn.Flatten)
+        return layers, shape
     add(cnn.Flatten)
     for _ in range(draw(st.integers(0, 2))):
         add(functools.partial(cnn.Dense, draw(st.integers(1, 35)), bias=draw(st.booleans())))
@@ -197,7 +208,6 @@ def stacks(draw, whole_numbers=False, dropout=True):
             add(cnn.ReLU)
         if dropout and draw(st.booleans()):
             add(draw(dropping))
-    classes = 2 if whole_numbers else draw(st.integers(2, 18))
     add(functools.partial(cnn.Dense, classes, bias=draw(st.booleans())))
     return layers, shape
 
@@ -320,6 +330,22 @@ def test_images_of_one_channel_have_an_operation_of_their_own_for_the_usual_kern
     assert (kind, "conv2d_1, maxpool2d_1") in operations(net)
 
 
+@pytest.mark.parametrize("learns", [cnn.BatchNorm, functools.partial(cnn.Conv2D, 1, 1)], ids=["norm", "convolution"])
+@pytest.mark.parametrize("size", [3, 5])
+def test_below_a_fused_convolution_of_one_channel_what_learns_gets_its_gradient(level, learns, size):
+    layers = [learns(), cnn.Conv2D(4, size), cnn.MaxPool2D(2), cnn.Flatten(), cnn.Dense(10)]
+    net = cnn.Sequential(layers, (12, 12, 1), dtype="float64", seed=0)
+    assert ("conv+pool", f"{net._names()[1]}, maxpool2d_1") in operations(net)
+    reference = counterpart(net)
+    before = [value.copy() for value in net.layers[0].parameters.values()]
+    for either in (net, reference):
+        either.train_on_batch(*noise(net, 20, "float64"), cnn.SGD(0.1))
+    # Sums of fewer than 10,000 terms, of numbers below 10, times the rate.
+    np.testing.assert_allclose(flat(net), flat(reference), rtol=0, atol=10_000 * np.finfo(float).eps)
+    for value, old in zip(net.layers[0].parameters.values(), before, strict=True):
+        assert (np.abs(value - old) > 1e-6).all()
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_a_plan_prints_every_layer_and_the_multiply_adds_of_the_summary(capsys, name):
     net = NETS[name]()
@@ -347,6 +373,11 @@ def test_a_plan_for_no_batch_is_refused(bad, error):
         general().plan(bad)
 
 
+def test_a_batch_of_more_numbers_than_an_index_reaches_is_refused():
+    with pytest.raises(ValueError, match=r"^the net's memory for a batch overflow"):
+        general().plan(2**55)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
 def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batch_size):
     plan = cnn.plan.make_plan(general().layers, general()._names(), batch_size, training=True)
@@ -360,6 +391,11 @@ def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batc
 # ---- any net, in whole numbers -----------------------------------------------------------------------------
 
 
+def last_with_parameters(net) -> cnn.layers.Layer:
+    """The one that gives the logits."""
+    return [layer for layer in net.layers if layer.parameters][-1]
+
+
 def fill_with_whole_numbers(net, rng: np.random.Generator, margin: int):
     """Weights of -1, 0, 1, about three of them to an output, and small biases; logits are multiples of `margin`."""
     for layer in net.layers:
@@ -368,7 +404,7 @@ def fill_with_whole_numbers(net, rng: np.random.Generator, margin: int):
             value[...] = rng.choice([-1, 0, 1], value.shape, p=[few / 2, 1 - few, few / 2])
             if name == "bias":
                 value[...] = rng.integers(-2, 3, value.shape)
-            if layer is net.layers[-1]:
+            if layer is last_with_parameters(net):
                 value *= margin
 
 
@@ -428,7 +464,7 @@ def test_a_step_of_any_net_in_whole_numbers_is_that_of_numpy(level, dtype, stack
     assert ours.loss == pytest.approx(theirs.loss, rel=2 * float(np.finfo(dtype).eps))
     assert ours.accuracy == theirs.accuracy
     assert np.array_equal(flat(net), flat(reference))
-    if n == 1 and ours.loss[0] and net.layers[-1].bias is not None:
+    if n == 1 and ours.loss[0] and last_with_parameters(net).bias is not None:
         assert not np.array_equal(flat(net), before)
 
 
@@ -817,6 +853,43 @@ def test_parameters_that_become_infinite_set_the_running_statistics_back_too(imp
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="parameters became NaN or infinite"):
         net.fit(*noise(net, 9), batch_size=9, optimizer=cnn.SGD(1e39), progress=False)  # beyond float32
     assert flat(net).tobytes() == before.tobytes()
+
+
+# ---- nets without a dense layer ------------------------------------------------------------------------------
+
+ENDS = {
+    "means of maps": (1, lambda: [cnn.Conv2D(10, 3), cnn.AvgPool2D(6)]),
+    "a convolution as large as its maps": (2, lambda: [cnn.Conv2D(4, 3), cnn.ReLU(), cnn.Conv2D(10, 6)]),
+    "maps of several pixels": (2, lambda: [cnn.Conv2D(3, 6)]),
+    "pooled planes": (1, lambda: [cnn.Conv2D(2, 3), cnn.ReLU(), cnn.MaxPool2D(2)]),
+    "pooled maps": (2, lambda: [cnn.Conv2D(2, 3), cnn.MaxPool2D(2)]),
+    "normalised maps": (1, lambda: [cnn.Conv2D(2, 6), cnn.BatchNorm(epsilon=0.1), cnn.ReLU()]),
+}
+
+
+@pytest.mark.parametrize(("channels", "layers"), ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("n", [1, 3, 33])
+def test_flattened_maps_may_be_the_logits(implementation, dtype, channels, layers, n):
+    made = cnn.Sequential([*layers(), cnn.Flatten()], (8, 8, channels), dtype=dtype, seed=0)
+    net = counterpart(made, dtype) if implementation == "reference" else made
+    x, y = noise(net, n, "float32")
+    teach(net)
+    logits, bound = rounded(net, x)
+    assert (np.abs(net._predict(x, probabilities=False) - logits) <= bound).all()
+    # A step of the same numbers, with a dense layer above that passes them on as they are.
+    classes = net.output_shape[0]
+    passed_on = cnn.Sequential([*layers(), cnn.Flatten(), cnn.Dense(classes, bias=False)], net.input_shape, dtype=dtype)
+    for name, value in net.state().items():
+        passed_on.state()[name][...] = value
+    passed_on.layers[-1].weights = np.eye(classes, dtype=dtype)
+    before = flat(net)
+    losses = [either.train_on_batch(x, y, cnn.SGD(0.1)) for either in (net, passed_on)]
+    # Sums of fewer than 2000 terms. Those of a gradient, of the mean loss, are less than 10 together; then the rate.
+    tolerance = 2000 * float(np.finfo(dtype).eps)
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+    for name, value in net.state().items():
+        np.testing.assert_allclose(value, passed_on.state()[name], rtol=0, atol=tolerance, err_msg=name)
+    assert np.abs(flat(net) - before).max() > 10 * tolerance
 
 
 # ---- dropout and label smoothing ---------------------------------------------------------------------------

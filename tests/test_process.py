@@ -1,6 +1,7 @@
 """The package inside a process: imports, environment, signals, forks, threads, memory, floating-point mode.
 
-What could hang or end the tests runs in a process of its own, with a time limit that only a hang reaches.
+What could hang or end the tests runs in a process of its own, with a time limit that only a hang reaches. The process
+keeps the limit itself, too: whoever ends the tests leaves none that computes on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import cnn.models
 import cnn_c
 
 TIME_LIMIT = 60  # seconds; each program takes one or two
+ALARM = f"import signal; hasattr(signal, 'alarm') and signal.alarm({TIME_LIMIT})"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and forks are those of POSIX systems")
 OPENMP = pytest.mark.skipif(not cnn_c.KERNELS["f"].openmp, reason="this build has no OpenMP, hence one thread")
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -40,7 +42,7 @@ def python(tmp_path):
 
     def run(*parts: str, **changes: str | None) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", "\n".join(map(textwrap.dedent, parts))],
+            [sys.executable, "-c", "\n".join(map(textwrap.dedent, (ALARM, *parts)))],
             cwd=tmp_path, env=environment(**changes), capture_output=True, text=True, timeout=TIME_LIMIT,
         )  # fmt: skip
         assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -144,7 +146,7 @@ def usable_cores() -> int:
 
 @OPENMP
 @pytest.mark.parametrize(
-    ("given", "threads"), [("1", 1), ("3", 3), ("2,4", 2), (" 5 ", 5), ("", None), ("0", None), ("many", None)]
+    ("given", "threads"), [("1", 1), ("3", 3), ("7,2", 7), (" 5 ", 5), ("", None), ("0", None), ("many", None)]
 )
 def test_omp_num_threads_is_honoured(python, given, threads):
     program = "import cnn; print(cnn.get_num_threads())"
@@ -175,6 +177,16 @@ def test_the_number_of_threads_is_what_was_set():
         for n in (1, 3, np.int64(2)):
             cnn.set_num_threads(n)
             assert cnn.get_num_threads() == n
+    finally:
+        cnn.set_num_threads(before)
+
+
+@OPENMP
+def test_a_batch_gets_a_thread_an_image_at_most_and_one_at_least():
+    before = cnn.get_num_threads()
+    try:
+        cnn.set_num_threads(3)
+        assert [cnn.threads.threads_for(images) for images in range(5)] == [1, 1, 2, 3, 3]
     finally:
         cnn.set_num_threads(before)
 
@@ -237,7 +249,7 @@ LARGE_NET = """cnn.Sequential([
     ],
 )
 def test_an_interrupt_acts_at_once_and_leaves_the_net_usable(tmp_path, net, call, unchanged):
-    program = textwrap.dedent(INTERRUPTED.format(net=net, call=call, unchanged=unchanged))
+    program = f"{ALARM}\n{textwrap.dedent(INTERRUPTED.format(net=net, call=call, unchanged=unchanged))}"
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), text=True, stdout=subprocess.PIPE
     ) as child:
@@ -341,8 +353,7 @@ def test_a_child_of_a_forked_child_computes_too(python):
 def test_a_pool_of_forked_processes_computes_the_same(python):
     program = """
     import multiprocessing
-    signal.alarm(40)
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    with multiprocessing.get_context("fork").Pool(2, signal.alarm, [20]) as pool:
         assert pool.map(run, [0, 1, 0], chunksize=1) == [expected, run(1), expected]
     """
     python(PARENT, program)
@@ -352,10 +363,10 @@ def test_a_pool_of_forked_processes_computes_the_same(python):
 def test_a_spawned_process_computes_the_same_in_parallel(python, tmp_path):
     (tmp_path / "work.py").write_text(textwrap.dedent(PARENT))
     program = """
-        import multiprocessing
+        import multiprocessing, signal
         import work, cnn
         if __name__ == "__main__":
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
+            with multiprocessing.get_context("spawn").Pool(1, signal.alarm, [20]) as pool:
                 assert pool.apply(work.run) == work.expected
                 assert pool.apply(cnn.get_num_threads) == 2
     """

@@ -343,10 +343,16 @@ def crafted(path, net=None, tensors=None, more=None):
 
 def test_the_crafted_file_is_a_net_as_long_as_nothing_is_changed(path):
     assert bits(crafted(path)) == bits(tiny())
+    assert bits(crafted(path, stack_of(1000))) == bits(tiny())
 
 
 def dense(**arguments):
     return {"layers": [{"layer": "Flatten"}, {"layer": "Dense", **arguments}]}
+
+
+def stack_of(n):
+    """So many layers, with the tensors of `tiny()`."""
+    return {"layers": [{"layer": "ReLU"}] * (n - 2) + dense(units=2, bias=True)["layers"]}
 
 
 DEEP = json.loads("[" * 500 + "]" * 500)
@@ -358,7 +364,7 @@ BAD_NETS = {
     "a layer that is a list": {"layers": [["Dense", 2]]},
     "layers that are no list": {"layers": {"0": {"layer": "Flatten"}}},
     "no layers": {"layers": []},
-    "too many layers": {"layers": [{"layer": "ReLU"}] * 1001},
+    "too many layers": stack_of(1001),
     "an unknown argument": dense(units=2, bias=True, seed=3),
     "an argument that is none": dense(units=2, bias=True, self=3),
     "a missing argument": dense(bias=True),
@@ -444,6 +450,17 @@ BAD_TENSORS = {
 def test_tensors_that_are_not_those_of_the_net_are_refused(path, bad):
     with pytest.raises(ValueError, match=r"net\.safetensors' cannot be loaded"):
         crafted(path, tensors=bad)
+
+
+def test_a_header_that_would_not_be_read_is_not_even_written(path, tiny_file, monkeypatch):
+    length = int.from_bytes(tiny_file[:8], "little")
+    monkeypatch.setattr(archive, "LARGEST_HEADER", length)
+    tiny().save(path)
+    assert bits(cnn.load(path)) == bits(tiny())
+    monkeypatch.setattr(archive, "LARGEST_HEADER", length - 1)
+    with pytest.raises(ValueError, match=f"must have at most {length - 1:,} bytes to be saved"):
+        tiny().save(path)
+    assert path.read_bytes() == tiny_file
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.complex64])

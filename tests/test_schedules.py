@@ -142,6 +142,16 @@ def test_the_rates_of_the_next_steps_are_those_that_come_one_by_one():
     assert ahead.tolist() == one_by_one == [Cosine(1.0).at(k / 5) for k in range(5)]
 
 
+@pytest.mark.parametrize("schedule", [Cosine(1.0), Step(1.0, 1, 0.5)])
+def test_after_a_fit_a_schedule_stays_at_its_end(schedule):
+    optimizer = cnn.SGD(schedule)
+    optimizer.start(4, epochs=2)
+    optimizer.done = 3
+    assert optimizer.rates(5).tolist() == [schedule.at(3 / 4, 2), *[schedule.at(1.0, 2)] * 4]
+    optimizer.done = 8
+    assert optimizer.rate() == schedule.at(1.0, 2)
+
+
 def test_outside_of_a_fit_a_schedule_stays_at_its_beginning():
     optimizer = cnn.SGD(OneCycle(1.0))
     optimizer.done = 100

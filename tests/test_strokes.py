@@ -135,6 +135,12 @@ def test_points_of_a_stroke_are_close_together():
             assert np.hypot(*_steps(strokes._path(stroke))).max() < 2 * strokes.SPACING
 
 
+def test_joints_that_nearly_touch_are_points_of_the_stroke_too():
+    path = strokes._path("50 50, 51 50, 51 51")
+    x, y = (strokes._along(path, path.joints[:, [axis]])[:, 0].tolist() for axis in (0, 1))
+    assert (x, y) == ([50, 51, 51], [50, 50, 51])
+
+
 def test_a_stroke_turns_sharply_at_its_corners_alone():
     def sharpest_turn(skeleton):
         return np.abs(np.diff(np.arctan2(*_steps(strokes._path(skeleton))))).max()
