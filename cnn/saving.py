@@ -88,9 +88,11 @@ def description(net: Sequential) -> dict[str, Any]:
 
     Raises
     ------
-    TypeError
-        A layer that is none of this package, and could not be made again from a file.
+    TypeError, ValueError
+        A layer that is none of this package, or more of them than a file may name: it could not be read back.
     """
+    if len(net.layers) > _MOST_LAYERS:
+        raise ValueError(f"a net to be saved must have at most {_MOST_LAYERS:,} layers, got {len(net.layers):,}")
     return {
         "input_shape": list(net.input_shape),
         "dtype": net.dtype.name,

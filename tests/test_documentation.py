@@ -1,9 +1,10 @@
-"""What users read in `help()`: every public class and function says what it takes and what it raises."""
+"""What people read: `help()` of every public class and function, and the map of the files."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,14 @@ def test_the_docstring_names_every_argument_and_what_is_raised(documented):
         named = {name for line in named for name in line.split(", ")}
         assert named >= set(arguments)
         assert "Raises\n------\n" in text
+
+
+def test_every_module_stands_in_the_map():
+    root = Path(__file__).parent.parent
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = [*root.glob("cnn/*.py"), *root.glob("src/cnn_c/*.py?"), *root.glob("src/cnn_c/step*.pxd")]
+    folders = [path.parent for path in root.glob("cnn/*/__init__.py")]
+    names = {path.name for path in files} - {"__init__.py", "__main__.py", "kernels.pyi"}
+    names -= {"step_backward.pxd", "step_moments.pxd", "step_update.pxd"}  # "..." after their siblings
+    assert len(names) > 30
+    assert not {name for name in names | {f"cnn/{folder.name}/" for folder in folders} if f"{name}`" not in text}

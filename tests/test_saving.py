@@ -180,6 +180,13 @@ def test_a_backend_that_there_is_not_is_named(path):
         cnn.load(path, backend="torch")
 
 
+def test_a_net_of_more_layers_than_can_be_read_back_is_not_saved(tmp_path):
+    layers = [cnn.Flatten(), *(cnn.ReLU() for _ in range(1000))]
+    with pytest.raises(ValueError, match=r"^a net to be saved must have at most 1,000 layers, got 1,001$"):
+        cnn.Sequential(layers, (2, 1, 1)).save(tmp_path / "deep")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_layer_of_somebody_else_is_not_saved_under_our_name(path):
     class Dense(cnn.Dense):
         pass
