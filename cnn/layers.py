@@ -69,7 +69,10 @@ class Layer:
         cls._arguments = frozenset(name for name in names if not isinstance(getattr(cls, name, None), property))
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.configuration().items())
+        try:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in self.configuration().items())
+        except AttributeError:  # a class of somebody else's, which keeps its arguments under other names
+            arguments = "..."
         return f"{type(self).__name__}({arguments})"
 
     @property

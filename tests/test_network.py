@@ -789,6 +789,15 @@ def test_nets_layers_and_optimisers_show_the_arguments_that_make_them():
     assert repr(eval(repr(cnn.SGD(0.5, momentum=0.9)), names)) == repr(cnn.SGD(0.5, momentum=0.9))
 
 
+def test_a_layer_of_somebody_else_shows_its_kind():
+    class Power(cnn.layers.Layer):
+        def __init__(self, exponent):
+            super().__init__()
+            self.power = exponent
+
+    assert repr(Power(2)) == "Power(...)"
+
+
 # ---- a loss that is no number ------------------------------------------------------------------------------
 
 
