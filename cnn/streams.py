@@ -60,5 +60,6 @@ def _lasting(name: str) -> tuple[IO[str], Descriptor | None]:
     if stream is not getattr(sys, f"__{name}__"):  # a program has put one of its own there
         return stream, None
     descriptor = Descriptor(stream.fileno(), "w", closefd=False)
-    how = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-    return io.TextIOWrapper(io.BufferedWriter(descriptor), stream.encoding, stream.errors, **how), descriptor
+    by_line = stream.line_buffering or stream.write_through  # a terminal, the standard error; under `python -u`
+    writer = io.BufferedWriter(descriptor)
+    return io.TextIOWrapper(writer, stream.encoding, stream.errors, line_buffering=by_line), descriptor

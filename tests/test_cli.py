@@ -15,7 +15,12 @@ import cnn
 from cnn import cli, compare, config, datasets, tutorial
 from cnn.command_line import reports_errors
 from cnn.commands.compare import show_comparison
-from cnn.datasets import form
+from cnn.datasets import form, strokes
+
+# Seconds after which a process of the command line ends itself: whoever ends the tests leaves none that computes on.
+TIME_LIMIT = 60
+PROGRAM = f"import runpy, signal; signal.alarm({TIME_LIMIT}); runpy.run_module('cnn', run_name='__main__')"
+CNN = [sys.executable, "-c", PROGRAM]
 
 
 def commands(group=None, names=()):
@@ -112,7 +117,10 @@ def test_config_as_json(command):
         (("train", "--recipe", "slow"), "slow"),
         (("compare", "--steps", "many"), "--steps"),
         (("predict", "digits.safetensors"), "PATH"),
+        (("predict", "digits.safetensors", "7.png", "--top", "0"), "--top"),
         (("plot", "portrait"), "portrait"),
+        (("plot", "feature-maps", "digits.safetensors", "--image", "-1"), "--image"),
+        (("plot", "mistakes", "digits.safetensors", "--count", "0"), "--count"),
         (("nonsense",), "nonsense"),
     ],
 )
@@ -130,7 +138,7 @@ def test_a_damaged_file_is_one_line_that_names_it(command, data_folder):
 
 
 def test_a_traceback_is_shown_only_for_debugging(tmp_path):
-    run = [sys.executable, "-m", "cnn", "compare", "--data", str(tmp_path)]
+    run = [*CNN, "compare", "--data", str(tmp_path)]
     plain = subprocess.run(run, check=False, capture_output=True, text=True)
     debug = subprocess.run([*run, "--debug"], check=False, capture_output=True, text=True)
     assert plain.returncode == debug.returncode == 1
@@ -145,6 +153,7 @@ def test_a_traceback_is_shown_only_for_debugging(tmp_path):
         (ValueError("x must be\nsmall"), "x must be small"),
         (MemoryError(), "MemoryError"),
         (FileNotFoundError(2, "No such file or directory", "net"), "net: No such file or directory"),
+        (FileNotFoundError(2, "No such file", os.fsdecode(b"\xff")), "\N{REPLACEMENT CHARACTER}: No such file"),
         (ImportError("pip install it"), "pip install it"),
     ],
 )
@@ -157,6 +166,19 @@ def test_an_error_is_one_line(capsys, error, line):
         failing(debug=False)
     assert exit.value.exit_code == 1
     assert capsys.readouterr() == ("", f"cnn: {line}\n")
+
+
+def test_an_interrupt_is_one_line_too_but_for_debugging(capsys):
+    @reports_errors
+    def interrupted(debug):
+        raise KeyboardInterrupt("go on")
+
+    with pytest.raises(typer.Exit) as exit:
+        interrupted(debug=False)
+    assert exit.value.exit_code == 130
+    assert capsys.readouterr() == ("", "cnn: interrupted; go on\n")
+    with pytest.raises(KeyboardInterrupt, match="go on"):
+        interrupted(debug=True)
 
 
 def test_choices_are_told_in_our_words(command):
@@ -173,22 +195,21 @@ OUTPUTS = pytest.mark.parametrize("arguments", [("config",), ("data", "list", "-
 
 def shell(line, *arguments):
     """A line of the shell in which $0 stands for `cnn` and its arguments; status and standard error."""
-    words = shlex.join([sys.executable, "-m", "cnn", *map(str, arguments)])
+    words = shlex.join([*CNN, *map(str, arguments)])
     done = subprocess.run(["sh", "-c", line.replace("$0", words)], check=False, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
 @OUTPUTS
 def test_a_reader_that_leaves_is_no_error(arguments):
-    run = [sys.executable, "-m", "cnn", *arguments]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([*CNN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         child.stdout.close()  # long before anything is written
         assert child.stderr.read() == ""
     assert child.returncode == 0
 
 
 def test_a_reader_that_leaves_changes_no_status():
-    run = [sys.executable, "-m", "cnn", "data", "verify", "nowhere"]
+    run = [*CNN, "data", "verify", "nowhere"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         child.stdout.close()
         assert child.stderr.read().startswith("cnn: nowhere is neither")
@@ -209,6 +230,38 @@ def test_all_streams_may_be_closed():
 def test_an_output_that_is_full_is_one_line_and_returns_1(arguments):
     told = "cnn: the standard output cannot be written: No space left on device\n"
     assert shell("$0 >/dev/full", *arguments) == (1, told)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_output_that_is_full_changes_no_other_status():
+    program = "from cnn.streams import lasting_streams\nwith lasting_streams(): print('lost'); raise SystemExit(3)"
+    run = [sys.executable, "-c", program]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(run, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_streams_keep_their_encoding_and_what_it_lacks_is_escaped_in_errors():
+    environment = os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "latin-1"}
+    run = [*CNN, "data", "verify", "\N{LATIN SMALL LETTER A WITH DIAERESIS}\N{SNOWMAN}"]
+    done = subprocess.run(run, check=False, capture_output=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"cnn: \xe4\\u2603 is neither a published data set")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_of_the_standard_error_is_told_at_once(unbuffered):
+    program = """if True:
+        import os, sys
+        from cnn.streams import lasting_streams
+        with lasting_streams():
+            print("first", file=sys.stderr)
+            os.write(2, b"second")
+            raise SystemExit
+    """
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.PIPE, env=environment)
+    assert done.stderr == b"first\nsecond"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
@@ -240,6 +293,15 @@ def test_compare_shows_every_stage_with_its_ratios(command, data_folder, monkeyp
     assert np.__version__ in out
 
 
+def test_compare_takes_the_tutorials_first_thousand_images(command, monkeypatch):
+    images, labels = np.zeros((1001, 28, 28), np.uint8), np.arange(1001, dtype=np.uint8)
+    monkeypatch.setattr(strokes, "load_strokes", lambda: datasets.Dataset(images, labels, images, labels))
+    taken = []
+    monkeypatch.setattr(compare, "compare", lambda *given: taken.extend(given) or compare.Comparison([], {}, 0.1))
+    assert command("compare", "--data", "strokes", "--steps", 3)[0] == 0
+    assert [len(taken[0]), taken[1].tolist(), taken[2]] == [1000, labels[:1000].tolist(), 3]
+
+
 def test_no_figure_of_compare_is_cut_or_wrapped_however_narrow_the_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     rows = [compare.Row(stage, 123456.7, 4.21, 3.21) for stage in STAGES]
@@ -251,16 +313,16 @@ def test_no_figure_of_compare_is_cut_or_wrapped_however_narrow_the_terminal(caps
         assert len(line) < 80
 
 
-def perturb(monkeypatch, layer, method, attribute):
-    """Make a method of a fast layer wrong by a thousandth: its result, or what it leaves in an attribute."""
+def perturb(monkeypatch, layer, method, attribute=None, factor=1.001):
+    """Make a method of a fast layer wrong by a factor: its result, or what it leaves in an attribute."""
     original = getattr(getattr(tutorial, layer), method)
 
     def wrong(self, *arguments):
         result = original(self, *arguments)
         if attribute is None:
-            return result * result.dtype.type(1.001)
+            return result * result.dtype.type(factor)
         parameter = getattr(self, attribute)
-        parameter *= 1.001
+        parameter *= factor
         return result
 
     monkeypatch.setattr(getattr(tutorial, layer), method, wrong)
@@ -290,8 +352,15 @@ def test_compare_finds_a_stage_whose_numbers_are_wrong(
         compare.Verifier(precision).step(image, int(dataset.train_labels[0]))
 
 
+def test_compare_finds_a_stage_that_gives_nan(data_folder, monkeypatch):
+    perturb(monkeypatch, "Conv3x3", "forward", factor=np.nan)
+    image = datasets.load_mnist(data_folder).train_images[0] / 255 - 0.5
+    with pytest.raises(ArithmeticError, match=r"^conv forward in float64: 5408 of 5408 numbers differ .* by up to nan"):
+        compare.Verifier("float64").step(image, 0)
+
+
 def test_numbers_that_disagree_are_one_line_and_return_1(command, data_folder, monkeypatch):
-    perturb(monkeypatch, "Conv3x3", "forward", None)
+    perturb(monkeypatch, "Conv3x3", "forward")
     status, out, err = command("compare", "--steps", 1, "--data", data_folder)
     assert (status, out) == (1, "")
     assert re.fullmatch(r"cnn: conv forward in float64: .* differ from the pure layer's by .*\n", err)

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -65,8 +66,15 @@ def test_the_list_says_where_each_data_set_is(data, cache, tmp_path, monkeypatch
 def test_the_list_says_how_to_fetch_what_is_not_here(data, cache):
     (fill(cache / "mnist") / f"{form.TEST_LABELS}.gz").unlink()
     _, out, _ = data("list")
-    assert f"3 of 4 files in the cache {cache / 'mnist'}: cnn data fetch mnist\n" in out
-    assert "not here: cnn data fetch fashion-mnist\n" in out
+    part, absent, _ = out.splitlines()
+    told = f"3 of 4 files in the cache {cache / 'mnist'}: cnn data fetch mnist"
+    assert part.split(maxsplit=3) == ["mnist", "0.0", "MB", told]
+    assert absent.split(maxsplit=2) == ["fashion-mnist", "-", "not here: cnn data fetch fashion-mnist"]
+
+
+def test_the_list_gives_sizes_in_megabytes(data, cache):
+    os.truncate(fill(cache / "mnist") / f"{form.TRAIN_IMAGES}.gz", 12_300_000)
+    assert data("list")[1].splitlines()[0].split()[:3] == ["mnist", "12.3", "MB"]
 
 
 def test_the_list_as_json(data, cache):
@@ -120,6 +128,14 @@ def test_verify_tells_bad_files_and_returns_1(data, cache):
     assert "SHA-256" in told[form.TEST_LABELS]
 
 
+def test_one_bad_data_set_among_good_ones_returns_1(data, cache):
+    fill(cache / "mnist")
+    fill(cache / "fashion-mnist", test_labels=LABELS[1:3])
+    status, out, _ = data("verify")
+    assert status == 1
+    assert [line.split()[-1] == "ok" for line in out.splitlines() if line.startswith("  ")] == [True] * 7 + [False]
+
+
 def test_a_folder_may_hold_any_data_set_in_the_form_of_mnist(data, tmp_path):
     status, out, _ = data("verify", fill(tmp_path / "mine", train_labels=LABELS + 1))
     assert status == 0
@@ -169,12 +185,26 @@ def test_strokes_are_written_as_files_that_load(data, tmp_path):
         np.testing.assert_array_equal(read, drawn)
 
 
+def test_strokes_may_be_written_below_the_home_folder(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data("export", "strokes", "~/mine", "--train", 10, "--test", 10)[0] == 0
+    assert len(load_mnist(tmp_path / "mine").train_images) == 10
+
+
 def test_files_that_are_there_are_not_replaced_by_strokes(data, tmp_path):
     folder = fill(tmp_path / "mine", "")
     status, _, err = data("export", "strokes", folder, "--train", 30, "--test", 20)
     assert status == 1
     assert err == f"cnn: {folder / form.TRAIN_IMAGES} exists already, and is not replaced; name another folder\n"
     np.testing.assert_array_equal(load_mnist(folder).train_images, IMAGES)
+
+
+@pytest.mark.parametrize("file", form.FILES)
+def test_a_single_file_is_enough_for_no_strokes_to_be_written(data, tmp_path, file):
+    save_idx(tmp_path / file, LABELS)
+    status, _, err = data("export", "strokes", tmp_path, "--train", 10, "--test", 10)
+    assert status == 1
+    assert err.startswith(f"cnn: {tmp_path / file} exists already")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The commands that take a saved net: `cnn evaluate`, `cnn predict`, `cnn plot`."""
 
 import json
+import os
 import pickle
 import re
 import sys
@@ -78,6 +79,11 @@ def test_a_missing_net_comes_with_how_to_make_one(command):
     assert err == "cnn: digits.safetensors does not exist; cnn train --save digits.safetensors writes a net\n"
 
 
+def test_the_command_that_makes_a_net_can_be_pasted_into_a_shell(command):
+    _, _, err = command("evaluate", "my net.safetensors")
+    assert "; cnn train --save 'my net.safetensors' writes a net" in err
+
+
 # ---- cnn evaluate --------------------------------------------------------------------------------------------
 
 
@@ -122,6 +128,20 @@ def test_the_commonest_mistakes_come_first_and_the_right_ones_never():
     assert evaluate.worst_pairs(counts) == [(0, 3, 9), (2, 1, 4), (3, 0, 4)]
 
 
+def test_of_mistakes_as_common_five_are_told_in_the_order_of_the_classes():
+    pairs = [(0, read_as, 3) for read_as in (1, 2, 3, 4, 5)]
+    assert evaluate.worst_pairs(np.full((10, 10), 3)) == pairs
+
+
+def test_without_a_mistake_there_is_no_table(command, model, data_folder, bars):
+    net = cnn.load(model)
+    read = net.predict(bars.test_images).astype(np.uint8)
+    cnn.datasets.save_idx(data_folder / cnn.datasets.form.TEST_LABELS, read)
+    _, out, _ = command("evaluate", model, "--data", data_folder)
+    figures = f"test accuracy 100.00%: 0 errors in 40 images; loss {net.evaluate(bars.test_images, read).loss:.4f}"
+    assert out.splitlines() == [f"data: images from {data_folder}", figures]
+
+
 def test_data_of_another_size_is_one_line_with_both_shapes(command, tmp_path, bars):
     net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (14, 14, 1), seed=0)
     net.save(tmp_path / "small.net")
@@ -134,10 +154,10 @@ def test_data_of_another_size_is_one_line_with_both_shapes(command, tmp_path, ba
 
 @pytest.mark.parametrize("words", [("evaluate",), ("plot", "confusion"), ("plot", "mistakes")], ids=" ".join)
 def test_data_of_more_classes_is_one_line_with_both_numbers(command, tmp_path, data_folder, words):
-    file = tmp_path / "five.net"
-    cnn.Sequential([cnn.Flatten(), cnn.Dense(5)], (28, 28, 1), seed=0).save(file)
+    file = tmp_path / "nine.net"
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(9)], (28, 28, 1), seed=0).save(file)
     status, _, err = command(*words, file, "--data", data_folder)
-    expected = f"cnn: {file} holds a net for 5 classes, but labels go up to 9 in images from {data_folder}\n"
+    expected = f"cnn: {file} holds a net for 9 classes, but labels go up to 9 in images from {data_folder}\n"
     assert (status, err) == (1, expected)
 
 
@@ -168,6 +188,37 @@ def test_predict_as_json_tells_as_many_classes_as_asked_for(command, model, pict
         assert prediction == {"file": str(pictures / f"{i}.png"), **choices[0], "choices": choices}
         assert [choice["label"] for choice in choices] == np.argsort(-probabilities[i])[:3].tolist()
         assert [choice["probability"] for choice in choices] == np.sort(probabilities[i])[:-4:-1].tolist()
+
+
+def test_predict_fits_pictures_to_nets_that_are_higher_than_wide(command, pictures, tmp_path):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (30, 20, 1), seed=0)
+    net.save(tmp_path / "high.net")
+    predictions = json.loads(command("predict", tmp_path / "high.net", pictures, "--json")[1])
+    images = cnn.datasets.load_images(pictures, (30, 20))
+    assert [prediction["probability"] for prediction in predictions] == net.predict_proba(images).max(axis=1).tolist()
+
+
+def test_no_line_of_predict_ends_with_a_space(command, model, pictures):
+    _, out, _ = command("predict", model, pictures, "--top", 1)
+    assert len(out.splitlines()) == 4
+    assert not re.search(r" $", out, re.MULTILINE)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_that_is_no_text_is_told_with_marks_in_it(command, model, pictures):
+    odd = (pictures / "0.png").rename(pictures / os.fsdecode(b"\xff.png"))
+    status, out, err = command("predict", model, odd)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1].startswith(f"{pictures}{os.sep}\N{REPLACEMENT CHARACTER}.png  ")
+
+
+def test_of_classes_as_likely_the_first_is_told(command, pictures, tmp_path):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(200)], (28, 28, 1), seed=0)
+    net.layers[1].weights[...] = 0
+    net.layers[1].bias[10:] = 1
+    net.save(tmp_path / "even.net")
+    (prediction,) = json.loads(command("predict", tmp_path / "even.net", pictures / "0.png", "--json", "--top", 5)[1])
+    assert [choice["label"] for choice in prediction["choices"]] == [10, 11, 12, 13, 14]
 
 
 @pytest.fixture
@@ -205,6 +256,13 @@ def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_predicted(comm
     assert missing.startswith(f"cnn: {pictures / '9.png'} does not exist")
 
 
+def test_one_damaged_picture_among_good_ones_returns_1(command, model, pictures):
+    (pictures / "1.png").write_bytes(b"no picture")
+    status, out, _ = command("predict", model, pictures, "--json")
+    assert status == 1
+    assert len(json.loads(out)) == 2
+
+
 def test_without_any_picture_there_is_no_table(command, model, tmp_path):
     (tmp_path / "empty").mkdir()
     status, out, err = command("predict", model, tmp_path / "empty")
@@ -212,11 +270,12 @@ def test_without_any_picture_there_is_no_table(command, model, tmp_path):
     assert re.fullmatch(r"cnn: .*empty\n", err)
 
 
-def test_a_net_for_coloured_pictures_is_refused(command, pictures, tmp_path):
-    cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (28, 28, 3), seed=0).save(tmp_path / "colours.net")
-    status, _, err = command("predict", tmp_path / "colours.net", pictures)
-    assert status == 1
-    assert "for grey pictures" in err
+@pytest.mark.parametrize("shape", [(28, 28, 3), (784,)])
+def test_a_net_for_anything_but_grey_pictures_is_refused(command, pictures, tmp_path, shape):
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], shape, seed=0).save(tmp_path / "other.net")
+    status, _, err = command("predict", tmp_path / "other.net", pictures)
+    expected = f"{tmp_path / 'other.net'} must hold a net for grey pictures (height, width, 1), got one for {shape}"
+    assert (status, err) == (1, f"cnn: {expected}\n")
 
 
 def test_without_pillow_predict_says_what_to_install(command, model, pictures, monkeypatch):
@@ -251,7 +310,7 @@ def test_a_picture_has_the_format_of_its_name(command, model, tmp_path):
 def drawn(monkeypatch):
     """What is given to the functions that draw."""
     drawn = []
-    for name in ("feature_maps", "training_curves"):
+    for name in ("feature_maps", "training_curves", "worst_mistakes"):
         monkeypatch.setattr(cnn.plot, name, lambda *arguments: drawn.append(arguments))
     return drawn
 
@@ -272,6 +331,20 @@ def test_feature_maps_of_a_file_lay_digits_out_when_asked_to(command, model, pag
     assert "--file" in err
 
 
+def test_feature_maps_fit_a_file_to_the_net(command, pictures, tmp_path, drawn):
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (30, 20, 1), seed=0).save(tmp_path / "high.net")
+    assert command("plot", "feature-maps", tmp_path / "high.net", "--file", pictures / "2.png")[0] == 0
+    np.testing.assert_array_equal(drawn[0][1], cnn.datasets.load_images(pictures / "2.png", (30, 20))[0])
+
+
+def test_as_many_mistakes_are_drawn_as_asked_for(command, model, data_folder, bars, drawn):
+    assert command("plot", "mistakes", model, "--data", data_folder, "--count", 3)[0] == 0
+    _, x, y, count, _ = drawn[0]
+    np.testing.assert_array_equal(x, bars.test_images)
+    np.testing.assert_array_equal(y, bars.test_labels)
+    assert count == 3
+
+
 def test_an_image_that_is_not_there_is_one_line(command, model, data_folder):
     status, _, err = command("plot", "feature-maps", model, "--data", data_folder, "--image", 40)
     assert (status, err) == (1, "cnn: --image must be below 40, the number of test images, got 40\n")
@@ -283,11 +356,12 @@ def test_feature_maps_are_of_one_image(command, model):
     assert "--file" in err
 
 
-def test_curves_come_from_a_checkpoint_or_a_log(command, fitted, drawn):
-    for name in ("digits.run", "log.csv"):
-        assert command("plot", "curves", fitted / name)[0] == 0
-    (of_checkpoint, _), (of_log, _) = drawn
-    assert of_log == of_checkpoint
+def test_curves_come_from_a_checkpoint_or_a_log(command, fitted, drawn, tmp_path):
+    (tmp_path / "LOG.CSV").write_bytes((fitted / "log.csv").read_bytes())
+    for file in (fitted / "digits.run", fitted / "log.csv", tmp_path / "LOG.CSV"):
+        assert command("plot", "curves", file)[0] == 0
+    (of_checkpoint, _), (of_log, _), (of_capitals, _) = drawn
+    assert of_log == of_capitals == of_checkpoint
     assert len(of_log.val_loss) == 2
 
 
@@ -313,6 +387,7 @@ def test_curves_of_a_log_without_validation(command, drawn, tmp_path, bars):
         ("epoch,loss\n1,0.5\n", "must have the columns of a CSVLogger, and lacks accuracy"),
         ("loss,accuracy,seconds,images_per_second\n0.5,high,1,1\n", "is no log of a CSVLogger: could not convert"),
         ("loss,accuracy,seconds,images_per_second\n0.5\n", "is no log of a CSVLogger: "),
+        ("x" * 200_000, "is no log of a CSVLogger: field larger than"),
     ],
 )
 def test_a_log_that_is_none_is_one_line(command, tmp_path, content, problem):

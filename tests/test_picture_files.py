@@ -335,6 +335,49 @@ def test_a_page_without_ink_is_named(save, paper):
         load_images(save(page, "empty.png"), digits=True)
 
 
+@pytest.mark.parametrize(("grey", "taken"), [(86, True), (85, False)])  # a third of 255, and more
+def test_a_digit_ends_where_its_ink_is_a_third_of_the_darkest(save, grey, taken):
+    bare = np.zeros((90, 60), np.uint8)
+    bare[20:60, 20:40] = 255
+    fading = bare.copy()
+    fading[60:80, 25:35] = grey
+    (read,), (expected,) = (load_images(save(page), digits=True) for page in (fading, bare))
+    assert np.array_equal(read, expected) != taken
+
+
+@pytest.mark.parametrize("difference", [24, 25])
+def test_ink_is_what_differs_by_25_greys_from_the_paper(save, difference):
+    faint = np.where(digit() > 0, 200 - difference, 200).astype(np.uint8)
+    if difference >= 25:
+        assert load_images(save(faint), digits=True).max() == 255
+    else:
+        with pytest.raises(ValueError, match="nothing differs by 25 greys"):
+            load_images(save(faint), digits=True)
+
+
+def test_what_is_lighter_than_the_paper_is_no_ink(save):
+    page = np.full((60, 60), 200, np.uint8)
+    page[10:50, 10:20] = page[40:50, 10:50] = 20
+    (expected,) = load_images(save(page), digits=True)
+    page[15:30, 25:45] = 255
+    np.testing.assert_array_equal(load_images(save(page), digits=True)[0], expected)
+
+
+def test_thin_lines_are_not_lost_in_a_large_digit(save):
+    ring = np.full((400, 400), 255, np.uint8)
+    ring[3:-3, 3:-3] = 0
+    (read,) = load_images(save(np.pad(ring, 20)), digits=True)
+    assert [np.count_nonzero(read.any(axis=axis)) for axis in (0, 1)] == [20, 20]
+
+
+def test_a_digit_that_is_heavy_at_one_end_is_shown_whole(save):
+    for turns in range(4):
+        heavy = np.zeros((20, 20), np.uint8)
+        heavy[:4] = heavy[:, 10] = 255
+        (read,) = load_images(save(np.pad(np.rot90(heavy, turns), 5), "heavy.png"), digits=True)
+        assert [np.count_nonzero(read.any(axis=axis)) for axis in (0, 1)] == [20, 20]
+
+
 def test_a_digit_fits_nets_of_other_sizes(save):
     (small,) = load_images(save(digit(size=90)), size=14, digits=True)
     assert small.shape == (14, 14)

@@ -23,6 +23,7 @@ plot = cnn.plot
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = 4
+TIMES = "\N{MULTIPLICATION SIGN}"
 HISTORY = History(
     [0.5, 0.1, 0.05], [0.8, 0.95, 0.99], [0.4, 0.2, 0.19], [0.9, 0.93, 0.94], [1.0, 1.0, 1.0], [9.0, 9.0, 9.0]
 )
@@ -111,8 +112,24 @@ def test_headings_of_the_curves_end_within_the_picture(error):
 def test_curves_without_validation_have_one_line_and_no_legend():
     figure = plot.training_curves(HISTORY._replace(val_loss=[], val_accuracy=[]))
     assert [len(axes.lines) for axes in figure.axes] == [1, 1]
+    assert figure.get_figheight() < plot.training_curves(HISTORY).get_figheight()
     assert figure.legends == []
     assert "1% in training" in texts(figure)
+
+
+def test_a_validation_that_began_late_stands_at_the_last_epochs():
+    figure = plot.training_curves(HISTORY._replace(val_loss=[0.2, 0.19], val_accuracy=[0.93, 0.94]))
+    for axes in figure.axes:
+        training, validation = axes.lines
+        assert list(training.get_xdata()) == [1, 2, 3]
+        assert list(validation.get_xdata()) == [2, 3]
+
+
+@pytest.mark.parametrize("epochs", [1, 30, 31])
+def test_single_epochs_are_marked_unless_they_are_many(epochs):
+    figures = [0.5] * epochs
+    for axes in plot.training_curves(History(figures, figures, figures, figures, [1.0] * epochs, [9.0] * epochs)).axes:
+        assert [line.get_marker() for line in axes.lines] == ["o" if epochs <= 30 else ""] * 2
 
 
 def test_an_error_of_zero_is_on_a_linear_scale(tmp_path):
@@ -121,6 +138,11 @@ def test_an_error_of_zero_is_on_a_linear_scale(tmp_path):
     assert loss.get_yscale() == "log"
     assert error.get_yscale() == "linear"
     assert error.get_ylim()[0] == 0
+
+
+def test_errors_that_are_all_zero_have_a_scale_from_zero_to_one():
+    error = plot.training_curves(History([0.5] * 2, [1.0] * 2, [], [], [1.0] * 2, [9.0] * 2)).axes[1]
+    assert error.get_ylim() == (0, 1)
 
 
 def test_a_history_without_an_epoch_is_refused():
@@ -157,6 +179,13 @@ def test_a_kernel_stands_in_its_filters_column_and_its_inputs_row():
     assert places == [(row, column) for row in range(4) for column in range(3)]
 
 
+def test_a_kernel_that_is_no_square_keeps_its_shape():
+    net = cnn.Sequential([cnn.Conv2D(2, (2, 3)), cnn.Flatten(), cnn.Dense(2)], (8, 8, 1), seed=0)
+    for image in plot.filters(net).axes[0].images:
+        left, right, bottom, top = image.get_extent()
+        assert (right - left) / (bottom - top) == pytest.approx(3 / 2)
+
+
 def test_the_scale_of_the_filters_is_written_beside_them():
     net = small_net()
     net.layers[1].weights = np.linspace(-0.5, 0.25, 27, dtype=np.float32).reshape(3, 3, 1, 3)
@@ -170,8 +199,18 @@ def test_of_many_filters_the_first_are_shown_and_the_heading_says_so():
     first, second = panels(figure).values()
     assert len(first.images) == 32
     assert len(second.images) == 8 * 3
-    assert first.texts[1].get_text() == "40 filters of 2 \N{MULTIPLICATION SIGN} 2; 32 over 1 shown"
-    assert second.texts[1].get_text() == "3 filters of 2 \N{MULTIPLICATION SIGN} 2 over 40 channels; 3 over 8 shown"
+    assert first.texts[1].get_text() == f"40 filters of 2 {TIMES} 2; 32 over 1 shown"
+    assert second.texts[1].get_text() == f"3 filters of 2 {TIMES} 2 over 40 channels; 3 over 8 shown"
+
+
+def test_the_heading_of_filters_that_are_all_shown_only_counts_them():
+    assert texts(plot.filters(small_net())) == ["conv2d_1", f"3 filters of 3 {TIMES} 3"]
+
+
+def test_filters_that_are_not_shown_have_their_part_in_the_scale():
+    net = cnn.Sequential([cnn.Conv2D(33, 1), cnn.Flatten(), cnn.Dense(2)], input_shape=(2, 2, 1), seed=0)
+    net.layers[0].weights[..., 32] = 5
+    assert {image.get_clim() for image in plot.filters(net).axes[0].images} == {(-5, 5)}
 
 
 def test_filters_of_a_net_without_a_convolution_are_refused():
@@ -186,6 +225,12 @@ def test_filters_without_a_largest_weight_have_a_scale_to_one(weight, tmp_path):
     net.layers[1].weights[...] = weight
     figure = plot.filters(net, tmp_path / "filters.png")
     assert {image.get_clim() for image in figure.axes[0].images} == {(-1, 1)}
+
+
+def test_a_weight_that_is_nan_is_grey_and_not_white_as_zero():
+    colors = plot.filters(small_net()).axes[0].images[0].cmap
+    assert [matplotlib.colors.to_hex(colors(value)) for value in (0.5, np.nan)] == ["#ffffff", "#8c8c8c"]
+    assert colors(np.nan)[3] == 1
 
 
 # ---- feature maps ------------------------------------------------------------------------------------------
@@ -203,7 +248,7 @@ def test_feature_maps_are_what_the_layers_give(data, backend, dtype):
         if name in shown:
             maps = x[0].transpose(2, 0, 1) if x.ndim == 4 else x[None]
             assert np.array_equal([values(of) for of in shown[name].images], maps)
-            assert shown[name].texts[1].get_text() == " \N{MULTIPLICATION SIGN} ".join(map(str, x.shape[1:]))
+            assert shown[name].texts[1].get_text() == f" {TIMES} ".join(map(str, x.shape[1:]))
 
 
 def test_the_maps_of_a_layer_have_one_scale_with_zero_in_the_middle(data):
@@ -222,7 +267,18 @@ def test_feature_maps_end_with_the_probabilities(data):
     probabilities = net.predict_proba(image[None])[0]
     axes = plot.feature_maps(net, image).axes[-1]
     assert np.allclose([bar.get_height() for bar in axes.patches], probabilities)
-    assert axes.texts[1].get_text() == f"{probabilities.argmax()} with {probabilities.max():.2%}"
+    best = probabilities.argmax()
+    assert axes.texts[1].get_text() == f"{best} with {probabilities[best]:.2%}"
+    colors = [bar.get_facecolor() for bar in axes.patches]
+    assert colors.count(colors[best]) == 1
+    assert len(set(colors)) == 2
+
+
+@pytest.mark.parametrize(("classes", "numbered"), [(20, range(20)), (21, [7])])
+def test_of_more_than_20_classes_only_the_best_is_numbered(classes, numbered):
+    net = cnn.Sequential([cnn.Dense(classes)], input_shape=(2,), seed=0)
+    net.layers[0].bias[7] = 9
+    assert plot.feature_maps(net, np.ones(2)).axes[-1].get_xticks().tolist() == list(numbered)
 
 
 def test_of_many_channels_the_first_are_shown_and_the_heading_says_so():
@@ -267,6 +323,13 @@ def test_what_is_no_image_of_the_net_is_refused(image):
         plot.feature_maps(small_net(), image)
 
 
+def test_only_a_single_channel_may_be_left_out():
+    for image in (np.ones((6, 6)), np.ones((6, 6, 1))):
+        assert texts(plot.feature_maps(small_net(), image))[1].split() == ["6", TIMES, "6", TIMES, "1"]
+    with pytest.raises(ValueError, match=r"image must have shape \(6, 6, 3\) = one image of this net, got \(6, 6\)"):
+        plot.feature_maps(small_net(input_shape=(6, 6, 3)), np.ones((6, 6)))
+
+
 # ---- confusion matrix --------------------------------------------------------------------------------------
 
 
@@ -304,10 +367,23 @@ def test_the_diagonal_has_no_part_in_the_colours_of_the_mistakes():
     assert image.get_clim() == (0, 2)
 
 
+def test_counts_of_the_commonest_mistakes_are_white_on_their_dark_cells():
+    predictions = [1] * 10 + [2] * 7 + [3] * 6 + [0] * 9
+    axes = plot.confusion_matrix(predictions, None, [0] * 32).axes[0]
+    colors = {text.get_text(): text.get_color() for text in axes.texts if type(text).__name__ == "Text"}
+    assert [count for count, color in colors.items() if color == "white"] == ["10", "7"]
+
+
 def test_recall_stands_behind_the_rows_and_precision_below_the_columns():
     figure = plot.confusion_matrix([0, 0, 0, 1], None, np.eye(3)[[0, 0, 1, 1]])
     none = "\N{EN DASH}"
     assert texts(figure)[3:9] == ["100.0", "50.0", none, "66.7", "100.0", none]
+
+
+def test_a_class_that_is_only_read_has_its_place_in_the_matrix():
+    figure = plot.confusion_matrix([0, 3], None, [0, 1])
+    assert counts_in(figure) == {(0, 0): 1, (1, 3): 1}
+    assert values(figure.axes[0].images[0]).shape == (4, 4)
 
 
 @pytest.mark.parametrize(
@@ -350,10 +426,31 @@ def test_the_worst_mistakes_are_those_of_the_greatest_loss(data):
 
 
 def test_mistakes_whose_loss_overflows_a_probability_are_still_in_order():
-    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(2)], input_shape=(1, 1, 1))
-    net.layers[1].weights = np.array([[1.0, 0.0]], np.float32)
-    figure = plot.worst_mistakes(net, np.array([500.0, 2000.0, 1000.0, -5.0]).reshape(4, 1, 1), [1, 1, 1, 1])
+    images = np.array([500.0, 2000.0, 1000.0, -5.0]).reshape(4, 1, 1)
+    figure = plot.worst_mistakes(linear_net([1, 0]), images, [1, 1, 1, 1])
     assert [axes.texts[1].get_text() for axes in figure.axes[1:]] == ["100%  #1", "100%  #2", "100%  #0"]
+
+
+def linear_net(weights):
+    """A net of two classes whose logits are the weights times the only pixel."""
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(2)], input_shape=(1, 1, 1))
+    net.layers[1].weights = np.array([weights], np.float32)
+    return net
+
+
+def indices(figure):
+    """The images that are shown as mistakes, by their indices."""
+    return [int(axes.texts[1].get_text().partition("#")[2]) for axes in figure.axes[1:]]
+
+
+def test_losses_that_overflow_the_nets_precision_are_still_in_order():
+    images = np.array([2e38, 3e38]).reshape(2, 1, 1)
+    assert indices(plot.worst_mistakes(linear_net([1, -1]), images, [1, 1])) == [1, 0]
+
+
+def test_mistakes_of_the_same_loss_come_in_the_order_of_the_images():
+    images = np.resize([2.0, 1.0], (100, 1, 1))
+    assert indices(plot.worst_mistakes(linear_net([1, 0]), images, [1] * 100, count=6)) == [0, 2, 4, 6, 8, 10]
 
 
 def test_a_net_without_mistakes_shows_none(data, tmp_path):
@@ -369,6 +466,20 @@ def test_images_of_three_channels_are_shown_in_colour():
     wrong = (net.predict(images) + 1) % CLASSES
     shown = plot.worst_mistakes(net, images, wrong, count=1).axes[1].images[0]
     assert shown.get_array().shape == (6, 6, 3)
+
+
+def test_images_of_two_channels_are_shown_as_their_mean():
+    images = np.random.default_rng(0).random((1, 6, 6, 2), np.float32)
+    net = small_net(input_shape=(6, 6, 2))
+    shown = plot.worst_mistakes(net, images, (net.predict(images) + 1) % CLASSES).axes[1].images[0]
+    assert np.array_equal(values(shown), images[0].mean(axis=2))
+
+
+def test_an_image_of_one_colour_is_no_division_by_zero():
+    net = small_net(input_shape=(6, 6, 3))
+    images = np.full((1, 6, 6, 3), 7, np.uint8)
+    shown = plot.worst_mistakes(net, images, (net.predict(images) + 1) % CLASSES).axes[1].images[0]
+    assert not values(shown).any()
 
 
 def test_mistakes_in_what_is_no_image_are_refused(data):
@@ -406,6 +517,12 @@ def test_a_picture_is_written_as_its_suffix_says(draw, data, tmp_path):
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     width = figure.get_size_inches()[0]
     assert np.isclose(float(root.get("width").removesuffix("pt")), 72 * width)
+
+
+def test_an_svg_holds_no_date():
+    written = plot.training_curves(HISTORY).encoded("svg")
+    assert b"matplotlib" in written.lower()
+    assert b"date" not in written
 
 
 @EVERY_DRAWING

@@ -1,5 +1,6 @@
 """What a fit shows: lines in a log file, a bar in a terminal or a notebook, nothing."""
 
+import io
 import os
 import re
 import subprocess
@@ -115,6 +116,8 @@ def test_a_terminal_gets_a_bar_and_keeps_a_line_of_every_epoch():
 def test_in_a_narrow_terminal_the_bar_and_the_time_left_stay(columns, figures):
     shown, _ = in_a_terminal("auto", "import time; time.sleep(0.3); report.step(75, 1.0, 0.5)", columns)
     plain = re.sub(r"\x1b\[[\d;?]*\w", "", shown)
+    unbroken = "epoch 1/2  loss 0.5000  accuracy 87.50%  1.2 s  48,000 images/s\r\n"
+    assert unbroken in plain
     drawings = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.rstrip().endswith(" left")]
     assert drawings
     for drawing in drawings:
@@ -123,6 +126,50 @@ def test_in_a_narrow_terminal_the_bar_and_the_time_left_stay(columns, figures):
         assert columns - len(drawing) <= 3 or len(drawn) == progress.BAR
         told = re.sub(r"\d+ images/s", "N images/s", told)
         assert re.sub(r"\d:\d\d left", "M:SS left", told) == figures
+
+
+def drawn(columns):
+    """Width of the bar, figures and length of all that is drawn in a terminal of so many columns."""
+    counting, bar = CountingProgress(columns), types.SimpleNamespace()
+    live = progress.Bar(counting, bar, epochs=2, images_per_epoch=100)
+    live.epoch_begin(1)
+    live.draw(50, ("loss 1.0000", "accuracy 50.00%", "48,000 images/s", "0:10 left"))
+    last = counting.drawings[-1]
+    return bar.bar_width, last["figures"], len(f"{last['description']} {bar.bar_width * '-'} {last['figures']}")
+
+
+def test_the_bar_and_its_figures_fit_into_the_terminal():
+    for columns in range(len("epoch 1/2 - 0:10 left"), 100):
+        assert drawn(columns)[2] <= columns
+
+
+@pytest.mark.parametrize("columns", [1, 10, 20])
+def test_a_terminal_that_is_narrower_has_the_shortest_bar_and_the_time_left(columns):
+    assert drawn(columns)[:2] == (1, "0:10 left")
+
+
+def test_nothing_but_the_lines_is_left_in_a_terminal():
+    shown, _ = in_a_terminal("auto")
+    up, clear = "\x1b[1A", "\x1b[2K"
+    assert shown.endswith(up + clear)  # to the bar's line
+
+
+def test_no_thread_draws_the_bar():
+    assert in_a_terminal("auto", "import threading; assert threading.active_count() == 1")[1] == 0
+
+
+def test_without_a_standard_output_nothing_is_shown(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    run_fit("auto")
+
+
+def test_a_line_is_in_the_log_file_when_its_epoch_ends(monkeypatch):
+    log = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(log))
+    with progress.reporter("auto", 2, 100) as report:
+        report.epoch_begin(1)
+        report.epoch_end(LOGS)
+        assert log.getvalue().startswith(b"epoch 1/2  loss 0.5000")
 
 
 def test_a_dumb_terminal_gets_lines(monkeypatch):
@@ -143,9 +190,8 @@ def test_an_interrupted_fit_leaves_the_terminal_as_it_was(mode):
 
 
 class CountingProgress:
-    console = types.SimpleNamespace(width=100)
-
-    def __init__(self):
+    def __init__(self, width=100):
+        self.console = types.SimpleNamespace(width=width)
         self.drawings = []
 
     def add_task(self, description, **fields):

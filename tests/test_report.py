@@ -163,6 +163,15 @@ def test_a_net_without_convolutions_and_images_has_a_report_without_their_pictur
     assert page.texts("h2") == ["Layers", "One image", "Confusion", "Details"]
 
 
+@pytest.mark.parametrize("classes", [100, 101])
+def test_a_report_counts_what_is_read_as_what_for_up_to_100_classes(classes, tmp_path, monkeypatch):
+    small = cnn.plot.confusion_matrix([0], None, [0])  # one of 100 classes takes a second
+    monkeypatch.setattr(cnn.plot, "confusion_matrix", lambda *_: small)
+    net = cnn.Sequential([cnn.Dense(classes)], input_shape=(2,), seed=0)
+    page = Page(write_report(tmp_path, net, None, np.ones((1, 2)), [0]).read_text("utf-8"))
+    assert ("Confusion" in page.texts("h2")) == (classes <= 100)
+
+
 def test_a_folder_is_made_and_an_older_report_replaced(dense, tmp_path):
     net, x, y = dense
     folder = tmp_path / "of" / "today"

@@ -1,6 +1,7 @@
 """`cnn train`: what it prints and writes, what it does with a training that was cut short, and what it refuses."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -32,10 +33,21 @@ def fits(monkeypatch):
     return fits
 
 
-def shell(*arguments):
+# Seconds after which a process of the command line ends itself: whoever ends the tests leaves none that trains on.
+TIME_LIMIT = 60
+PROGRAM = f"""
+import runpy, signal
+signal.alarm({TIME_LIMIT})
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell has put the tests into the background
+runpy.run_module("cnn", run_name="__main__")
+"""
+
+
+def shell(*arguments, **streams):
     """The command line as a process of its own; what nobody reads fills its pipe soon, and then it waits."""
-    run = [sys.executable, "-m", "cnn", *map(str, arguments)]
-    return subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pipesize=4096)
+    run = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "pipesize": 4096} | streams
+    return subprocess.Popen(run, **streams)
 
 
 def until_epoch(child, epoch):
@@ -80,6 +92,11 @@ def test_options_reach_the_library(command, data_folder, fits):
     cnn.set_num_threads(1)
 
 
+def test_a_learning_rate_of_zero_is_one(command, data_folder, fits):
+    assert command("train", "--epochs", 1, "--learning-rate", 0, "--data", data_folder)[0] == 0
+    assert fits[0]["optimizer"].learning_rate.at(0) == 0
+
+
 def test_a_run_is_repeated_by_its_seed(command, data_folder):
     def figures(seed):
         _, out, _ = command("train", "--epochs", 1, "--seed", seed, "--data", data_folder)
@@ -90,11 +107,9 @@ def test_a_run_is_repeated_by_its_seed(command, data_folder):
 
 
 def test_quiet_prints_nothing(command, data_folder, tmp_path):
-    saved, page = tmp_path / "net.safetensors", tmp_path / "report"
-    run = ("train", "--quiet", "--epochs", 1, "--data", data_folder, "--save", saved, "--report", page)
-    assert command(*run) == (0, "", "")
+    saved = tmp_path / "net.safetensors"
+    assert command("train", "--quiet", "--epochs", 1, "--data", data_folder, "--save", saved) == (0, "", "")
     assert saved.is_file()
-    assert (page / "report.html").is_file()
 
 
 def test_json_is_all_of_the_standard_output(command, data_folder, tmp_path):
@@ -118,10 +133,42 @@ def test_json_is_all_of_the_standard_output(command, data_folder, tmp_path):
     assert result["images_per_second"] == pytest.approx(400 / result["seconds"])
 
 
-def test_quiet_json_prints_nothing_else(command, data_folder):
-    status, out, err = command("train", "--json", "--quiet", "--epochs", 1, "--data", data_folder)
+def test_quiet_json_prints_nothing_else(command, data_folder, tmp_path):
+    folder = tmp_path / "of" / "today"
+    status, out, err = command("train", "--json", "--quiet", "--epochs", 1, "--data", data_folder, "--report", folder)
     assert (status, err) == (0, "")
-    assert json.loads(out)["epochs"] == 1
+    result = json.loads(out)
+    assert result["epochs"] == 1
+    assert result["files"] == {"save": None, "checkpoint": None, "report": str(folder / "report.html")}
+    assert os.listdir(folder) == ["report.html"]
+
+
+def test_the_report_tells_what_was_trained_and_how(command, data_folder, bars, tmp_path, monkeypatch):
+    written = []
+
+    def write_report(*arguments, **told):
+        written.append((arguments, told))
+        return tmp_path / "report.html"
+
+    monkeypatch.setattr(cnn.report, "write_report", write_report)
+    options = ("--net", "tutorial", "--epochs", 2, "--seed", 7, "--data", data_folder, "--report", tmp_path)
+    _, out, _ = command("train", *options)
+    assert out.endswith(f"report written to {tmp_path / 'report.html'}\n")
+    (((folder, net, history, x, y), told),) = written
+    assert folder == tmp_path
+    assert net.evaluate(x, y) == (history.val_loss[-1], history.val_accuracy[-1])
+    np.testing.assert_array_equal(x, bars.test_images)
+    assert told["title"] == "cnn.models.tutorial after 2 epochs"
+    assert {"build": "cnn.models.tutorial", "epochs": 2, "seed": 7}.items() <= told["details"].items()
+    assert told["details"]["data"] == f"images from {data_folder}"
+
+
+def test_errors_are_counted_to_the_nearest_one(command, data_folder, monkeypatch):
+    history = cnn.network.History([0.5], [0.5], [0.5], [0.9], [1.0], [9.0])
+    assert (1 - 0.9) * 40 < 4
+    monkeypatch.setattr(cnn.Sequential, "fit", lambda *_, **__: history)
+    _, out, _ = command("train", "--data", data_folder)
+    assert "test accuracy 90.00%: 4 errors in 40 images\n" in out
 
 
 def test_the_saved_net_is_the_one_that_was_measured(command, data_folder, bars, tmp_path):
@@ -144,8 +191,7 @@ def test_a_trained_net_is_saved_though_the_reader_of_the_output_has_left(data_fo
 def test_a_trained_net_is_saved_though_the_reader_of_both_streams_has_left(data_folder, tmp_path):
     saved = tmp_path / "net.safetensors"
     options = ("--net", "tutorial", "--epochs", "3", "--json", "--data", data_folder, "--save", saved)
-    run = [sys.executable, "-m", "cnn", "train", *map(str, options)]
-    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+    with shell("train", *options, stderr=subprocess.STDOUT) as child:
         child.stdout.close()
     assert child.returncode == 0
     cnn.load(saved)
@@ -315,6 +361,30 @@ def test_an_interrupt_without_a_checkpoint_is_one_line_and_returns_130(data_fold
     assert err == "cnn: interrupted\n"
 
 
+def test_an_interrupt_before_any_checkpoint_has_nothing_to_go_on_with(command, data_folder, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cnn.Sequential, "fit", interrupted)
+    status, _, err = command("train", "--data", data_folder, "--checkpoint", tmp_path / "digits.run")
+    assert (status, err) == (130, "cnn: interrupted\n")
+
+
+def test_an_interrupt_of_a_finished_training_has_nothing_to_go_on_with(command, data_folder, tmp_path, monkeypatch):
+    file = tmp_path / "digits.run"
+    write = cnn.Checkpoint.on_fit_end
+
+    def interrupted(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cnn.Checkpoint, "on_fit_end", interrupted)
+    options = ("train", "--net", "tutorial", "--epochs", 1, "--data", data_folder, "--checkpoint", file)
+    status, _, err = command(*options)
+    assert checkpoint.standing(file).finished
+    assert (status, err) == (130, "cnn: interrupted\n")
+
+
 # ---- what it refuses -----------------------------------------------------------------------------------------
 
 
@@ -326,16 +396,18 @@ def test_a_file_that_cannot_be_written_is_told_before_any_data_is_loaded(command
 
 
 def test_net_and_checkpoint_need_two_files(command, tmp_path):
-    status, _, err = command("train", "--save", tmp_path / "file", "--checkpoint", tmp_path / "." / "file")
-    assert status == 1
-    assert "must name two files" in err
+    (tmp_path / "link").symlink_to(tmp_path)
+    file, again = tmp_path / "file", tmp_path / "link" / "file"
+    for save, run in ((file, file), (file, again), (again, file)):
+        status, _, err = command("train", "--save", save, "--checkpoint", run, "--data", tmp_path)
+        assert (status, err) == (1, f"cnn: --save and --checkpoint must name two files, got {save} for both\n")
 
 
 def test_a_report_without_matplotlib_is_one_line_before_the_training(command, data_folder, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.startswith(("cnn.plot", "cnn.report"))]:
         monkeypatch.delitem(sys.modules, name)
     for name in ("plot", "report"):
-        monkeypatch.delattr(cnn, name, raising=False)
+        monkeypatch.delitem(vars(cnn), name, raising=False)  # without a look, which would import it
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     status, out, err = command("train", "--report", tmp_path / "report", "--data", data_folder)
     assert (status, out, err) == (1, "", "cnn: pictures are drawn with matplotlib: pip install 'cnn-c[plot]'\n")
