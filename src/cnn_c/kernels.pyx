@@ -453,8 +453,8 @@ def dense_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndar
     job.n = count(dy, job.dense.units)
     job.dy, job.x = values(dy, job.n * job.dense.units), values(x, job.n * job.dense.inputs)
     job.optimizer.kind = keep_db.kind = KEEP_GRADIENT
-    job.optimizer.first = results(dw, job.dense.inputs * job.dense.units)
-    keep_db.first = results(db, job.dense.units) if db is not None else NULL
+    job.optimizer.first = job.optimizer.parameters = results(dw, job.dense.inputs * job.dense.units)
+    keep_db.first = keep_db.parameters = results(db, job.dense.units) if db is not None else NULL
     with nogil:
         share_out(&job, column_blocks(&job.dense), worth(&job, threads))
         if keep_db.first != NULL:

@@ -20,8 +20,17 @@ cdef extern from *:
     #else
     static void barrier(int parts) { (void)parts; }
     #endif
+    #ifdef __GNUC__
+    static void set_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+    static int is_set(const int *flag) { return __atomic_load_n(flag, __ATOMIC_RELAXED); }
+    #else
+    static void set_flag(int *flag) { *(volatile int *)flag = 1; }
+    static int is_set(const int *flag) { return *(const volatile int *)flag; }
+    #endif
     """
     void barrier(int parts) noexcept nogil
+    void set_flag(int* flag) noexcept nogil  # at which other threads may look meanwhile
+    int is_set(const int* flag) noexcept nogil
     int check_signals "PyErr_CheckSignals"() noexcept  # the exception waits until all threads are done
 
 
@@ -39,7 +48,7 @@ cdef struct Steps:
     const double* factors            # three of each step
     double* losses                   # of each image
     uint8_t* right
-    int not_finite, interrupted      # flags, written before a barrier and read after it
+    int not_finite, interrupted      # flags: whoever sees one early saves work, all see it after the barrier
     Py_ssize_t done
 
 
@@ -63,7 +72,7 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
         set_factors(&optimizer, s.factors + 3 * step)
         train_images(s, me, &batch, &optimizer, chunks, part, parts, &checked_at)
         barrier(parts)
-        if s.not_finite or s.interrupted:
+        if is_set(&s.not_finite) or is_set(&s.interrupted):
             break
         update(s.program, me, &optimizer, batch.n, chunks, part, parts)
         if part == 0:
@@ -115,15 +124,15 @@ cdef inline void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Op
         Py_ssize_t lowest = start + 1 if start > 0 else p.lowest
         real* rows
         real* cells
-        bint finite = not s.not_finite
+        bint finite = not is_set(&s.not_finite)
         bint may_stop = part == 0 and (batch.n > 1 or (forward and start == 0))
-    while first < stop and not s.interrupted:
+    while first < stop and not is_set(&s.interrupted):
         if may_stop and now() - checked_at[0] > CHECKED_AFTER:
             with gil:
                 if check_signals() != 0:
-                    s.interrupted = 1
+                    set_flag(&s.interrupted)
             checked_at[0] = now()
-            if s.interrupted:
+            if is_set(&s.interrupted):
                 break
         n = min(p.block, stop - first)
         rows = p.rows + first * p.row
@@ -133,7 +142,7 @@ cdef inline void pass_stretch(Steps* s, Worker* me, const Batch* batch, const Op
             if backward:
                 finite = losses_of_block(p, me, batch, first, n, cells, rows)
         if not finite:
-            s.not_finite = 1
+            set_flag(&s.not_finite)
         elif backward:
             backward_block(p, me, optimizer, batch, chunks, first, n, cells, rows, lowest, end)
         first += n
