@@ -17,6 +17,7 @@ import cnn_c
 from . import archive, checks, saving
 from .callbacks import Callback
 from .files import checked_target
+from .fingerprint import is_digest
 from .saving import RUN
 from .training import History
 
@@ -33,7 +34,8 @@ class Checkpoint(Callback):
     ----------
     path : str or pathlib.Path
     every : int
-        Epochs from one writing to the next; the end of the fit is always written.
+        Epochs from one writing to the next; the end of the fit is written, too, and an epoch after which another
+        callback ended it.
 
     Raises
     ------
@@ -249,18 +251,13 @@ def _differences(saved: dict[str, Any], given: dict[str, Any], of="") -> list[st
             continue
         if isinstance(one, dict) and isinstance(other, dict) and _kind(one) == _kind(other):
             result += _differences(one, other, f"{of}{name}.")
-        elif _is_digest(one) and _is_digest(other):
+        elif is_digest(one) and is_digest(other):
             result.append(f"another {of}{name}")
         else:
-            one, other = ("an array or generator" if _is_digest(value) else json.dumps(value) for value in (one, other))
+            one, other = ("an array or generator" if is_digest(value) else json.dumps(value) for value in (one, other))
             result.append(f"{of}{name} {one}, not {other}")
     return result
 
 
 def _kind(described: dict[str, Any]) -> Any:
     return described.get("name"), described.get("layer")
-
-
-def _is_digest(value: Any) -> bool:
-    """Whether it stands for an array, or for a generator."""
-    return isinstance(value, str) and len(value) == 64

@@ -81,7 +81,7 @@ def integer(name: str, value, minimum: int, maximum: int | None = None) -> int:
 
 def pair(name: str, value, minimum: int) -> tuple[int, int]:
     """An int, or a pair of ints (rows first), as a pair."""
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+    if _is_sequence(value):
         if len(value) != 2:
             raise ValueError(f"{name} must be an int or a pair of ints, got {value!r}")
         return integer(name, value[0], minimum), integer(name, value[1], minimum)
@@ -98,7 +98,7 @@ def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
         else:
             return value
     value = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+    if not _is_sequence(value):
         raise TypeError(f"{name} must be a sequence of ints ({', '.join(axes)}), got {value!r}")
     if len(value) != len(axes):
         raise ValueError(f"{name} must have one size for each of ({', '.join(axes)}), got {value!r}")
@@ -107,9 +107,14 @@ def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
 
 def image_shape(name: str, value) -> tuple[int, ...]:
     """The shape of one image, a sequence of sizes of at least 1, as a tuple."""
-    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes):
+    if not _is_sequence(value):
         raise TypeError(f"{name} must be a tuple of sizes, got {value!r}")
     return tuple(integer(name, size, minimum=1) for size in value)
+
+
+def _is_sequence(value) -> bool:
+    """Whether several numbers may be in it, in an order."""
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
 
 
 def generator(name: str, seed) -> np.random.Generator:
@@ -198,6 +203,8 @@ def images(name: str, value, input_shape: tuple[int, ...], dtype: np.dtype | Non
 def labels(name: str, value, n: int, classes: int) -> np.ndarray:
     """Class labels as int64 (n,): from integers, floats with whole values, or one-hot rows (n, classes).
 
+    Always an array of their own, so that nobody can change them once they are checked.
+
     Raises
     ------
     ValueError
@@ -211,7 +218,7 @@ def labels(name: str, value, n: int, classes: int) -> np.ndarray:
     if value.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},) or ({n}, {classes}), one for each image, got {value.shape}")
     if value.dtype == np.int64 and n and 0 <= value.min() and value.max() < classes:
-        return np.require(value, np.int64, ["C", "A"])
+        return np.array(value, np.int64)
     with np.errstate(invalid="ignore"):
         result = value.astype(np.int64)
     good = (result == value) & (value >= 0) & (value < classes)

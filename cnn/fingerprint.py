@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import operator
 from typing import TYPE_CHECKING, Any
@@ -16,16 +15,23 @@ if TYPE_CHECKING:
     from .training import Run
 
 
+_DIGEST = "sha256:"
+
+
+def is_digest(value: Any) -> bool:
+    """Whether a value in a fingerprint stands for an array, or for a generator."""
+    return isinstance(value, str) and value.startswith(_DIGEST)
+
+
 def fingerprint(run: Run) -> dict[str, Any]:
     """The arguments of a fit, by name; two fits of equal ones end with the same bits."""
     net, optimizer, (x, y, validation) = saving.description(run.net), run.optimizer, run.data
     x_val, y_val = validation or (None, None)
     layers = {f"layers[{i}]": layer for i, layer in enumerate(net.pop("layers"))}
-    arguments = {name: getattr(optimizer, name, None) for name in inspect.signature(type(optimizer)).parameters}
     document = {
         **{name: value for name, value in run.settings._asdict().items() if name != "seed"},
         "seed": _seed(run.settings.seed),
-        "optimizer": {"name": type(optimizer).__name__, **arguments},
+        "optimizer": {"name": type(optimizer).__name__, **optimizer.configuration()},
         "images": len(x),
         "x": x,
         "y": y,
@@ -44,7 +50,7 @@ def _plain(value: Any) -> Any:
         content = np.ascontiguousarray(value)
         digest = hashlib.sha256(f"{content.dtype.str} {content.shape}".encode())
         digest.update(content.data if content.size else b"")
-        return digest.hexdigest()
+        return _DIGEST + digest.hexdigest()
     if isinstance(value, np.generic):
         return value.item()
     attributes = {name: v for name, v in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
@@ -57,4 +63,4 @@ def _seed(seed: Any) -> Any:
         return None if seed is None else operator.index(seed)
     except TypeError:
         state = json.dumps(np.random.default_rng(seed).bit_generator.state, default=_plain)
-        return hashlib.sha256(state.encode()).hexdigest()
+        return _DIGEST + hashlib.sha256(state.encode()).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import checks, compiled, geometry
+from .tables import call
 
 
 def operations(backend: str) -> ModuleType:
@@ -50,7 +51,7 @@ class Layer:
     memory_order: Any = "C"  # in which its parameters lie
     in_net: bool = False  # a net has its parameters in a buffer, from which building anew would part them
     _state: Any = None
-    _arguments: frozenset[str] = frozenset()  # attributes with which it was made
+    _arguments: tuple[str, ...] = ()  # of the constructor
 
     def __init__(self) -> None:
         self.dtype = checks.FLOAT32
@@ -60,20 +61,18 @@ class Layer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A net has taken its layers' arguments into its plans; a change would show in a file of it and nowhere else.
-        if self.in_net and name in self._arguments:
+        if self.in_net and name in self._arguments and not isinstance(getattr(type(self), name, None), property):
             raise AttributeError(f"{name} of a {type(self).__name__} in a net cannot be changed; make another net")
         object.__setattr__(self, name, value)
 
     def __init_subclass__(cls) -> None:
-        names = inspect.signature(cls).parameters
-        cls._arguments = frozenset(name for name in names if not isinstance(getattr(cls, name, None), property))
+        cls._arguments = tuple(inspect.signature(cls).parameters)
 
     def __repr__(self) -> str:
         try:
-            arguments = ", ".join(f"{name}={value!r}" for name, value in self.configuration().items())
+            return call(type(self), self.configuration())
         except AttributeError:  # a class of somebody else's, which keeps its arguments under other names
-            arguments = "..."
-        return f"{type(self).__name__}({arguments})"
+            return f"{type(self).__name__}(...)"
 
     @property
     def ops(self) -> ModuleType:
@@ -105,7 +104,7 @@ class Layer:
 
     def configuration(self) -> dict[str, Any]:
         """The arguments that make a layer like this one, in values that JSON has: each is an attribute of its name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: getattr(self, name) for name in self._arguments}
 
     def fix_shapes(self, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """Take the shapes that follow from `input_shape`, but no memory; those of parameters and statistics by name."""

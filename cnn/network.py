@@ -482,7 +482,7 @@ class Sequential:
     def _labels(self, name: str, y, n: int) -> np.ndarray:
         if n == 0:
             raise ValueError(f"{name} must hold at least one label, got none")
-        return checks.labels(name, y, n, self.output_shape[0]).copy()  # no one can change them once they are checked
+        return checks.labels(name, y, n, self.output_shape[0])
 
 
 def _optimizer(optimizer):

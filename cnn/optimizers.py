@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from cnn_c import KERNELS
 
 from . import checks
 from .compiled import CACHE_LINE, aligned_zeros
+from .tables import call
 
 
 class Rule(NamedTuple):
@@ -42,8 +43,11 @@ class Optimizer:
         self.start(0)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in inspect.signature(type(self)).parameters)
-        return f"{type(self).__name__}({arguments})"
+        return call(type(self), self.configuration())
+
+    def configuration(self) -> dict[str, Any]:
+        """The arguments that make an optimiser like this one, by name."""
+        return {name: getattr(self, name, None) for name in inspect.signature(type(self)).parameters}
 
     def start(self, steps: int, epochs: int = 1) -> None:
         """Begin a fit of so many steps in all: without velocity or moments, and with the schedule's first rate."""

@@ -28,7 +28,8 @@ from .plot.mistakes import MOST_CLASSES
 from .plot.style import Picture
 
 if TYPE_CHECKING:
-    from .network import History, Sequential
+    from .network import Sequential
+    from .training import History
 
 
 def write_report(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import checks
+from . import checks, tables
 
 
 class Schedule:
@@ -20,8 +20,7 @@ class Schedule:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({arguments})"
+        return tables.call(type(self), vars(self))
 
 
 class Constant(Schedule):

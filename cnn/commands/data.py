@@ -65,7 +65,8 @@ def fetch(
     cnn data fetch mnist
     cnn data fetch fashion-mnist
     """
-    (source,) = (source for source in inventory.sources() if source.name == name)
+    source = inventory.source_of(name)
+    assert source is not None  # the parser has seen to that
     downloaded = inventory.fetch(source)
     folder = published.cache_folder(source)
     typer.echo(f"{source.title}: {downloaded} of {len(form.FILES)} files downloaded, all verified, in {folder}")

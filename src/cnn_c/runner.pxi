@@ -123,7 +123,7 @@ cdef class Runner:
         cdef:
             Steps s
             Warp warp
-            Py_ssize_t size = self.parameters
+            Py_ssize_t size = self.parameters, given = count(x, self.image_size)
             int team
         s.program, s.workers = &self.program, self.workers
         s.optimizer = optimizer_from(rule)
@@ -144,8 +144,8 @@ cdef class Runner:
             if warp.h * warp.w * warp.c != self.image_size:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
-        s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, count(x, self.image_size), False)
-        self.check_labels(&s, count(x, self.image_size))
+        s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, given, False)
+        self.check_labels(&s, given)
         s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
         s.right = <uint8_t*>checked(right, np.NPY_UINT8, s.images, True)
         s.not_finite = s.interrupted = 0
