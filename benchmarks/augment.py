@@ -17,8 +17,8 @@ from timing import machine, medians
 
 import cnn
 import cnn_c
-from cnn import compiled
-from cnn.reference import augment as reference
+from cnn.backends import compiled
+from cnn.backends.numpy import augment as reference
 
 AUGMENTS = {
     "none": None,

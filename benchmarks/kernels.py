@@ -19,9 +19,10 @@ from timing import machine, medians
 
 import cnn
 import cnn_c
-from cnn import functional, geometry, reference
-from cnn.noise import Noise
-from cnn.plan import Operation, make_plan
+from cnn import functional, reference
+from cnn.backends import geometry
+from cnn.backends.program import Noise
+from cnn.plan.make import Operation, make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
 # two-convolution net, LeNet-5

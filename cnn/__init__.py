@@ -8,34 +8,37 @@ import importlib
 from typing import TYPE_CHECKING
 
 from . import functional, models, schedules
-from .augment import Augment
-from .callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
-from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
-from .network import Sequential
-from .optimizers import SGD, Adam, AdamW
-from .threads import get_num_threads, set_num_threads
-from .tutorial import Conv3x3, ConvolutionalNeuralNetwork, MaxPool2, Softmax
+from .backends.threads import get_num_threads, set_num_threads
+from .layers.base import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
+from .layers.tutorial import Conv3x3, MaxPool2, Softmax
+from .nets.sequential import Sequential
+from .nets.two_conv import ConvolutionalNeuralNetwork
+from .training.augment import Augment
+from .training.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
+from .training.optimizers import SGD, Adam, AdamW
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
-    from .saving import load
+    from .storage.description import load
+    from .training.checkpoint import Checkpoint
 
 _LAZY_MODULES = ("datasets", "reference")
-_LAZY_NAMES = {"Checkpoint": "checkpoint", "load": "saving"}  # and the modules that they are in
-_OPTIONAL_MODULES = ("plot", "report")  # need matplotlib, so `dir` does not promise them
+_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "storage.description"}  # and the modules that they are in
+_OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 
 
 def show_config() -> None:
     """Print version, instruction-set level, vector width, OpenMP, threads, processor and versions."""
-    from .config import show_config
+    from .backends.config import show_config
 
     show_config()
 
 
 def __getattr__(name: str):
     # Not everybody needs these; what nobody asked for is not imported.
-    if name in _LAZY_MODULES + _OPTIONAL_MODULES:
+    if name in _LAZY_MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _OPTIONAL_MODULES:
+        return importlib.import_module(f"{__name__}.{_OPTIONAL_MODULES[name]}")
     if name in _LAZY_NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
     if name == "__version__":

@@ -1,5 +1,5 @@
 """`python -m cnn`: the command line without its script on the path."""
 
-from .cli import main
+from .cli.app import main
 
 main()

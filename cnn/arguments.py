@@ -1,7 +1,8 @@
 """The arguments of the operations: checked, converted, and in the order in which the operations take them.
 
 One function for each operation, of its name; the two poolings share a forward. `cnn.functional` hands what it
-returns to `cnn.compiled`, `cnn.reference.functional` to `cnn.reference.operations`: so both refuse the same arguments.
+returns to `cnn.backends.compiled`, `cnn.reference.functional` to `cnn.backends.numpy.operations`: so both refuse the
+same arguments.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import checks, geometry
-from .geometry import ConvGeometry, PoolGeometry
+from .backends import checks, geometry
+from .backends.geometry import ConvGeometry, PoolGeometry
 
 Pair = int | Sequence[int]
 Padding = str | Pair

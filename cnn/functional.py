@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import arguments, compiled
+from . import arguments
 from .arguments import Padding, Pair, Shape
+from .backends import compiled
 
 # ---- convolution -------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import checks, tables
+from .backends import checks, tables
 
 
 class Schedule:

@@ -18,7 +18,7 @@ import cnn.datasets
 import cnn.functional
 import cnn.reference
 import cnn_c
-from cnn.datasets import form
+from cnn.datasets import mnist_files
 
 # The level stays what it is for all examples of a test: no fixture need be set up anew for each of them.
 settings.register_profile(
@@ -139,7 +139,7 @@ def mnist_dataset():
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process; gives the exit status and what went to each stream."""
-    from cnn import cli
+    from cnn.cli import app as cli
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cnn", *map(str, arguments)])
@@ -171,6 +171,6 @@ def data_folder(bars: cnn.datasets.Dataset, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("CNN_DATA_DIR", raising=False)
     folder = tmp_path / "bars"
     folder.mkdir()
-    for file, array in zip(form.FILES, bars, strict=True):
+    for file, array in zip(mnist_files.FILES, bars, strict=True):
         cnn.datasets.save_idx(folder / file, array)
     return folder

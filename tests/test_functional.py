@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import cnn.functional
-from cnn import geometry
+from cnn.backends import geometry
 from cnn.reference import functional as reference
 
 NAMES = [

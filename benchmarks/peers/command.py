@@ -18,7 +18,7 @@ from rich.table import Table
 from timing import machine
 
 import cnn_c
-from cnn.config import processor
+from cnn.backends.config import processor
 from cnn.datasets import load_mnist
 
 from .case import NETS, TITLES, Case

@@ -8,9 +8,9 @@ from . import mnist
 from .digits import load_digits
 from .fashion import load_fashion_mnist
 from .folder import LabelledImages, load_folder, load_images
-from .form import Dataset
 from .idx import load_idx, save_idx
 from .mnist import load_mnist
+from .mnist_files import Dataset
 from .strokes import load_strokes
 
 __all__ = [

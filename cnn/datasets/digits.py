@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from . import form, mnist, published, strokes
+from . import mnist, mnist_files, sources, strokes
 from .download import DownloadError
-from .form import Dataset
+from .mnist_files import Dataset
 
 
 def load_digits(data_dir: str | os.PathLike[str] | None = None) -> tuple[Dataset, str]:
@@ -29,11 +29,11 @@ def load_digits(data_dir: str | os.PathLike[str] | None = None) -> tuple[Dataset
     FileNotFoundError, ValueError, OSError
         As for `load_mnist`, where a folder is named.
     """
-    folder = published.named_folder(mnist.SOURCE, data_dir)
+    folder = sources.named_folder(mnist.SOURCE, data_dir)
     if folder is not None:
         return mnist.load_mnist(data_dir), f"MNIST from {folder}"
-    cache = published.cache_folder(mnist.SOURCE)
-    cached = all(form.find(cache, file) for file in form.FILES)
+    cache = sources.cache_folder(mnist.SOURCE)
+    cached = all(mnist_files.find(cache, file) for file in mnist_files.FILES)
     try:
         dataset = mnist.load_mnist()
     except OSError as error:

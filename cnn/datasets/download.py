@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 
-from ..files import write_atomically
-from .form import Array
+from ..storage.atomic import write_atomically
 from .idx import load_idx
+from .mnist_files import Array
 
 # Seconds for all mirrors together to answer at all.
 CONNECT_TIMEOUT = 5.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from . import published
-from .form import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Dataset
+from . import sources
+from .mnist_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Dataset
 
-SOURCE = published.Source(
+SOURCE = sources.Source(
     name="fashion-mnist",
     title="Fashion-MNIST",
     subfolder="fashion",
@@ -49,4 +49,4 @@ def load_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Datase
     FileNotFoundError, ValueError, OSError
         As for `load_mnist`.
     """
-    return published.load(SOURCE, data_dir)
+    return sources.load(SOURCE, data_dir)

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .. import checks
-from .form import Array
+from ..backends import checks
+from .mnist_files import Array
 from .picture import SUFFIXES, read_picture
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]

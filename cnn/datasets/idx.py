@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks
-from ..files import write_atomically
+from ..backends import checks
+from ..storage.atomic import write_atomically
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

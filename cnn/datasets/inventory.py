@@ -6,20 +6,20 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import fashion, form, mnist, published
-from .form import Array, Dataset
+from . import fashion, mnist, mnist_files, sources
 from .idx import load_idx
-from .published import Source
+from .mnist_files import Array, Dataset
+from .sources import Source
 
 
-def sources() -> tuple[Source, ...]:
-    """The data sets that are published."""
+def published() -> tuple[Source, ...]:
+    """The published data sets."""
     return mnist.SOURCE, fashion.SOURCE
 
 
 def source_of(name: str | os.PathLike[str]) -> Source | None:
     """The published data set of that name; None if there is none."""
-    return next((source for source in sources() if source.name == name), None)
+    return next((source for source in published() if source.name == name), None)
 
 
 class Holding(NamedTuple):
@@ -33,7 +33,7 @@ class Holding(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether all four files are there."""
-        return len(self.paths) == len(form.FILES)
+        return len(self.paths) == len(mnist_files.FILES)
 
     @property
     def size(self) -> int:
@@ -45,7 +45,7 @@ class Holding(NamedTuple):
         where = f"folder {self.folder} (CNN_DATA_DIR)" if self.place == "folder" else f"cache {self.folder}"
         if self.complete:
             return where
-        part = f"{len(self.paths)} of {len(form.FILES)} files in the {where}"
+        part = f"{len(self.paths)} of {len(mnist_files.FILES)} files in the {where}"
         if self.place == "folder":
             return part
         return f"{part if self.paths else 'not here'}: cnn data fetch {self.source.name}"
@@ -80,17 +80,17 @@ class Report(NamedTuple):
 
 def holding(source: Source) -> Holding:
     """Where a data set is looked for, and what is found there."""
-    named = published.named_folder(source)
-    folder = named or published.cache_folder(source)
-    found = {file: form.find(folder, file) for file in form.FILES}
+    named = sources.named_folder(source)
+    folder = named or sources.cache_folder(source)
+    found = {file: mnist_files.find(folder, file) for file in mnist_files.FILES}
     paths = {file: path for file, path in found.items() if path is not None}
     return Holding(source, "cache" if named is None else "folder", folder, paths)
 
 
 def fetch(source: Source) -> int:
     """Download what the cache lacks or holds damaged; the number of files that were."""
-    there = published.from_cache(source)
-    return len(published.fetch(source, [file for file in form.FILES if file not in there]))
+    there = sources.from_cache(source)
+    return len(sources.fetch(source, [file for file in mnist_files.FILES if file not in there]))
 
 
 def verify(what: str | os.PathLike[str] | None = None) -> list[Report]:
@@ -102,7 +102,7 @@ def verify(what: str | os.PathLike[str] | None = None) -> list[Report]:
         If there is nothing to check.
     """
     if what is None:
-        reports = [_of_source(source) for source in sources() if holding(source).paths]
+        reports = [_of_source(source) for source in published() if holding(source).paths]
         if not reports:
             raise FileNotFoundError("no data set is here; fetch one, for example with cnn data fetch mnist")
         return reports
@@ -113,7 +113,7 @@ def verify(what: str | os.PathLike[str] | None = None) -> list[Report]:
         return [_of_source(source)]
     folder = Path(what).expanduser()
     if not folder.is_dir():
-        names = ", ".join(source.name for source in sources())
+        names = ", ".join(source.name for source in published())
         raise FileNotFoundError(f"{what} is neither a published data set ({names}) nor a folder")
     return [_of_folder(folder)]
 
@@ -136,15 +136,15 @@ def _of_source(source: Source) -> Report:
 def _of_folder(folder: Path) -> Report:
     problems: dict[str, str | None] = {}
     arrays: list[Array] = []
-    for file in form.FILES:
+    for file in mnist_files.FILES:
         problems[file] = None
         try:
-            arrays.append(form.load_file(folder, file))
+            arrays.append(mnist_files.load_file(folder, file))
         except (OSError, ValueError) as error:
             problems[file] = str(error)
-    if len(arrays) == len(form.FILES):
+    if len(arrays) == len(mnist_files.FILES):
         try:
-            form.checked(Dataset(*arrays), folder)
+            mnist_files.checked(Dataset(*arrays), folder)
         except ValueError as error:
             problems["together"] = str(error)
     return Report("Data set in MNIST's form", folder, problems)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from . import published
-from .form import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Array, Dataset
+from . import sources
+from .mnist_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Array, Dataset
 
-SOURCE = published.Source(
+SOURCE = sources.Source(
     name="mnist",
     title="MNIST",
     subfolder="",
@@ -53,7 +53,7 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     OSError
         If a file can neither be read nor downloaded.
     """
-    return published.load(SOURCE, data_dir)
+    return sources.load(SOURCE, data_dir)
 
 
 def train_images() -> Array:
@@ -77,5 +77,5 @@ def test_labels() -> Array:
 
 
 def _load(file: str) -> Array:
-    (array,) = published.load_files(SOURCE, [file])
+    (array,) = sources.load_files(SOURCE, [file])
     return array

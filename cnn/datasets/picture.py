@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from .form import Array
-from .layout import BOX, CANVAS, centred
+from .centring import BOX, CANVAS, centred
+from .mnist_files import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import checks
-from .form import Array, Dataset
-from .layout import BOX, CANVAS, SIZE, centred
+from ..backends import checks
+from .centring import BOX, CANVAS, SIZE, centred
+from .mnist_files import Array, Dataset
 from .skeletons import SKELETONS
 
 SPACING = 4.0  # of the points where the pen leaves ink, in per cent of the height: 0.8 pixels, more or less

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..network import Sequential
-from ..training import History
+from ..nets.sequential import Sequential
+from ..training.fit import History
 
 
 def checked_net(net: Any) -> Sequential:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .. import checks
-from ..layers import Conv2D, Dropout, Flatten, Rescaling
+from ..backends import checks
+from ..layers.base import Conv2D, Dropout, Flatten, Rescaling
 from .arguments import checked_net
 from .style import DIGITS, FAINT, MARGIN, NAVY, SIGNED, WIDTH, Picture, cells, heading, largest, tile
 
 if TYPE_CHECKING:
-    from ..network import Sequential
+    from ..nets.sequential import Sequential
 
 MOST_FILTERS, MOST_INPUTS = 32, 8  # of a convolution, side by side and one below the other
 MOST_MAPS = 16  # of a layer

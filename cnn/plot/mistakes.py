@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from .. import checks
-from ..confusion import confusion
-from ..network import Sequential
+from ..backends import checks
+from ..datasets.labels import confusion
+from ..nets.sequential import Sequential
 from .arguments import checked_net
 from .style import DIGITS, ERRORS, GREY, INK, LETTERS, MARGIN, PALE, SMALL, WIDTH, Picture, heading
 

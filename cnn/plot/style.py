@@ -18,8 +18,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .. import checks
-from ..files import write_atomically
+from ..backends import checks
+from ..storage.atomic import write_atomically
 
 INK, GREY, FAINT, PALE = "#25313d", "#5c6a77", "#b9c2cb", "#edf0f3"
 NAVY, ORANGE = "#17406d", "#d9772b"

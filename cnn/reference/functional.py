@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import arguments, functional
 from ..arguments import Padding, Pair, Shape
-from . import operations
+from ..backends.numpy import operations
 from .twins import twin_of
 
 # ---- convolution -------------------------------------------------------------------------------------------

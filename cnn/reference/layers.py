@@ -5,7 +5,9 @@ In a net it is the net's backend that counts, "numpy" for `cnn.reference.Sequent
 
 from __future__ import annotations
 
-from .. import layers, network, tutorial
+from ..layers import base as layers
+from ..nets import sequential as network
+from ..nets import two_conv
 from .twins import twin_of
 
 
@@ -60,7 +62,7 @@ class Sequential(network.Sequential):
         super().__init__(layers, input_shape, dtype=dtype, seed=seed, backend=backend)
 
 
-@twin_of(tutorial.ConvolutionalNeuralNetwork)
-class ConvolutionalNeuralNetwork(tutorial.ConvolutionalNeuralNetwork):
+@twin_of(two_conv.ConvolutionalNeuralNetwork)
+class ConvolutionalNeuralNetwork(two_conv.ConvolutionalNeuralNetwork):
     def __init__(self, seed=None, dtype="float32", backend="numpy"):
         super().__init__(seed=seed, dtype=dtype, backend=backend)

@@ -1,7 +1,7 @@
 """The layers of the "CNN from scratch in NumPy" tutorial in NumPy alone, one image and one region at a time.
 
 `cnn.Conv3x3`, `cnn.MaxPool2` and `cnn.Softmax` give the same numbers thousands of times faster; here one can
-read what they compute. What each takes, gives and raises is said once, in `cnn/tutorial.py`.
+read what they compute. What each takes, gives and raises is said once, in `cnn/layers/tutorial.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .. import checks, tutorial
+from ..backends import checks
+from ..layers import tutorial
 from .twins import twin_of
 
 

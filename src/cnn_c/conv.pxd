@@ -19,7 +19,7 @@ from .tile cimport (
 )
 
 
-cdef struct Conv:  # cnn.geometry.ConvGeometry, field by field
+cdef struct Conv:  # cnn.backends.geometry.ConvGeometry, field by field
     Py_ssize_t h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow
 
 

@@ -1,12 +1,12 @@
 # The functions of every kernels_{level}_float{32,64} module. Arrays are C-contiguous and of the module's dtype;
-# a geometry is a tuple from cnn.geometry. What is called dx, dw, y ... in last place before it is written to. Weights
-# of dense layers, and gradients for them, are (units, inputs) here.
+# a geometry is a tuple from cnn.backends.geometry. What is called dx, dw, y ... in last place before it is written to.
+# Weights of dense layers, and gradients for them, are (units, inputs) here.
 import numpy as np
 
-from cnn.augment import Warp
-from cnn.noise import Noise
-from cnn.optimizers import Rule
+from cnn.backends.program import Noise
 from cnn.plan import Plan
+from cnn.training.augment import Warp
+from cnn.training.optimizers import Rule
 
 lanes: int
 openmp: int

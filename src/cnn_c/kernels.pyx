@@ -383,7 +383,7 @@ cdef void augment_images(const Job* job, Py_ssize_t first, Py_ssize_t stop, real
 
 
 cdef Warp warp_from(warp) except *:
-    # A cnn.augment.Warp
+    # A cnn.training.augment.Warp
     cdef:
         Warp g
         double shift = warp.shift, rotate = warp.rotate, scale = warp.scale, shear = warp.shear
@@ -507,7 +507,7 @@ _OPTIMIZERS = {"sgd": SGD, "sgd_momentum": SGD_MOMENTUM, "adam": ADAM}
 
 
 cdef Optimizer optimizer_from(rule) except *:
-    # A cnn.optimizers.Rule
+    # A cnn.training.optimizers.Rule
     cdef Optimizer o
     cdef double decay = rule.weight_decay, momentum = rule.momentum, beta2 = rule.beta2, epsilon = rule.epsilon
     o.kind, o.nesterov = _OPTIMIZERS[rule.kind], rule.nesterov

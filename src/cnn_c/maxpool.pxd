@@ -15,7 +15,7 @@ from .simd cimport (
 )
 
 
-cdef struct Pool:  # cnn.geometry.PoolGeometry, field by field
+cdef struct Pool:  # cnn.backends.geometry.PoolGeometry, field by field
     Py_ssize_t h, w, c, kh, kw, sh, sw, ph, pw, oh, ow
 
 

@@ -1,4 +1,4 @@
-# What a training step works with: a list of operations, made by cnn/plan.py, and the memory that they share. The files
+# What a training step works with: a list of operations, made by cnn/plan/make.py, and the memory that they share. The files
 # step_*.pxd are what one thread does with blocks of images, steps.pxd the order of it.
 #
 # A. An image has a cell, memory for what lies between the operations on it, which each thread reuses from block to

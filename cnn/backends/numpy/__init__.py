@@ -1,0 +1,1 @@
+"""A plan run by NumPy: the specification of the compiled kernels."""

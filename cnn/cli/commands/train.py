@@ -1,0 +1,230 @@
+"""`cnn train`: a net, trained by a recipe and measured on the test images."""
+
+from __future__ import annotations
+
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+import cnn
+
+from ... import models
+from ...backends import checks
+from ...backends.threads import MOST as MOST_THREADS
+from ...storage.atomic import checked_target
+from ...training.checkpoint import standing
+from ..common import DataOption, DebugOption, JsonOption, load_data, one_of, ordinary_output, print_json, reports_errors
+from ..recipes import RECIPES, Recipe
+
+if TYPE_CHECKING:
+    from ...datasets import Dataset
+    from ...nets.sequential import Sequential
+    from ...training.fit import History
+
+
+# The nets that can be trained from the command line.
+NETS = {
+    "tutorial": models.tutorial,
+    "two-conv": models.two_conv,
+    "lenet5": models.lenet5,
+    "wide": models.wide,
+}
+
+_BY_RECIPE = "the recipe's"
+
+
+def _rate(value: float | None) -> float | None:
+    try:
+        return None if value is None else checks.number("the rate", value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@reports_errors
+def train(
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            parser=one_of(RECIPES),
+            help=f"How: {', '.join(f'{name} ({recipe.epochs} epochs)' for name, recipe in RECIPES.items())}.",
+        ),
+    ] = "fast",
+    net: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            parser=one_of(NETS),
+            help=f"Another net: {', '.join(NETS)}.",
+            show_default=_BY_RECIPE,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Passes over the images.", show_default=_BY_RECIPE)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Images a step.", show_default=_BY_RECIPE)
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", callback=_rate, help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")] = 0,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_THREADS, metavar="N", help="Threads to compute with.", show_default="one a core"),
+    ] = None,
+    data: DataOption = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the trained net.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save how the training stands, after every epoch.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint, if there is one.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html with pictures.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a net and measure it on the test images.
+
+    With --json it ends with an object of accuracy, loss, errors, seconds, images_per_second, epochs, parameters,
+    data, files (save, checkpoint, report) and history; everything else goes to the standard error.
+
+    Examples:
+
+    \b
+    cnn train
+    cnn train --save digits.safetensors --report report
+    cnn train --recipe accurate --checkpoint accurate.run --resume
+    cnn train --net lenet5 --epochs 5 --learning-rate 0.05 --data fashion-mnist
+    cnn train --data ~/my-digits --threads 1 --json
+    """
+    if resume and checkpoint is None:
+        raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
+    if threads is not None:
+        cnn.set_num_threads(threads)
+    chosen = _chosen(RECIPES[recipe], net, epochs, batch_size, learning_rate)
+    files = Files(save, checkpoint, report)
+    with ordinary_output(quiet, as_json):
+        files.check()
+        start = files.start(resume)
+        dataset, origin = load_data(data)
+        model = chosen.build(seed=seed)
+        model.summary()
+        history = _fit(model, dataset, chosen.arguments(seed), checkpoint, start)
+        result = _measured(model, dataset, history) | {"data": origin}
+        details = {"data": origin, **chosen._asdict(), "build": f"cnn.models.{chosen.build.__name__}", "seed": seed}
+        files.write(model, dataset, history, details)
+    if as_json:
+        print_json(result | {"files": files.as_dict(), "history": history._asdict()})
+
+
+class Files(NamedTuple):
+    """What a training writes: files for the net and for checkpoints, a folder for the report; None for no such."""
+
+    save: Path | None
+    checkpoint: Path | None
+    report: Path | None
+
+    def check(self) -> None:
+        """Find what cannot be written before anything is trained."""
+        if self.save is not None and self.checkpoint is not None and self.save.resolve() == self.checkpoint.resolve():
+            raise ValueError(f"--save and --checkpoint must name two files, got {self.save} for both")
+        for path in (self.save, self.checkpoint):
+            if path is not None:
+                checked_target(str(path))
+        if self.report is not None:
+            import_module("cnn.plot")  # without matplotlib, an error now and not after the training
+            self.report.mkdir(parents=True, exist_ok=True)
+
+    def start(self, resume: bool) -> Path | None:
+        """The checkpoint to go on from, if there is one; none is written over that is not gone on from."""
+        if self.checkpoint is None or (resume and self.checkpoint.exists()):
+            return self.checkpoint
+        if resume:
+            typer.echo(f"{self.checkpoint} is not there yet: training begins at the start")
+        elif self.checkpoint.exists():
+            raise FileExistsError(_in_the_way(self.checkpoint))
+        return None
+
+    def write(self, model: Sequential, dataset: Dataset, history: History, details: dict[str, Any]) -> None:
+        """Save the net, write the report."""
+        if self.save is not None:
+            model.save(self.save)
+            typer.echo(f"net saved in {self.save}; use it: cnn predict {shlex.quote(str(self.save))} PICTURE...")
+        if self.report is not None:
+            from ...plot.report import write_report
+
+            title = f"{details['build']} after {len(history.loss)} epochs"
+            page = write_report(
+                self.report, model, history, dataset.test_images, dataset.test_labels, title=title, details=details
+            )
+            typer.echo(f"report written to {page}")
+
+    def as_dict(self) -> dict[str, str | None]:
+        """What has been written, for JSON."""
+        given = {**self._asdict(), "report": self.report and self.report / "report.html"}
+        return {name: None if path is None else str(path) for name, path in given.items()}
+
+
+def _in_the_way(checkpoint: Path) -> str:
+    """What a file is that a training without --resume would write over, and what to do."""
+    try:
+        held = standing(checkpoint)
+    except ValueError as error:
+        return f"{checkpoint} is there already, and is no checkpoint: name another file ({error})"
+    if held.finished:
+        done, resumed = f"finished with epoch {held.epoch}", "to measure its net again"
+    else:
+        done, resumed = f"done {held.epoch} of {held.epochs} epochs", "to go on"
+    return f"{checkpoint} holds a training that has {done}: add --resume {resumed}, or remove the file, or name another"
+
+
+def _chosen(
+    recipe: Recipe, net: str | None, epochs: int | None, batch_size: int | None, learning_rate: float | None
+) -> Recipe:
+    """The recipe with what is given in place of its own."""
+    given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given["build"] = NETS[net] if net else None
+    return recipe._replace(**{name: value for name, value in given.items() if value is not None})
+
+
+def _fit(
+    model: Sequential, dataset: Dataset, arguments: dict[str, Any], checkpoint: Path | None, start: Path | None
+) -> History:
+    try:
+        return model.fit(
+            dataset.train_images,
+            dataset.train_labels,
+            **arguments,
+            validation_data=(dataset.test_images, dataset.test_labels),
+            callbacks=[] if checkpoint is None else [cnn.Checkpoint(checkpoint)],
+            resume=start,
+        )
+    except KeyboardInterrupt:
+        if checkpoint is not None and checkpoint.exists() and not standing(checkpoint).finished:
+            raise KeyboardInterrupt(f"the same command with --resume goes on from {checkpoint}") from None
+        raise
+
+
+def _measured(model: Sequential, dataset: Dataset, history: History) -> dict[str, Any]:
+    """The figures of the trained net, which are also printed."""
+    tested, epochs, seconds = len(dataset.test_labels), len(history.loss), sum(history.seconds)
+    accuracy = history.val_accuracy[-1]
+    result = {
+        "accuracy": accuracy,
+        "loss": history.val_loss[-1],
+        "errors": round((1 - accuracy) * tested),
+        "seconds": seconds,
+        "images_per_second": epochs * len(dataset.train_labels) / seconds,
+        "epochs": epochs,
+        "parameters": sum(value.size for value in model.parameters().values()),
+    }
+    typer.echo(
+        f"test accuracy {accuracy:.2%}: {result['errors']:,} errors in {tested:,} images\n"
+        f"trained in {seconds:.1f} s, {result['images_per_second']:,.0f} images/s"
+    )
+    return result

@@ -1,0 +1,1 @@
+"""Nets, as users hold them."""

@@ -1,0 +1,189 @@
+"""A report on a trained net: one HTML file that holds its pictures, needs no network, and prints well.
+
+The page around the content, with all of its style, is `report.html` beside this file. The content is made of elements,
+not of text, so that whatever a title or a detail holds is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element, indent, tostring
+
+import numpy as np
+
+from .. import plot
+from ..backends import checks
+from ..backends.config import config
+from ..layers.base import Conv2D
+from ..storage.atomic import write_atomically
+from .arguments import checked_history, checked_net
+from .mistakes import MOST_CLASSES
+from .style import Picture
+
+if TYPE_CHECKING:
+    from ..nets.sequential import Sequential
+    from ..training.fit import History
+
+
+def write_report(
+    folder: str | PathLike[str],
+    net: Sequential,
+    history: History | None,
+    x_test,
+    y_test,
+    title: str = "A trained net",
+    details: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write `report.html`: what a net is, how it learned, what it makes of an image, and what it gets wrong.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; a report that is there is replaced.
+    net : Sequential
+    history : History or None
+        What `fit` returned; None for a net that was trained elsewhere.
+    x_test : array (n, *input_shape)
+    y_test : integer labels (n,) or one-hot rows (n, classes)
+    title : str
+    details : mapping or None
+        Names and values to tell with the configuration, such as the optimiser and the data set.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no net, no images or labels of this net, no history, or one without an epoch.
+    OSError
+        The file cannot be written; an older one is still there.
+    """
+    net = checked_net(net)
+    if history is not None:
+        history = checked_history(history)
+    folder = checks.path("folder", folder)
+    x_test = net._images("x_test", x_test)
+    y_test = net._labels("y_test", y_test, len(x_test))
+    curves = [] if history is None else [_training(history)]
+    content = [
+        _header(net, history, x_test, y_test, str(title)),
+        _element("main", _layers(net), *curves, *_pictures(net, x_test, y_test), _details(details or {})),
+    ]
+    for part in content:
+        indent(part)
+    page = Template(files(__package__).joinpath("report.html").read_text(encoding="utf-8")).substitute(
+        title=escape(str(title)), content="\n".join(tostring(part, "unicode", "html") for part in content)
+    )
+    path = Path(folder) / "report.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, page.encode())
+    return path
+
+
+def _element(tag: str, *content: str | Element, **attributes: str) -> Element:
+    """An HTML element that holds a text, or other elements; `class_` stands for the attribute class."""
+    element = Element(tag, {name.rstrip("_"): value for name, value in attributes.items()})
+    for part in content:
+        if isinstance(part, str):
+            element.text = part
+        else:
+            element.append(part)
+    return element
+
+
+def _header(net: Sequential, history: History | None, x_test, y_test, title: str) -> Element:
+    """The title and the few figures that matter."""
+    loss, accuracy = net.evaluate(x_test, y_test)
+    figures = {
+        "accuracy": f"{accuracy:.2%}",
+        "mistakes": f"{round((1 - accuracy) * len(y_test)):,}",
+        "loss": f"{loss:.4f}",
+        "parameters": f"{sum(value.size for value in net.parameters().values()):,}",
+    }
+    if history is not None:
+        images = np.dot(history.images_per_second, history.seconds)
+        figures["training"] = f"{sum(history.seconds):,.1f} s"
+        figures["images/s"] = f"{images / sum(history.seconds):,.0f}"
+    told = (_element("div", _element("dt", name), _element("dd", value)) for name, value in figures.items())
+    measured = f"{len(y_test):,} test images, {datetime.now().astimezone():%Y-%m-%d %H:%M}"
+    return _element("header", _element("h1", title), _element("p", measured), _element("dl", *told, class_="figures"))
+
+
+def _section(heading: str, *content: Element) -> Element:
+    return _element("section", _element("h2", heading), *content)
+
+
+def _layers(net: Sequential) -> Element:
+    """The table that `summary` prints."""
+    *rows, total = net._table("\N{MULTIPLICATION SIGN}")
+    words = (_element("th", text, scope="col") for text in ("layer", "output shape"))
+    numbers = (_element("th", text, scope="col", class_="number") for text in ("parameters", "MACs"))
+    table = _element(
+        "table",
+        _element("thead", _element("tr", *words, *numbers)),
+        _element("tbody", *(_layer(*row) for row in rows)),
+        _element("tfoot", _layer(*total)),
+    )
+    note = _element("p", "MACs are the multiply-adds of one image.", class_="note")
+    return _section("Layers", _element("div", table, class_="layers"), note)
+
+
+def _layer(name: str, shape: str, *numbers: int) -> Element:
+    told = (_element("td", f"{number:,}", class_="number") for number in numbers)
+    return _element("tr", _element("th", name, scope="row"), _element("td", shape), *told)
+
+
+def _training(history: History) -> Element:
+    epochs = len(history.loss)
+    accuracy = (history.val_accuracy or history.accuracy)[-1]
+    alt = f"Loss and error over {epochs} epochs; the last one's accuracy is {accuracy:.2%}."
+    caption = f"Loss, and error in percent of the images, over {epochs} epochs."
+    return _section("Training", _figure(plot.training_curves(history), "svg", alt, caption))
+
+
+def _pictures(net: Sequential, x_test: np.ndarray, y_test: np.ndarray) -> Iterable[Element]:
+    """A section for each picture of the net for which it has what it takes."""
+    if any(isinstance(layer, Conv2D) for layer in net.layers):
+        caption = "A column is a filter, a row an input channel. Blue is positive, orange negative, white zero."
+        yield _section("Filters", _figure(plot.filters(net), "png", "The kernels of each convolution.", caption))
+    caption = f"What each layer makes of the first test image, a {y_test[0]}, on a scale of its own; white is zero."
+    alt = "One image layer by layer, down to the probabilities of the classes."
+    yield _section(
+        "One image", _figure(plot.feature_maps(net, x_test[0].reshape(net.input_shape)), "png", alt, caption)
+    )
+    if net.output_shape[0] <= MOST_CLASSES:
+        caption = "Numbers of images. Recall: percent of a true class; precision: percent of what is read as a class."
+        alt = "How many images of each class are read as which."
+        yield _section("Confusion", _figure(plot.confusion_matrix(net, x_test, y_test), "svg", alt, caption))
+    if len(net.input_shape) == 3:
+        caption = "By loss. Below an image: the probability of what it was read as, and its index."
+        alt = "The images that the net reads wrong with the greatest loss."
+        yield _section("Worst mistakes", _figure(plot.worst_mistakes(net, x_test, y_test), "png", alt, caption))
+
+
+def _figure(picture: Picture, kind: str, alt: str, caption: str) -> Element:
+    """A picture inside of the page."""
+    mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
+    data = base64.b64encode(picture.encoded(kind)).decode()
+    image = _element("img", src=f"data:{mime};base64,{data}", alt=alt)
+    return _element("figure", image, _element("figcaption", caption))
+
+
+def _details(details: Mapping[str, Any]) -> Element:
+    """A table of what the caller has to tell, and of what the net ran on."""
+    told = (
+        _element("tr", _element("th", str(name), scope="row"), _element("td", str(value)))
+        for name, value in [*details.items(), *config().items()]
+    )
+    return _section("Details", _element("table", _element("tbody", *told), class_="details"))

@@ -1,0 +1,1 @@
+"""A fit: its optimisers, augmentation, callbacks, checkpoints and progress."""

@@ -1,0 +1,59 @@
+"""What a fit hands to its steps: the order of the images, and where the random numbers come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnn
+from cnn.backends.program import Noise
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class Watched(cnn.Sequential):
+    """Writes down what its steps are given."""
+
+    def __init__(self):
+        super().__init__([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
+        self.calls = []
+
+    def _train(self, x, y, order, batch_size, optimizer, noise):
+        self.calls.append((order.tolist(), noise))
+        return super()._train(x, y, order, batch_size, optimizer, noise)
+
+
+def watched(**options):
+    """Noise and order of the images of every epoch, each put together from its calls."""
+    net = Watched()
+    x, y = np.random.default_rng(0).random((50, 2, 2)), np.arange(50) % 3
+    net.fit(x, y, **{"epochs": 3, "batch_size": 4, "seed": 0, "progress": False, **options})
+    epochs: dict[int, list[int]] = {}
+    for order, noise in net.calls:
+        assert noise.first == len(epochs.setdefault(noise.seed, []))
+        epochs[noise.seed] += order
+    return epochs, net.calls[0][1]
+
+
+def test_every_epoch_has_a_seed_and_an_order_of_its_own():
+    epochs, _ = watched()
+    assert len(epochs) == 3
+    assert len(set(map(tuple, epochs.values()))) == 3
+    assert all(sorted(order) == list(range(50)) for order in epochs.values())
+    assert all(0 <= seed < 2**63 for seed in epochs)
+
+
+def test_a_seed_repeats_the_seeds_of_the_epochs():
+    assert watched() == watched()
+    assert watched()[0].keys() != watched(seed=1)[0].keys()
+
+
+def test_without_shuffling_the_epochs_have_seeds_too():
+    epochs, _ = watched(shuffle=False)
+    assert list(epochs.values()) == [list(range(50))] * 3
+
+
+def test_the_steps_know_how_images_and_labels_are_changed():
+    _, noise = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
+    assert noise == Noise(noise.seed, 0, noise.warp, 0.25)
+    assert (noise.warp.shape, noise.warp.shift) == ((2, 2, 1), 2)
