@@ -14,12 +14,13 @@ import numpy as np
 from cnn_c import KERNELS, empty
 
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Warp
+from .program import Elementwise, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]
 Gradients = tuple[np.ndarray, Any]  # dw and db: arrays, but for the db of an `out` that has none
 
+_RELU = Elementwise("relu")
 _INT32 = np.dtype(np.int32)
 CACHE_LINE = 64  # bytes
 
@@ -110,13 +111,13 @@ def dense_weight_gradient(dy: np.ndarray, x: np.ndarray, out: Out | None = None)
 
 def relu_forward(x: np.ndarray) -> np.ndarray:
     y = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
+    KERNELS[x.dtype.char].elementwise_forward(x, y, _RELU, _threads_for_array(x))
     return y
 
 
 def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     dx = empty(y.shape, y.dtype)
-    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
+    KERNELS[y.dtype.char].elementwise_backward(dy, None, y, dx, _RELU, _threads_for_array(y))
     return dx
 
 

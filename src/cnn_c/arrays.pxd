@@ -3,16 +3,13 @@
 
 cimport numpy as np
 
-from .simd cimport real
+from .simd cimport CACHE_LINE, real
 
 cdef extern from *:
     """
     #define REAL (REAL_BITS == 64 ? NPY_FLOAT64 : NPY_FLOAT32)
     """
     int REAL  # NumPy's number for the dtype
-
-cdef enum:
-    CACHE_LINE = 64  # bytes
 
 
 cdef inline void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
@@ -36,6 +33,13 @@ cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
     if size < 1:
         raise SystemError("a kernel was given an empty image")
     return np.PyArray_SIZE(a) // size
+
+
+cdef inline tuple as_tuple(geometry):
+    # A named tuple is a tuple in memory; Cython's own conversion takes no subclass.
+    if not isinstance(geometry, tuple):
+        raise SystemError("a kernel was given no geometry")
+    return <tuple>geometry
 
 
 cdef inline np.ndarray zeros(Py_ssize_t size):

@@ -6,26 +6,26 @@
 # into the next, and what is computed for the few p between two rows is put to zero (`valid`).
 #
 #   y[p, o]    = max over si, sj of relu(b[o] + sum over k, l of x[(si+k) % 2, (sj+l) % 2][p + ...] * w[k, l, o])
-#   codes[o,p] = 2 * si + sj of the first maximum, IDLE where ReLU (or `valid`) lets no gradient pass
-#   dw[k,l,o]  = sum over p of dy[p, o] * x[(si+k) % 2, (sj+l) % 2][p + ...], with the winner's si, sj
+#   argmax[o,p] = 2 * si + sj of the first maximum, IDLE where ReLU (or `valid`) lets no gradient pass
+#   dw[k,l,o]  = sum over p of dy[p, o] * x[(si+k) % 2, (sj+l) % 2][p + ...], with the maximum's si, sj
 #
-# Only the winner's gradient is used: one multiply-add where the unpooled convolution has four.
+# Only the maximum has a gradient: one multiply-add where the unpooled convolution has four.
 
-from .conv_pool cimport IDLE, ConvPool, window_maximum
-from .simd cimport (
-    LANES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
-    registers, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore, vstore_lanes,
-    vsum, vunzip_even, vunzip_odd,
+from libc.stdlib cimport calloc
+
+from ..simd cimport (
+    LANES, LINE, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
+    registers, rounded_up, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore,
+    vstore_lanes, vsum, vunzip_even, vunzip_odd,
 )
+from ..step.optimizer cimport update_run
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from .conv_pool_shape cimport IDLE, ConvPool, conv_pool_from, window_maximum
+from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
 
 
 cdef enum:
-    GROUP = 8    # channels that are woven into pixels together
-    WIDEST = 16  # lanes of the widest register, to which sizes in memory are rounded
-
-
-cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
-    return (n + WIDEST - 1) // WIDEST * WIDEST
+    GROUP = 8    # channels that are interleaved into pixels together
 
 
 cdef inline Py_ssize_t pixels(const ConvPool* g) noexcept nogil:
@@ -34,7 +34,7 @@ cdef inline Py_ssize_t pixels(const ConvPool* g) noexcept nogil:
 
 
 cdef inline Py_ssize_t plane_size(const ConvPool* g) noexcept nogil:
-    return padded((g.oh + g.kh // 2) * g.x_pitch + g.kw // 2 + WIDEST)
+    return rounded_up((g.oh + g.kh // 2) * g.x_pitch + g.kw // 2 + LINE)
 
 
 cdef inline void split_planes(const ConvPool* g, const real* image, real* planes) noexcept nogil:
@@ -85,16 +85,16 @@ cdef inline void window_sums(const int k, const vec* x, const real* w, const rea
 
 
 cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g, const real* planes, const real* w,
-                                 const real* b, const real* valid, real* y, int* codes) noexcept nogil:
+                                 const real* b, const real* valid, real* y, int* argmax) noexcept nogil:
     cdef:
         vec x[36]
         vec sums[4]
         vec more[4]
         vec group[8]
         vec zero
-        ivec code, code_of_other
+        ivec position, other_position
         choice gap
-        Py_ssize_t block, g8, p, pair, o, other, first, channels, plane = padded(pixels(g))
+        Py_ssize_t block, g8, p, pair, o, other, first, channels, plane = rounded_up(pixels(g))
         int s
     zero = vload_lanes(valid, first_lanes(0))
     for block in range(registers(pixels(g))):
@@ -111,12 +111,13 @@ cdef inline void forward_windows(const int k, const bint keep, const ConvPool* g
                     sums[s] = vsplat(b[o])
                     more[s] = vsplat(b[other])
                 window_sums(k, x, w + o, w + other, g.c_out, sums, more)
-                group[2 * pair] = vselect(gap, zero, window_maximum(g.relu, sums[0], sums[1], sums[2], sums[3], &code))
+                group[2 * pair] = vselect(gap, zero, window_maximum(g.relu, sums[0], sums[1], sums[2], sums[3],
+                                                                    &position))
                 group[2 * pair + 1] = vselect(gap, zero, window_maximum(g.relu, more[0], more[1], more[2], more[3],
-                                                                        &code_of_other))
+                                                                        &other_position))
                 if keep:
-                    istore(codes + o * plane + p, iselect(gap, isplat(IDLE), code), first_lanes(LANES))
-                    istore(codes + other * plane + p, iselect(gap, isplat(IDLE), code_of_other), first_lanes(LANES))
+                    istore(argmax + o * plane + p, iselect(gap, isplat(IDLE), position), first_lanes(LANES))
+                    istore(argmax + other * plane + p, iselect(gap, isplat(IDLE), other_position), first_lanes(LANES))
             for o in range((channels + 1) & ~1, GROUP):
                 group[o] = zero
             vinterleave8(group)
@@ -158,32 +159,32 @@ cdef inline void load_pixels(Py_ssize_t c_out, Py_ssize_t channels, const real* 
 
 
 cdef inline flattened conv_pool_image_forward(const ConvPool* g, const real* planes, const real* w, const real* b,
-                                              const real* valid, real* y, int* codes) noexcept nogil:
+                                              const real* valid, real* y, int* argmax) noexcept nogil:
     # planes: from split_planes; w: (k, k, c_out); b: (c_out,); valid: (p,) of ones and zeros
-    # -> y: (p, c_out), codes: (c_out, padded p), or NULL
+    # -> y: (p, c_out), argmax: (c_out, rounded_up p), or NULL
     if g.kh == 3:
-        if codes != NULL: forward_windows(3, True, g, planes, w, b, valid, y, codes)
-        else: forward_windows(3, False, g, planes, w, b, valid, y, codes)
+        if argmax != NULL: forward_windows(3, True, g, planes, w, b, valid, y, argmax)
+        else: forward_windows(3, False, g, planes, w, b, valid, y, argmax)
     else:
-        if codes != NULL: forward_windows(5, True, g, planes, w, b, valid, y, codes)
-        else: forward_windows(5, False, g, planes, w, b, valid, y, codes)
+        if argmax != NULL: forward_windows(5, True, g, planes, w, b, valid, y, argmax)
+        else: forward_windows(5, False, g, planes, w, b, valid, y, argmax)
 
 
 cdef inline Py_ssize_t conv_pool_image_sums_size(const ConvPool* g) noexcept nogil:
     # Reals of the sums: a register for every weight, and one for the bias, of every channel.
-    return (g.kh * g.kw + 1) * g.c_out * WIDEST
+    return (g.kh * g.kw + 1) * g.c_out * LANES
 
 
-cdef inline void weight_gradient_windows(const int k, const ConvPool* g, const real* dy, const int* codes,
+cdef inline void weight_gradient_windows(const int k, const ConvPool* g, const real* dy, const int* argmax,
                                          const real* planes, real* sums) noexcept nogil:
     cdef:
         vec x[36]
         vec row[6]
         vec group[8]
         vec gradient, zero
-        ivec code
+        ivec position
         choice down, right
-        Py_ssize_t block, g8, p, o, first, channels, plane = padded(pixels(g))
+        Py_ssize_t block, g8, p, o, first, channels, plane = rounded_up(pixels(g))
         real* total
         int r, c
     zero = vload_lanes(planes, first_lanes(0))
@@ -196,10 +197,10 @@ cdef inline void weight_gradient_windows(const int k, const ConvPool* g, const r
             load_pixels(g.c_out, channels, dy + p * g.c_out + first, group)
             vdeinterleave8(group)
             for o in range(channels):
-                code = iload(codes + (first + o) * plane + p, first_lanes(LANES))
-                gradient = vselect(ihas_bit(code, IDLE), zero, group[o])
-                down = ihas_bit(code, 2)
-                right = ihas_bit(code, 1)
+                position = iload(argmax + (first + o) * plane + p, first_lanes(LANES))
+                gradient = vselect(ihas_bit(position, IDLE), zero, group[o])
+                down = ihas_bit(position, 2)
+                right = ihas_bit(position, 1)
                 total = sums + (first + o) * (k * k + 1) * LANES
                 for r in range(k):
                     for c in range(k + 1):
@@ -210,13 +211,13 @@ cdef inline void weight_gradient_windows(const int k, const ConvPool* g, const r
                 vstore(total, vload(total) + gradient)
 
 
-cdef inline flattened conv_pool_image_weight_gradient(const ConvPool* g, const real* dy, const int* codes,
+cdef inline flattened conv_pool_image_weight_gradient(const ConvPool* g, const real* dy, const int* argmax,
                                                       const real* planes, real* sums) noexcept nogil:
-    # dy: (p, c_out), codes and planes as in forward -> sums, to which this image's are added
+    # dy: (p, c_out), argmax and planes as in forward -> sums, to which this image's are added
     if g.kh == 3:
-        weight_gradient_windows(3, g, dy, codes, planes, sums)
+        weight_gradient_windows(3, g, dy, argmax, planes, sums)
     else:
-        weight_gradient_windows(5, g, dy, codes, planes, sums)
+        weight_gradient_windows(5, g, dy, argmax, planes, sums)
 
 
 cdef inline void conv_pool_image_gradient(const ConvPool* g, const real* sums, real* dw, real* db) noexcept nogil:
@@ -227,3 +228,68 @@ cdef inline void conv_pool_image_gradient(const ConvPool* g, const real* sums, r
             dw[t * g.c_out + o] = vsum(vload(sums + (o * (taps + 1) + t) * LANES))
         if db != NULL:
             db[o] = vsum(vload(sums + (o * (taps + 1) + taps) * LANES))
+
+
+# ---- as an operation of a plan; the workspace of a thread holds `valid` ----
+
+cdef inline int read(Operation* o, object geometry) except -1:
+    cdef ConvPool* g = <ConvPool*>calloc(1, sizeof(ConvPool))
+    if g == NULL:
+        raise MemoryError
+    o.geometry = g
+    g[0] = conv_pool_from(geometry)
+    return 0
+
+
+cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    sizes.w, sizes.channels = g.kh * g.kw * g.c_out, g.c_out
+    sizes.x = g.h * g.w
+    sizes.y = registers(pixels(g)) * LANES * g.c_out
+    sizes.kept = 4 * plane_size(g)
+    sizes.workspace = folded_size(o) + rounded_up(pixels(g))
+    sizes.scratch = sizes.w + g.c_out
+    if training:
+        sizes.dy, sizes.argmax = sizes.y, rounded_up(pixels(g)) * g.c_out
+        sizes.sums = conv_pool_image_sums_size(g)
+
+
+cdef inline void initialize(const Operation* o, real* workspace) noexcept nogil:
+    # Which pixels count: those between two rows do not.
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef real* valid = workspace + folded_size(o)
+    cdef Py_ssize_t i, j
+    for i in range(g.oh):
+        for j in range(g.ow):
+            valid[i * g.y_pitch + j] = 1
+
+
+cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
+    fold_normalization(o, c)
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef real* planes = image.transient + o.kept
+    split_planes(g, tensor(o.x, image), planes)
+    conv_pool_image_forward(g, planes, weights(o, c), bias(o, c), own_workspace(o, c), tensor(o.y, image),
+                            <int*>(image.transient + o.argmax) if c.training else NULL)
+
+
+cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    conv_pool_image_weight_gradient(<const ConvPool*>o.geometry, tensor(o.dy, image),
+                                    <int*>(image.transient + o.argmax), image.transient + o.kept, image.sums + o.sums)
+
+
+cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
+    cdef:
+        const ConvPool* g = <const ConvPool*>o.geometry
+        real* gradients = c.worker.scratch
+    conv_pool_image_gradient(g, c.program.all_sums + o.sums, gradients, gradients + o.w_size if o.b >= 0 else NULL)
+    update_run(c.optimizer, o.w_size + (o.channels if o.b >= 0 else 0), gradients, o.w)
+
+
+cdef inline void set_conv_pool_image(OperationKind* row) noexcept:
+    row.name = "image conv+pool"
+    row.read, row.measure, row.initialize, row.prepare = read, measure, initialize, prepare
+    row.forward, row.backward, row.update = forward, backward, update

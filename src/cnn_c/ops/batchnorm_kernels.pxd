@@ -5,9 +5,10 @@
 #
 # What is summed over the batch is summed in double, of a chunk of images at a time: forward its mean and its squared
 # distance from that mean, which merge without cancellation (Chan, Golub and LeVeque, 1983). Within an image the lanes
-# of a register are channels, and four sums take turns, so that none waits for itself. A ReLU may follow at once.
+# of a register are channels, and four sums are kept apart, to hide the latency of an addition. A ReLU may follow in
+# the same pass.
 
-from .simd cimport (
+from ..simd cimport (
     LANES, lanes, lanes_of, real, registers, vec, vgreater, vload_lanes, vselect, vsplat, vstore, vstore_lanes,
 )
 
@@ -19,7 +20,7 @@ cdef enum:
 cdef struct Norm:
     Py_ssize_t positions, c    # of one image
     bint relu
-    double epsilon, keep       # how much of a running statistic stays
+    double keep                # how much of a running statistic stays in a step
 
 
 cdef inline void add_lanes(const vec* totals, Py_ssize_t count, double* sums) noexcept nogil:
@@ -106,7 +107,7 @@ cdef inline void normalize(const Norm* g, const real* slope, const real* shift, 
 
 cdef inline void add_gradients(const Norm* g, const real* x, const real* y, real* dy, const real* mean,
                                const real* inverse, double* sums) noexcept nogil:
-    # sums: (2, c) of dy * xhat and of dy, which for a ReLU loses first what it stops
+    # sums: (2, c) of dy * xhat and of dy, from which the ReLU's part is taken first, in place
     cdef:
         Py_ssize_t block, c, i, t, count
         vec m, k, d, zero = vsplat(0)
@@ -122,18 +123,18 @@ cdef inline void add_gradients(const Norm* g, const real* x, const real* y, real
             along[t] = totals[t] = zero
         for i in range(g.positions // SUMS):
             for t in range(SUMS):
-                d = stopped(g, y, dy, (SUMS * i + t) * g.c + c, live)
+                d = rectified(g, y, dy, (SUMS * i + t) * g.c + c, live)
                 along[t] = along[t] + d * ((vload_lanes(x + (SUMS * i + t) * g.c + c, live) - m) * k)
                 totals[t] = totals[t] + d
         for i in range(g.positions // SUMS * SUMS, g.positions):
-            d = stopped(g, y, dy, i * g.c + c, live)
+            d = rectified(g, y, dy, i * g.c + c, live)
             along[0] = along[0] + d * ((vload_lanes(x + i * g.c + c, live) - m) * k)
             totals[0] = totals[0] + d
         add_lanes(along, count, sums + c)
         add_lanes(totals, count, sums + g.c + c)
 
 
-cdef inline vec stopped(const Norm* g, const real* y, real* dy, Py_ssize_t at, lanes live) noexcept nogil:
+cdef inline vec rectified(const Norm* g, const real* y, real* dy, Py_ssize_t at, lanes live) noexcept nogil:
     cdef vec zero = vsplat(0), d = vload_lanes(dy + at, live)
     if g.relu:
         d = vselect(vgreater(vload_lanes(y + at, live), zero), d, zero)

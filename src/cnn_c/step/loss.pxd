@@ -8,7 +8,7 @@
 
 from libc.math cimport exp, log
 
-from .simd cimport REAL_BITS, real
+from ..simd cimport REAL_BITS, real
 
 
 cdef extern from "<math.h>" nogil:

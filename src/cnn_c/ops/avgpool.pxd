@@ -7,8 +7,9 @@
 
 from libc.string cimport memset
 
-from .maxpool cimport Pool, first_inside
-from .simd cimport real
+from ..simd cimport real
+from ..step.program cimport Context, Image, Operation, OperationKind, tensor
+from .maxpool cimport Pool, first_inside, measure_pool, read_pool
 
 
 cdef inline void avgpool_forward(const Pool* g, const real* x, real* y) noexcept nogil:
@@ -55,3 +56,17 @@ cdef inline void avgpool_backward(const Pool* g, const real* dy, real* dx) noexc
                     for c in range(g.c):
                         p[c] += dy[c] * share
             dy += g.c
+
+# ---- as an operation of a plan ----
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    avgpool_forward(<const Pool*>o.geometry, tensor(o.x, image), tensor(o.y, image))
+
+
+cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    avgpool_backward(<const Pool*>o.geometry, tensor(o.dy, image), tensor(o.dx, image))
+
+
+cdef inline void set_avgpool(OperationKind* row) noexcept:
+    row.name = "avgpool"
+    row.read, row.measure, row.forward, row.backward = read_pool, measure_pool, forward, backward
