@@ -7,15 +7,17 @@ One image takes microseconds here, so an array that is right already is passed o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from cnn_c import KERNELS, empty
 
 from . import checks, geometry
-from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from .layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, operations
 from .network import Sequential
 from .optimizers import SGD
+from .tables import call
 from .threads import threads_for
 
 
@@ -50,6 +52,9 @@ class Conv3x3:
         self.last_input = None
         self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
+    def __repr__(self):
+        return call(type(self), {"num_filters": self.num_filters, "dtype": self.dtype.name})
+
     @property
     def filters(self):
         return self._w[:, :, 0].transpose(2, 0, 1)
@@ -57,6 +62,32 @@ class Conv3x3:
     @filters.setter
     def filters(self, value):
         self.filters[...] = checks.parameter("filters", value, self.filters)
+
+    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Go through every 3x3 region that lies on an image, row by row.
+
+        The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
+
+        Parameters
+        ----------
+        image : (h, w)
+
+        Yields
+        ------
+        im_region : (3, 3)
+            A view of `image`.
+        i, j : int
+            Row and column of its top left pixel, and of what the region gives in the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `image` is no array of real numbers, or has another number of dimensions.
+        """
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None), "(h, w)")
+        h, w = image.shape
+        return ((image[i : i + 3, j : j + 3], i, j) for i in range(h - 2) for j in range(w - 2))
 
     def forward(self, image):
         """Cross-correlation of an image with every filter.
@@ -75,7 +106,8 @@ class Conv3x3:
         TypeError
             `image` is no array of real numbers, or is masked.
         ValueError
-            Another number of dimensions, or an image smaller than the filters.
+            Another number of dimensions, or an image smaller than the filters. A shape (h, w, 3) or (h, w, 4) with
+            h and w of at least 8 is a colour image and no batch: it is refused, too.
         """
         image = checks.real("image", image, self.dtype)
         plan = self._plan if self._plan[0] == image.shape else self._planned(image.shape)
@@ -86,6 +118,7 @@ class Conv3x3:
         return output
 
     def _planned(self, shape):
+        checks.not_colour("image", shape)
         if len(shape) not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {shape}")
         g = geometry.conv2d((*shape[-2:], 1), self._w.shape)
@@ -131,6 +164,35 @@ class MaxPool2:
     def __init__(self):
         self.last_input = None
         self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+
+    def __repr__(self):
+        return call(type(self), {})
+
+    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Go through the 2x2 regions that tile an image, row by row; an odd last row or column is left out.
+
+        The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
+
+        Parameters
+        ----------
+        image : (h, w, f)
+
+        Yields
+        ------
+        im_region : (2, 2, f)
+            A view of `image`.
+        i, j : int
+            Row and column of the region among the regions, which are those of its maximum in the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `image` is no array of real numbers, or has another number of dimensions.
+        """
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None, None), "(h, w, f)")
+        h, w, _ = image.shape
+        return ((image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j) for i in range(h // 2) for j in range(w // 2))
 
     def forward(self, input):
         """Maximum of every window.
@@ -213,6 +275,12 @@ class Softmax:
         repeats a run. Another array of this shape and dtype may be assigned; it is copied.
     biases : (nodes,)
         Zeros. May be assigned like `weights`.
+    last_input : (input_len,) or (n, input_len)
+        What the last `forward` was given, each input flat: a view of it, unless it had to be converted.
+    last_input_shape : tuple of int
+        The shape in which it was given.
+    last_totals : (nodes,) or (n, nodes)
+        ``last_input @ weights + biases`` as they were then, of which `forward` returned the softmax.
 
     Raises
     ------
@@ -228,9 +296,12 @@ class Softmax:
         self._w = np.empty((self.nodes, self.input_len), self.dtype)
         self._w.T[...] = np.random.randn(self.input_len, self.nodes) / self.input_len
         self._biases = np.zeros(self.nodes, self.dtype)
-        self.last_input = None
-        self._last_output = None
-        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+        self._input = None  # of the last `forward`, in its own shape
+        self._kept = None  # its totals and probabilities, (2, nodes) or (2, n, nodes)
+        self._plan = (None,)  # for the last input's shape: that, the shape of `_kept`, images
+
+    def __repr__(self):
+        return call(type(self), {"input_len": self.input_len, "nodes": self.nodes, "dtype": self.dtype.name})
 
     @property
     def weights(self):
@@ -247,6 +318,18 @@ class Softmax:
     @biases.setter
     def biases(self, value):
         self._biases[...] = checks.parameter("biases", value, self._biases)
+
+    @property
+    def last_input(self):
+        return None if self._input is None else self._input.reshape(*self._kept.shape[1:-1], self.input_len)
+
+    @property
+    def last_input_shape(self):
+        return None if self._input is None else self._input.shape
+
+    @property
+    def last_totals(self):
+        return None if self._kept is None else self._kept[0]
 
     def forward(self, input):
         """Probabilities of the classes.
@@ -269,18 +352,18 @@ class Softmax:
         """
         input = checks.real("input", input, self.dtype)
         plan = self._plan if self._plan[0] == input.shape else self._planned(input.shape)
-        _, output_shape, images = plan
-        output = empty(output_shape, self.dtype)
+        _, kept_shape, images = plan
+        kept, output = empty(kept_shape, self.dtype), empty(kept_shape[1:], self.dtype)
         kernels = KERNELS[self.dtype.char]
-        kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(images))
-        self.last_input, self._last_output = input, output
-        return output.copy()
+        kernels.softmax_layer_forward(input, self._w, self._biases, kept, output, threads_for(images))
+        self._input, self._kept = input, kept
+        return output
 
     def _planned(self, shape):
         if len(shape) > 1 and math.prod(shape[1:]) == self.input_len:
-            self._plan = shape, (shape[0], self.nodes), shape[0]
+            self._plan = shape, (2, shape[0], self.nodes), shape[0]
         elif math.prod(shape) == self.input_len:
-            self._plan = shape, (self.nodes,), 1
+            self._plan = shape, (2, self.nodes), 1
         else:
             raise ValueError(f"input must have {self.input_len} elements, or be a batch of such, got shape {shape}")
         return self._plan
@@ -306,15 +389,15 @@ class Softmax:
         TypeError, ValueError
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
-        input, output = self.last_input, self._last_output
+        input, kept = self._input, self._kept
         if input is None:
             raise _too_early(self)
-        d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
+        d_L_d_out = _gradient(d_L_d_out, kept.shape[1:], self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
         d_L_d_input = empty(input.shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.softmax_layer_backprop(
-            d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._plan[2])
+            d_L_d_out, kept, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._plan[2])
         )
         return d_L_d_input
 
@@ -336,6 +419,8 @@ class ConvolutionalNeuralNetwork:
     conv1_weights (3, 3, 1, 8), conv1_bias (8,), conv2_weights (3, 3, 8, 16), conv2_bias (16,), fc1_weights (784, 128),
     fc1_bias (128,), output_weights (128, 10), output_bias (10,)
         Arrays to read or change; assigning needs the same shape and dtype.
+    conv1_filters 8, conv1_filter_size 3, conv2_filters 16, conv2_filter_size 3, fc1_units 128, output_units 10
+        Its sizes, to read.
     net : Sequential
         The net behind it.
 
@@ -355,6 +440,114 @@ class ConvolutionalNeuralNetwork:
             Flatten(), self._fc1, ReLU(), self._output,
         ]  # fmt: skip
         self.net = Sequential(layers, input_shape=(28, 28, 1), dtype=dtype, seed=seed, backend=backend)
+
+    def __repr__(self):
+        return call(type(self), {"dtype": self.net.dtype.name, "backend": self.net.backend})
+
+    def conv2d(self, x, weight, bias):
+        """Convolution with stride 1, its input padded with zeros so that the output is as large: the net's.
+
+        Parameters
+        ----------
+        x : (h, w) or (h, w, c_in), or a batch of such
+            A batch is (n, h, w, c_in), and for one channel (n, h, w) as well; (h, w, 1) is one image.
+        weight : (kh, kw, c_in, c_out)
+        bias : (c_out,) or None
+
+        Returns
+        -------
+        (h, w, c_out) or (n, h, w, c_out), the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, shapes that do not fit each other.
+        """
+        dtype = self.net.dtype
+        x, weight = checks.real("x", x, dtype), checks.real("weight", weight, dtype)
+        checks.shape("weight", weight, (None, None, None, None), "(kh, kw, c_in, c_out)")
+        if x.ndim not in (2, 3, 4):
+            raise ValueError(f"x must have shape (h, w), (h, w, c_in) or (n, h, w, c_in), got {x.shape}")
+        c_in = weight.shape[2]
+        single = x.ndim == 2 or (x.ndim == 3 and (c_in != 1 or x.shape[2] == 1))
+        if x.ndim == 2 or (x.ndim == 3 and not single):
+            checks.not_colour("x", x.shape)
+            x = x[..., None]
+        if x.shape[-1] != c_in:
+            raise ValueError(f"x must have the {c_in} channels that weight {weight.shape} takes, got {x.shape[-1]}")
+        if single:
+            x = x[None]
+        if bias is not None:
+            bias = checks.real("bias", bias, dtype)
+            checks.shape("bias", bias, weight.shape[3:], "one for each filter of weight")
+        g = geometry.conv2d(x.shape[1:], weight.shape, padding="same")
+        y = operations(self.net.backend).conv2d_forward(x, weight, bias, g)
+        return y[0] if single else y
+
+    def max_pool2d(self, x, size=2):
+        """Maximum over windows that do not overlap; rows and columns that fill no window are dropped.
+
+        Parameters
+        ----------
+        x : (h, w), (h, w, c) or (n, h, w, c)
+        size : int or (int, int)
+            Height and width of a window.
+
+        Returns
+        -------
+        (h // size, w // size), with the other axes of `x`; the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, another number of dimensions, a window larger than the image.
+        """
+        x = checks.real("x", x, self.net.dtype)
+        if x.ndim not in (2, 3, 4):
+            raise ValueError(f"x must have shape (h, w), (h, w, c) or (n, h, w, c), got {x.shape}")
+        images = x if x.ndim == 4 else x.reshape(1, *x.shape, *(1,) * (3 - x.ndim))
+        g = geometry.pool2d(images.shape[1:], checks.pair("size", size, minimum=1))
+        y, _ = operations(self.net.backend).maxpool2d_forward(images, g)
+        return y.reshape(*x.shape[:-3], *g.output_shape[: min(x.ndim, 3)])
+
+    def relu(self, x):
+        """``max(x, 0)``, element by element; NaN stays NaN.
+
+        Parameters
+        ----------
+        x : any shape
+
+        Returns
+        -------
+        The shape of `x`, the net's dtype
+
+        Raises
+        ------
+        TypeError
+            `x` is no array of real numbers, or is masked.
+        """
+        return operations(self.net.backend).relu_forward(checks.real("x", x, self.net.dtype))
+
+    def softmax(self, x):
+        """``exp(x)`` divided by its sum: a probability for each class.
+
+        Parameters
+        ----------
+        x : (classes,) or (n, classes)
+
+        Returns
+        -------
+        The shape of `x`, the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, another number of dimensions, no class at all.
+        """
+        x = checks.real("x", x, self.net.dtype)
+        if x.ndim not in (1, 2) or x.shape[-1] == 0:
+            raise ValueError(f"x must have shape (classes,) or (n, classes), got {x.shape}")
+        return operations(self.net.backend).softmax(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
     def forward(self, x):
         """Probabilities: (10,) for one image, (N, 10) for a batch."""
@@ -401,6 +594,17 @@ def _parameter(layer, name):
     )
 
 
+def _size(layer, read):
+    return property(lambda self: read(getattr(self, layer)))
+
+
+for _layer in ("conv1", "conv2"):
+    setattr(ConvolutionalNeuralNetwork, f"{_layer}_filters", _size(f"_{_layer}", lambda layer: layer.filters))
+    setattr(
+        ConvolutionalNeuralNetwork, f"{_layer}_filter_size", _size(f"_{_layer}", lambda layer: layer.kernel_size[0])
+    )
+for _layer in ("fc1", "output"):
+    setattr(ConvolutionalNeuralNetwork, f"{_layer}_units", _size(f"_{_layer}", lambda layer: layer.units))
 for _layer in ("conv1", "conv2", "fc1", "output"):
     for _name in ("weights", "bias"):
         setattr(ConvolutionalNeuralNetwork, f"{_layer}_{_name}", _parameter(f"_{_layer}", _name))
