@@ -12,22 +12,29 @@ def conv2d_descend(np.ndarray dy not None, np.ndarray x not None, np.ndarray w n
     conv2d_weights(dy, x, w, None, geometry, -learning_rate, True, threads)
 
 
-def softmax_layer_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b not None, np.ndarray p not None,
-                          int threads):
-    """x (n, inputs), w (units, inputs), b (units,) -> p = softmax(x @ w.T + b), (n, units)."""
-    cdef Py_ssize_t i, units = np.PyArray_DIM(w, 0), n
-    cdef real* pp
-    dense_forward(x, w, b, p, threads)
-    n, pp = count(p, units), results(p, np.PyArray_SIZE(p))
+def softmax_layer_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b not None,
+                          np.ndarray kept not None, np.ndarray p not None, int threads):
+    """x (n, inputs), w (units, inputs), b (units,) -> p = softmax(z) (n, units), z = x @ w.T + b; kept is (z, p)."""
+    cdef:
+        Job job = dense_job(dense_forward_images, w)
+        Py_ssize_t i, size, units = job.dense.units
+        real* pp
+    job.n = count(x, job.dense.inputs)
+    job.x, job.w = values(x, job.n * job.dense.inputs), values(w, job.dense.inputs * units)
+    job.b = values(b, units)
+    size = job.n * units
+    job.out, pp = results(kept, 2 * size), results(p, size)
     with nogil:
-        for i in range(n):
-            softmax_row(units, pp + i * units, pp + i * units)
+        share_out(&job, job.n, worth(&job, threads))
+        for i in range(job.n):
+            softmax_row(units, job.out + i * units, job.out + size + i * units)
+        memcpy(pp, job.out + size, size * sizeof(real))
 
 
-def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.ndarray x not None,
+def softmax_layer_backprop(np.ndarray dp not None, np.ndarray kept not None, np.ndarray x not None,
                            np.ndarray w not None, np.ndarray b not None, np.ndarray dx not None, double learning_rate,
                            int threads):
-    """dp, p (n, units), x (n, inputs) -> dx (n, inputs); then one step of gradient descent on w and b, in place."""
+    """dp (n, units), kept (z, p), x (n, inputs) -> dx (n, inputs); then a step of gradient descent on w, b."""
     cdef:
         Job job = dense_job(softmax_layer_blocks, w)
         Py_ssize_t i, units = job.dense.units
@@ -36,7 +43,7 @@ def softmax_layer_backprop(np.ndarray dp not None, np.ndarray p not None, np.nda
         np.ndarray scratch
         real* dz
     job.n = count(x, job.dense.inputs)
-    dpp, pp = values(dp, job.n * units), values(p, job.n * units)
+    dpp, pp = values(dp, job.n * units), values(kept, 2 * job.n * units) + job.n * units
     job.optimizer.kind, job.optimizer.rate, job.optimizer.decay = SGD, <real>learning_rate, 0
     job.optimizer.parameters = results(w, job.dense.inputs * units)
     job.w = job.optimizer.parameters
