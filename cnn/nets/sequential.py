@@ -13,7 +13,7 @@ from cnn_c import KERNELS
 
 from ..backends import checks
 from ..backends.compiled import aligned_zeros
-from ..backends.program import Batches, Learned, Update
+from ..backends.program import Noise
 from ..backends.tables import text_table
 from ..backends.threads import get_num_threads
 from ..layers.base import Layer, layer_names, operations
@@ -318,9 +318,20 @@ class Sequential:
         losses, right = np.empty(len(order)), np.empty(len(order), np.uint8)
         states = optimizer.states(self._parameters)
         factors = optimizer.factors(-(-len(order) // batch_size))
-        seed, position, warp, smoothing = noise
-        done = trainer[1].train(Learned(self._parameters, self._statistics), Update(optimizer.rule, *states, factors),
-            Batches(x, y, order, losses, right, seed, position, warp, smoothing), threads)
+        done = trainer[1].train(
+            self._parameters,
+            self._statistics,
+            *states,
+            optimizer.rule,
+            factors,
+            noise,
+            x,
+            y,
+            order,
+            losses,
+            right,
+            threads,
+        )
         self._trainer = trainer
         optimizer.done += done
         return losses[: done * batch_size], right[: done * batch_size], done
@@ -353,7 +364,7 @@ class Sequential:
         x = self._images("x", x)
         y = self._labels("y", y, len(x))
         self._noise = (self._noise + 1) % 2**63
-        noise = (self._noise, 0, None, 0.0)
+        noise = Noise(seed=self._noise)
         losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer, noise)
         if not done:
             raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
@@ -449,11 +460,11 @@ class Sequential:
             runner = kind(self._plan(BLOCK, False), threads, False)
         images = max(BLOCK, _PIXELS_A_CALL // math.prod(self.input_shape))
         if len(x) <= images:
-            runner.predict(Learned(self._parameters, self._statistics), x, out, probabilities, threads)
+            runner.predict(self._parameters, self._statistics, x, out, probabilities, threads)
         else:
             for i in range(0, len(x), images):
                 part = slice(i, i + images)
-                runner.predict(Learned(self._parameters, self._statistics), x[part], out[part], probabilities, threads)
+                runner.predict(self._parameters, self._statistics, x[part], out[part], probabilities, threads)
         self._predictors.append(runner)
         return out
 

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..backends import checks
-from cnn_c import KERNELS
 from ..backends.geometry import ConvGeometry, PoolGeometry
-from ..backends.program import Elementwise, LoadGeometry, Room, Sizes, Tensor
 from ..backends.tables import text_table
 from ..layers.base import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescaling
 
@@ -102,29 +100,27 @@ class Operation(NamedTuple):
     """One step of the plan. Sizes and places are in reals, of one image."""
 
     kind: str
-    label: str
     layers: str
-    geometry: Any = ()
-    x: Tensor = Tensor()
-    y: Tensor = Tensor()
-    dx: Tensor = Tensor()
-    dy: Tensor = Tensor()
+    geometry: Any = ()  # the numbers that the kernel takes, a named tuple
+    x: Place = Place()
+    y: Place = Place()
+    dx: Place = Place()
+    dy: Place = Place()
     out_shape: tuple[int, ...] = ()
     out_size: int = 0
-    kept: Room = Room()
-    argmax: Room = Room()
-    workspace: Room = Room()
-    sums: Room = Room()
-    moments: Room = Room()
-    w: int = -1
+    frame_size: int = 0  # of dx, which is added up and therefore zeroed
+    kept: int = 0  # in the cell, from the forward to the backward pass: the image's planes
+    codes: int = 0  # and who won every pooling window
+    w: int = -1  # where the weights begin among the net's parameters; the bias follows
     b: int = -1
     w_size: int = 0
     channels: int = 0
-    gamma: int = -1
-    statistics: int = -1
+    gamma: int = -1  # where those of a normalisation begin, its own or of a convolution that has it in its weights
+    statistics: int = -1  # and its running means among the net's statistics; the variances follow
     epsilon: float = 0.0
-    with_dx: bool = False
-    stream: int = 0
+    scale: float = 1.0
+    offset: float = 0.0
+    with_dx: bool = False  # whether any parameter lies below
     macs: int = 0
 
 
@@ -133,12 +129,8 @@ class Plan(NamedTuple):
     batch_size: int
     image_size: int
     classes: int
-    transient: int
-    persistent: int
-    workspace: int
-    scratch: int
-    sums: int
-    moments: int
+    cell: int  # reals of an image's memory in a block, reused from block to block
+    row: int  # reals of an image that last until the update: inputs of dense layers, gradients of their outputs
     block: int
     chunks: int
     lowest: int  # the first operation with parameters
@@ -155,12 +147,12 @@ class Plan(NamedTuple):
         rows = [("operation", "layers", "output", "bytes", "MACs")]
         for o in self.operations:
             rows.append(
-                (o.label, o.layers, " x ".join(map(str, o.out_shape)), f"{o.out_size * itemsize:,}", f"{o.macs:,}")
+                (o.kind, o.layers, " x ".join(map(str, o.out_shape)), f"{o.out_size * itemsize:,}", f"{o.macs:,}")
             )
         total = sum(o.macs for o in self.operations)
-        rows.append(("total", "", "", f"{(self.transient + self.persistent) * itemsize:,}", f"{total:,}"))
+        rows.append(("total", "", "", f"{(self.cell + self.row) * itemsize:,}", f"{total:,}"))
         chunk = -(-self.batch_size // self.chunks)
-        kept, passing = (self.transient + self.persistent, 0) if self.waits else (self.persistent, self.transient)
+        kept, passing = (self.cell + self.row, 0) if self.waits else (self.row, self.cell)
         foot = (
             f"{self.batch_size} images: {self.chunks} chunks of at most {chunk}, blocks of {self.block}; "
             f"{kept * itemsize:,} bytes an image until the update, {passing * itemsize:,} within a block"
@@ -307,72 +299,73 @@ class _Memory:
 # ---- the plan ----------------------------------------------------------------------------------------------
 
 
-def make_plan(layers, names, batch_size, training):
+def make_plan(layers: Sequence[Layer], names: list[str], batch_size: int, training: bool) -> Plan:
+    """The plan of a net's layers for batches of at most `batch_size` images."""
     steps = _with_copies(_steps(layers, names, training))
-    dtype = layers[0].dtype
-    transient, persistent, workspace, sums, moments = (_Memory() for _ in range(5))
+    cell, row = _Memory(), _Memory()
     parameters, statistics = _parameter_places(layers), _statistic_places(layers)
-    drafts = []
+    operations: list[Operation] = []
     lowest = None
-    layout_in = _Layout(0, 0, 0)
-    for step, layout in steps:
+    layout_in, value_in, gradient_in = _Layout(0, 0, 0), Place(), Place()
+    for (step, layout), (following, _) in zip(steps, [*steps[1:], (None, None)], strict=True):
+        dense = step.kind == "dense"
+        in_row = dense or (following is not None and following.kind == "dense")
+        value = Place(in_row, (row if in_row else cell).take(layout.size))
+        if step.kind in _ELEMENTWISE and layout == layout_in:
+            gradient = gradient_in  # each number makes way for the one that comes of it
+        else:
+            gradient = Place(dense, (row if dense else cell).take(layout.size))
+        geometry = _geometry(step, layout_in, layout, stream=1 + len(operations))
+        kept, codes = (cell.take(size) for size in _kept_sizes(step, geometry))
         w, w_size, b = parameters.get(id(step.layers[0]), (-1, 0, -1)) if step.layers else (-1, 0, -1)
         with_dx = lowest is not None
         if w >= 0 and lowest is None:
-            lowest = len(drafts)
-        kind, geometry = _new_geometry(step, layout_in, layout)
-        o = Operation(kind=kind, label=step.kind, layers=", ".join(step.names), geometry=geometry, out_shape=step.out_shape,
-            out_size=math.prod(step.out_shape), w=w, b=b, w_size=w_size, channels=step.out_shape[-1],
-            gamma=parameters[id(step.norm)][0] if step.norm else -1, statistics=statistics[id(step.norm)] if step.norm else -1,
-            epsilon=step.norm.epsilon if step.norm else 0.0, with_dx=with_dx, stream=1 + len(drafts), macs=sum(layer.macs for layer in step.layers))
-        sizes = Sizes(*KERNELS[dtype.char].operation_sizes(o, training))
-        drafts.append((step, o, sizes, layout))
-        layout_in = layout
-    operations, scratch = [], 1
-    layout_in, value_in, gradient_in = _Layout(0, 0, 0), (False, 0), (False, 0)
-    for k, (step, o, sizes, layout) in enumerate(drafts):
-        following = drafts[k + 1] if k + 1 < len(drafts) else None
-        dense = step.kind == "dense"
-        in_row = dense or (following is not None and following[0].kind == "dense")
-        next_framed = following is not None and following[0].kind == "conv+pool"
-        next_lead = 0 if next_framed else layout.lead
-        room = max(layout.lead + sizes.y, next_lead + following[2].x if following else 0)
-        value = (in_row, (persistent if in_row else transient).take(room))
-        if step.kind in _ELEMENTWISE and layout == layout_in:
-            gradient = gradient_in
-        else:
-            room = max(layout.lead + sizes.dy, next_lead + following[2].dx if following else 0)
-            gradient = (dense, (persistent if dense else transient).take(room))
-        framed = step.kind == "conv+pool"
-        lead = 0 if framed else layout_in.lead
-        scratch = max(scratch, sizes.scratch)
-        operations.append(o._replace(
-            x=Tensor(value_in[0], value_in[1] + lead, sizes.x), dx=Tensor(gradient_in[0], gradient_in[1] + lead, sizes.dx),
-            y=Tensor(value[0], value[1] + layout.lead, sizes.y), dy=Tensor(gradient[0], gradient[1] + layout.lead, sizes.dy),
-            kept=Room(transient.take(sizes.kept), sizes.kept), argmax=Room(transient.take(sizes.argmax), sizes.argmax),
-            workspace=Room(workspace.take(sizes.workspace), sizes.workspace), sums=Room(sums.take(sizes.sums), sizes.sums),
-            moments=Room(moments.take(sizes.moments), sizes.moments)))
+            lowest = len(operations)
+        rescaling = step.layers[0] if step.kind in ("load", "rescale") and step.layers else Rescaling(1.0)
+        framed = step.kind == "conv+pool"  # it takes the frame, all others the map inside
+        operations.append(
+            Operation(
+                kind=step.kind,
+                layers=", ".join(step.names),
+                geometry=geometry,
+                x=value_in if framed else _inside(value_in, layout_in),
+                dx=gradient_in if framed else _inside(gradient_in, layout_in),
+                y=_inside(value, layout),
+                dy=_inside(gradient, layout),
+                out_shape=step.out_shape,
+                out_size=math.prod(step.out_shape),
+                frame_size=layout_in.size,
+                kept=kept,
+                codes=codes,
+                w=w,
+                b=b,
+                w_size=w_size,
+                channels=step.out_shape[-1],
+                gamma=parameters[id(step.norm)][0] if step.norm else -1,
+                statistics=statistics[id(step.norm)] if step.norm else -1,
+                epsilon=step.norm.epsilon if step.norm else 0.0,
+                scale=rescaling.scale,
+                offset=rescaling.offset,
+                with_dx=with_dx,
+                macs=sum(layer.macs for layer in step.layers),
+            )
+        )
         layout_in, value_in, gradient_in = layout, value, gradient
-    classes = math.prod(layers[-1].output_shape)
-    checks.elements("the net's memory for a block of images", BLOCK, transient.size + persistent.size)
-    checks.elements("the net's memory for a batch", batch_size, transient.size + persistent.size)
-    return Plan(tuple(operations), batch_size, image_size=math.prod(layers[0].input_shape), classes=classes,
-        transient=transient.size, persistent=persistent.size, workspace=workspace.size, scratch=max(scratch, classes), sums=sums.size, moments=moments.size,
-        block=min(BLOCK, batch_size), chunks=min(_CHUNKS, batch_size), lowest=len(operations) if lowest is None else lowest,
+    checks.elements("the net's memory for a block of images", BLOCK, cell.size + row.size)
+    checks.elements("the net's memory for a batch", batch_size, row.size + cell.size)
+    return Plan(
+        tuple(operations),
+        batch_size,
+        image_size=math.prod(layers[0].input_shape),
+        classes=math.prod(layers[-1].output_shape),
+        cell=cell.size,
+        row=row.size,
+        block=min(BLOCK, batch_size),
+        chunks=min(_CHUNKS, batch_size),
+        lowest=len(operations) if lowest is None else lowest,
         parameters=sum(value.size for layer in layers for value in layer.parameters.values()),
-        statistics=sum(value.size for layer in layers for value in layer.statistics.values()))
-
-
-def _new_geometry(step, layout_in, layout):
-    layer = step.layers[0] if step.layers else None
-    if step.kind == "load":
-        scale, offset = (layer.scale, layer.offset) if layer else (1.0, 0.0)
-        return "load", LoadGeometry(*(step.in_shape if len(step.in_shape) == 3 else (0, 0, 0)), scale, offset)
-    if step.kind == "rescale":
-        return "elementwise", Elementwise("rescale", layer.scale, layer.offset)
-    if step.kind == "relu":
-        return "elementwise", Elementwise("relu")
-    return step.kind, _geometry(step, layout_in, layout, 0)
+        statistics=sum(value.size for layer in layers for value in layer.statistics.values()),
+    )
 
 
 def _with_copies(steps: list[_Step]) -> list[tuple[_Step, _Layout]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..backends import checks
+from ..backends.program import Noise
 from .progress import Report, reporter
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Run:
         """All batches once; the epoch's figures."""
         (x, y, _), settings = self.data, self.settings
         order = self.rng.permutation(len(x)) if settings.shuffle else np.arange(len(x))
-        seed = int(self.rng.integers(2**63))
+        noise = Noise(int(self.rng.integers(2**63)), 0, self._warp, settings.label_smoothing)
         good = {name: value.copy() for name, value in self.net.state().items()}
         all_losses = np.empty(len(order))
         right, seen, step, steps = 0, 0, 0, 1
@@ -137,7 +138,7 @@ class Run:
             begin = time.perf_counter()
             part = order[seen : seen + steps * settings.batch_size]
             losses, were_right, done = self.net._train(
-                x, y, part, settings.batch_size, self.optimizer, (seed, seen, self._warp, settings.label_smoothing)
+                x, y, part, settings.batch_size, self.optimizer, noise._replace(first=seen)
             )
             step += done
             all_losses[seen : seen + len(losses)] = losses
