@@ -111,43 +111,46 @@ cdef class Runner:
     cdef double* allocate_doubles(self, Py_ssize_t size) except NULL:
         return <double*>self.allocate(size * (sizeof(double) // sizeof(real)))
 
-    def train(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray first,
-              np.ndarray second, rule, np.ndarray factors not None, noise, np.ndarray x not None,
-              np.ndarray labels not None, np.ndarray order not None, np.ndarray losses not None,
-              np.ndarray right not None, int threads):
-        """As many steps as there are rows of factors, on the images of x and labels that the int64 `order` names.
+    def train(self, learned, update, batches, int threads):
+        """As many steps as there are rows of step scalars, on the images that `batches` names: named tuples of
+        cnn.backends.program.
 
-        Fills the loss and whether it was right (uint8) of every image. Returns the number of steps done; it is less
-        than all where a loss was not finite, and the parameters are then as before that step.
+        Fills the loss of every image, and whether it was classified correctly. Returns the number of steps done; it is
+        less than all where a loss was not finite, and the parameters are then as before that step.
         """
         cdef:
             Steps s
             Warp warp
+            np.ndarray parameters = <np.ndarray?>learned.parameters, statistics = <np.ndarray?>learned.statistics
+            np.ndarray first = update.first, second = update.second
+            np.ndarray scalars = <np.ndarray?>update.step_scalars
+            np.ndarray x = <np.ndarray?>batches.x, order = <np.ndarray?>batches.order
             Py_ssize_t size = self.parameters, given = count(x, self.image_size)
             int team
         s.program, s.workers = &self.program, self.workers
-        s.optimizer = optimizer_from(rule)
+        s.optimizer = optimizer_from(update.rule)
         s.optimizer.parameters = self.program.parameters = results(parameters, size)
         s.optimizer.first = results(first, size) if first is not None else NULL
         s.optimizer.second = results(second, size) if second is not None else NULL
         self.program.statistics = results(statistics, self.statistics)
-        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(factors) // 3, self.batch_size
+        s.images, s.steps, s.batch_size = np.PyArray_SIZE(order), np.PyArray_SIZE(scalars) // 3, self.batch_size
         if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
             raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
-        s.factors = <double*>checked(factors, np.NPY_FLOAT64, 3 * s.steps, False)
+        s.factors = <double*>checked(scalars, np.NPY_FLOAT64, 3 * s.steps, False)
         set_data(&s.batch, x)
-        s.batch.seed, s.batch.position, s.batch.smoothing = noise.seed, noise.first, noise.label_smoothing
+        s.batch.seed, s.batch.position = batches.seed, batches.position
+        s.batch.smoothing = batches.label_smoothing
         s.batch.warp = NULL
-        if noise.warp is not None:
-            warp = warp_from(noise.warp)
+        if batches.warp is not None:
+            warp = warp_from(batches.warp)
             s.batch.warp = &warp
             if warp.h * warp.w * warp.c != self.image_size:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.batch.order = <int64_t*>checked(order, np.NPY_INT64, s.images, False)
-        s.batch.labels = <int64_t*>checked(labels, np.NPY_INT64, given, False)
+        s.batch.labels = <int64_t*>checked(<np.ndarray?>batches.labels, np.NPY_INT64, given, False)
         self.check_labels(&s, given)
-        s.losses = <double*>checked(losses, np.NPY_FLOAT64, s.images, True)
-        s.right = <uint8_t*>checked(right, np.NPY_UINT8, s.images, True)
+        s.losses = <double*>checked(<np.ndarray?>batches.losses, np.NPY_FLOAT64, s.images, True)
+        s.right = <uint8_t*>checked(<np.ndarray?>batches.correct, np.NPY_UINT8, s.images, True)
         s.not_finite = s.interrupted = 0
         s.done = 0
         team = <int>min(threads, self.threads, self.program.chunks)
@@ -171,15 +174,14 @@ cdef class Runner:
                 raise SystemError(f"a kernel was given image {of} of {images}, or a label above {self.program.classes}")
         return 0
 
-    def predict(self, np.ndarray parameters not None, np.ndarray statistics not None, np.ndarray x not None,
-                np.ndarray out not None, bint probabilities, int threads):
+    def predict(self, learned, np.ndarray x not None, np.ndarray out not None, bint probabilities, int threads):
         """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
         cdef:
             Batch batch
             Py_ssize_t n = count(x, self.image_size), part, parts
             real* to = results(out, n * self.program.classes)
-        self.program.parameters = results(parameters, self.parameters)
-        self.program.statistics = results(statistics, self.statistics)
+        self.program.parameters = results(<np.ndarray?>learned.parameters, self.parameters)
+        self.program.statistics = results(<np.ndarray?>learned.statistics, self.statistics)
         set_data(&batch, x)
         batch.n, batch.order, batch.warp = n, NULL, NULL
         parts = min(threads, self.threads, n)
