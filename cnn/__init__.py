@@ -18,11 +18,11 @@ from .training.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
 from .training.optimizers import SGD, Adam, AdamW
 
 if TYPE_CHECKING:
-    from .storage.description import load
+    from .nets.loading import load
     from .training.checkpoint import Checkpoint
 
 _LAZY_MODULES = ("datasets", "reference")
-_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "storage.description"}  # and the modules that they are in
+_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "nets.loading"}  # and the modules that they are in
 _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 
 

@@ -22,15 +22,6 @@ Gradients = tuple[np.ndarray, Any]  # dw and db: arrays, but for the db of an `o
 
 _RELU = Elementwise("relu")
 _INT32 = np.dtype(np.int32)
-CACHE_LINE = 64  # bytes
-
-
-def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
-    """Zeros (size,) of which element `at` begins a cache line: a register never lies across two of them then."""
-    shift = -at * dtype.itemsize % CACHE_LINE // dtype.itemsize
-    zeros = empty((shift + size,), dtype)[shift:]
-    zeros[...] = 0
-    return zeros
 
 
 def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: ConvGeometry) -> np.ndarray:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...plan.make import Operation, Plan
-from ..program import Noise
+from ..program import Batches, Learned, Update
 from . import operations as ops
 from . import random
 from .augment import augment
-from .optimizers import update
+from .optimizers import update as apply_update
 
 
 class Runner:
@@ -23,38 +23,37 @@ class Runner:
     def __init__(self, plan: Plan, threads: int, training: bool) -> None:
         self.plan, self.threads = plan, threads
 
-    def train(
-        self, parameters, statistics, first, second, rule, factors, noise, x, labels, order, losses, right, threads
-    ) -> int:
+    def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+        parameters, steps = learned.parameters, len(update.step_scalars)
         gradients = np.zeros_like(parameters)
-        for step in range(len(factors)):
+        for step in range(steps):
             part = slice(step * self.plan.batch_size, (step + 1) * self.plan.batch_size)
-            batch, position = order[part], noise.first + part.start
-            values = x[batch]
-            if noise.warp is not None:
-                values = augment(values.reshape(-1, *noise.warp.shape), noise.warp, noise.seed, position)
+            batch = batches._replace(order=batches.order[part], position=batches.position + part.start)
+            values, labels = batch.x[batch.order], batch.labels[batch.order]
+            if batch.warp is not None:
+                values = augment(values.reshape(-1, *batch.warp.shape), batch.warp, batch.seed, batch.position)
             kept = []
             for o in self.plan.operations:
-                values, keep = _forward(o, values, parameters, noise._replace(first=position))
+                values, keep = _forward(o, values, parameters, batch)
                 kept.append(keep)
             values = values.reshape(len(values), self.plan.classes)  # maps of one pixel, where no dense layer is last
-            _, _, d = ops.softmax_cross_entropy(values, labels[batch], noise.label_smoothing)
-            losses[part] = ops.cross_entropies(values, labels[batch], noise.label_smoothing)
-            right[part] = values.argmax(axis=1) == labels[batch]
-            if not np.isfinite(losses[part]).all():
+            _, _, d = ops.softmax_cross_entropy(values, labels, batch.label_smoothing)
+            batches.losses[part] = ops.cross_entropies(values, labels, batch.label_smoothing)
+            batches.correct[part] = values.argmax(axis=1) == labels
+            if not np.isfinite(batches.losses[part]).all():
                 return step
             for k in range(len(kept) - 1, self.plan.lowest - 1, -1):  # below, nobody needs a gradient
                 d = _backward(self.plan.operations[k], d, kept[k], parameters, gradients)
-            update(parameters, gradients, first, second, rule, factors[step])
+            apply_update(parameters, gradients, update.first, update.second, update.rule, update.step_scalars[step])
             for o, keep in zip(self.plan.operations, kept, strict=True):
                 if o.kind == "batchnorm":
-                    _follow(o, statistics, keep)
-        return len(factors)
+                    _follow(o, learned.statistics, keep)
+        return steps
 
-    def predict(self, parameters, statistics, x, out, probabilities, threads) -> None:
+    def predict(self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int) -> None:
         values = x
         for o in self.plan.operations:
-            values, _ = _forward(o, values, parameters, Noise(), statistics)
+            values, _ = _forward(o, values, learned.parameters, None, learned.statistics)
         values = values.reshape(len(values), self.plan.classes)
         out[...] = ops.softmax(values) if probabilities else values
 
@@ -72,9 +71,9 @@ def _weights(o: Operation, flat: np.ndarray) -> tuple[np.ndarray, Any]:
 
 
 def _forward(
-    o: Operation, x: np.ndarray, parameters: np.ndarray, noise: Noise, statistics: np.ndarray | None = None
+    o: Operation, x: np.ndarray, parameters: np.ndarray, batch: Batches | None, statistics: np.ndarray | None = None
 ) -> tuple[np.ndarray, tuple]:
-    """What the operation gives, and what its gradients will need; with running statistics, that of a prediction."""
+    """What the operation gives, and what its gradients will need; a prediction has statistics, and no batch."""
     g = o.geometry
     if o.kind in ("load", "rescale"):
         dtype = parameters.dtype.type
@@ -84,8 +83,8 @@ def _forward(
     if o.kind == "relu":
         y = ops.relu_forward(x)
         return y, (y,)
-    if o.kind == "dropout":
-        kept = _kept_by_dropout(o, x, noise)
+    if o.kind == "dropout" and batch is not None:
+        kept = _kept_by_dropout(o, x, batch)
         return ops.dropout(x, kept, g.rate), (kept,)
     if o.kind in ("maxpool", "maxpool, ties"):
         y, switches = ops.maxpool2d_forward(x, g)
@@ -129,8 +128,8 @@ def _follow(o: Operation, statistics: np.ndarray, kept: tuple) -> None:
     ops.follow((running[0], running[1]), mean, variance, x.size // o.channels, o.geometry.keep)
 
 
-def _kept_by_dropout(o: Operation, x: np.ndarray, noise: Noise) -> np.ndarray:
-    words = random.words(noise.seed, noise.first + np.arange(len(x)), o.geometry.stream, o.out_size)
+def _kept_by_dropout(o: Operation, x: np.ndarray, batch: Batches) -> np.ndarray:
+    words = random.words(batch.seed, batch.position + np.arange(len(x)), o.geometry.stream, o.out_size)
     return (words >= o.geometry.threshold).reshape(x.shape)
 
 
