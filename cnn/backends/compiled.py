@@ -2,7 +2,7 @@
 
 `cnn.functional` has the same functions with their arguments checked, and says what they do; a geometry `g` stands for
 stride and padding here. Layers call these, and have weight gradients written to `out`, their own (dw, db).
-`cnn.backends.numpy.operations` is the same in NumPy.
+In NumPy each stands in the file of its layer, in `cnn/layers`.
 """
 
 from __future__ import annotations

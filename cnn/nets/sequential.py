@@ -13,11 +13,12 @@ from cnn_c import KERNELS
 
 from ..backends import checks
 from ..backends.compiled import aligned_zeros
-from ..backends.program import Noise
+from ..backends.program import Noise, Plan
+from ..backends.select import operations
 from ..backends.tables import text_table
 from ..backends.threads import get_num_threads
-from ..layers.base import Layer, layer_names, operations
-from ..plan.make import BLOCK, Plan, make_plan
+from ..layers.base import Layer, layer_names
+from ..plan.make import BLOCK, make_plan
 from ..training.augment import Augment
 from ..training.fit import Data, History, Run, Settings
 from ..training.optimizers import SGD, Optimizer
@@ -314,7 +315,7 @@ class Sequential:
         key = batch_size, threads, self._runner_type()
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key:
-            trainer = key, self._runner_type()(self._plan(batch_size, True), threads, True)
+            trainer = key, self._runner(batch_size, threads, True)
         losses, right = np.empty(len(order)), np.empty(len(order), np.uint8)
         states = optimizer.states(self._parameters)
         factors = optimizer.factors(-(-len(order) // batch_size))
@@ -335,6 +336,11 @@ class Sequential:
         self._trainer = trainer
         optimizer.done += done
         return losses[: done * batch_size], right[: done * batch_size], done
+
+    def _runner(self, batch_size: int, threads: int, training: bool) -> Any:
+        plan, kind = self._plan(batch_size, training), self._runner_type()
+        layers = () if self.backend == "compiled" else (self.layers,)  # NumPy runs the layers, not their operations
+        return kind(plan, *layers, threads, training)
 
     def _runner_type(self) -> Any:
         if self.backend == "compiled":
@@ -457,7 +463,7 @@ class Sequential:
         except IndexError:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
-            runner = kind(self._plan(BLOCK, False), threads, False)
+            runner = self._runner(BLOCK, threads, False)
         images = max(BLOCK, _PIXELS_A_CALL // math.prod(self.input_shape))
         if len(x) <= images:
             runner.predict(self._parameters, self._statistics, x, out, probabilities, threads)

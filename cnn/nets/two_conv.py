@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backends import checks
-from ..layers.base import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from ..layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from ..training.optimizers import SGD
 from .sequential import Sequential
 

@@ -22,7 +22,7 @@ import numpy as np
 from .. import plot
 from ..backends import checks
 from ..backends.config import config
-from ..layers.base import Conv2D
+from ..layers import Conv2D
 from ..storage.atomic import write_atomically
 from .arguments import checked_history, checked_net
 from .mistakes import MOST_CLASSES

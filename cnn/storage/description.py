@@ -14,27 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import checks
-from ..layers import base as layers
+from ..backends.select import operations
 from ..layers.base import Layer, layer_names
+from ..layers.registry import LAYERS, original
 from . import archive
 
 if TYPE_CHECKING:
     from ..nets.sequential import Sequential
 
-LAYERS = {
-    layer.__name__: layer
-    for layer in (
-        layers.AvgPool2D,
-        layers.BatchNorm,
-        layers.Conv2D,
-        layers.Dense,
-        layers.Dropout,
-        layers.Flatten,
-        layers.MaxPool2D,
-        layers.ReLU,
-        layers.Rescaling,
-    )
-}
 VERSION = 1
 RUN = "run"  # the entry, and the beginning of the tensors' names, of what a checkpoint has beside the net
 _MOST_LAYERS = 1000
@@ -58,7 +45,7 @@ def load(path, backend="compiled") -> Sequential:
     from ..nets.sequential import Sequential
 
     path = checks.path("path", path)
-    layers.operations(backend)
+    operations(backend)
     with reading(path), archive.Archive(path) as file:
         shape, dtype, stack = _described(file.document)
         compare_shapes(_learned_shapes(stack, shape), file)
@@ -90,23 +77,16 @@ def description(net: Sequential) -> dict[str, Any]:
 
     Raises
     ------
-    TypeError, ValueError
-        A layer that is none of this package, or more of them than a file may name: it could not be read back.
+    ValueError
+        More layers than a file may name: it could not be read back.
     """
     if len(net.layers) > _MOST_LAYERS:
         raise ValueError(f"a net to be saved must have at most {_MOST_LAYERS:,} layers, got {len(net.layers):,}")
     return {
         "input_shape": list(net.input_shape),
         "dtype": net.dtype.name,
-        "layers": [_layer_description(f"layers[{i}]", layer) for i, layer in enumerate(net.layers)],
+        "layers": [{"layer": original(type(layer)).__name__, **layer.configuration()} for layer in net.layers],
     }
-
-
-def _layer_description(name: str, layer: Layer) -> dict[str, Any]:
-    kind = LAYERS.get(type(layer).__name__)
-    if kind is None or type(layer).__module__ not in (kind.__module__, "cnn.reference.layers"):
-        raise TypeError(f"{name} must be one of {', '.join(LAYERS)}, to be saved, got {layer!r}")
-    return {"layer": kind.__name__, **layer.configuration()}
 
 
 def _described(document: Mapping[str, Any]) -> tuple[tuple[int, ...], str, list[Layer]]:
