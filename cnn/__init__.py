@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import functional, models, schedules
 from .backends.threads import get_num_threads, set_num_threads
-from .layers.base import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
+from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .layers.tutorial import Conv3x3, MaxPool2, Softmax
 from .nets.sequential import Sequential
 from .nets.two_conv import ConvolutionalNeuralNetwork

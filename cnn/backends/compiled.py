@@ -2,7 +2,7 @@
 
 `cnn.functional` has the same functions with their arguments checked, and says what they do; a geometry `g` stands for
 stride and padding here. Layers call these, and have weight gradients written to `out`, their own (dw, db).
-`cnn.backends.numpy.operations` is the same in NumPy.
+In NumPy each stands in the file of its layer, in `cnn/layers`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 from cnn_c import KERNELS, empty
 
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Elementwise, Warp
+from .program import Elementwise, Operation, Sizes, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]
 Gradients = tuple[np.ndarray, Any]  # dw and db: arrays, but for the db of an `out` that has none
 
-_RELU = Elementwise("relu")
 _INT32 = np.dtype(np.int32)
 
 
@@ -100,15 +99,15 @@ def dense_weight_gradient(dy: np.ndarray, x: np.ndarray, out: Out | None = None)
     return dw, db
 
 
-def relu_forward(x: np.ndarray) -> np.ndarray:
+def elementwise_forward(f: Elementwise, x: np.ndarray) -> np.ndarray:
     y = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].elementwise_forward(x, y, _RELU, _threads_for_array(x))
+    KERNELS[x.dtype.char].elementwise_forward(x, y, f, _threads_for_array(x))
     return y
 
 
-def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    dx = empty(y.shape, y.dtype)
-    KERNELS[y.dtype.char].elementwise_backward(dy, None, y, dx, _RELU, _threads_for_array(y))
+def elementwise_backward(f: Elementwise, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    dx = empty(dy.shape, dy.dtype)
+    KERNELS[dy.dtype.char].elementwise_backward(dy, kept, dx, f, _threads_for_array(dy))
     return dx
 
 
@@ -126,3 +125,11 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
 
 def _threads_for_array(a: np.ndarray) -> int:
     return threads_for(len(a)) if a.ndim else 1
+
+
+# ---- plans -------------------------------------------------------------------------------------------------
+
+
+def operation_sizes(operation: Operation, training: bool, dtype: np.dtype) -> Sizes:
+    """What the kernels of an operation touch, whose geometry is known but not its places."""
+    return Sizes(*KERNELS[dtype.char].operation_sizes(operation, training))

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.program import Batches
-from ..layers.base import Layer, layer_names, operations
+from ..backends.select import operations
+from ..layers.base import Layer, layer_names
 from ..plan.executor import Executor
 from ..training.fit import Fit
 from ..training.history import History

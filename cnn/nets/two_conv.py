@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ..backends import checks, geometry
+from ..backends.program import Elementwise
+from ..backends.select import operations
 from ..backends.tables import call
-from ..layers.base import Conv2D, Dense, Flatten, MaxPool2D, ReLU, operations
+from ..layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from ..training.optimizers import SGD
 from .sequential import Sequential
 
@@ -133,7 +135,7 @@ class ConvolutionalNeuralNetwork:
         TypeError
             `x` is no array of real numbers, or is masked.
         """
-        return operations(self.net.backend).relu_forward(checks.real("x", x, self.net.dtype))
+        return operations(self.net.backend).elementwise_forward(Elementwise("relu"), checks.real("x", x, self.net.dtype))
 
     def softmax(self, x):
         """``exp(x)`` divided by its sum: a probability for each class.

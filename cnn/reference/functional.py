@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 
 from .. import arguments, functional
 from ..arguments import Padding, Pair, Shape
-from ..backends.numpy import operations
+from ..backends.select import operations as of_backend
 from .twins import twin_of
+
+operations = of_backend("numpy")
 
 # ---- convolution -------------------------------------------------------------------------------------------
 

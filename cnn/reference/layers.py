@@ -5,7 +5,8 @@ In a net it is the net's backend that counts, "numpy" for `cnn.reference.Sequent
 
 from __future__ import annotations
 
-from ..layers import base as layers
+from .. import layers
+from ..layers import registry
 from ..nets import sequential as network
 from ..nets import two_conv
 from .twins import twin_of
@@ -54,6 +55,10 @@ class Flatten(layers.Flatten):
 @twin_of(layers.Rescaling)
 class Rescaling(layers.Rescaling):
     backend = "numpy"
+
+
+for _twin in (Conv2D, MaxPool2D, AvgPool2D, Dense, ReLU, BatchNorm, Dropout, Flatten, Rescaling):
+    registry.add_twin(_twin, registry.LAYERS[_twin.__name__])
 
 
 @twin_of(network.Sequential)

@@ -13,6 +13,8 @@ cdef extern from *:
 
 
 cdef inline void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
+    if a is None:
+        raise SystemError("a kernel was given None for an array")
     if a.descr.type_num != typenum or not np.PyArray_ISCARRAY_RO(a) or np.PyArray_SIZE(a) != size:
         raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} were planned")
     if writable and not np.PyArray_ISWRITEABLE(a):

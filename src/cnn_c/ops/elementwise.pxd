@@ -3,8 +3,8 @@
 #   relu      y = x where x > 0 or x is NaN, else 0;   dx = dy where y > 0, else 0
 #   rescale   y = a * x + b;                           dx = a * dy
 #
-# A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. x, y
-# and dx may be given as NULL where a loop does not read them; dx may be dy.
+# A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
+# backward loop reads x or y, not both; dx may be dy.
 
 from libc.stdlib cimport calloc
 
@@ -23,8 +23,7 @@ ctypedef void (*Backward)(const Elementwise* f, Py_ssize_t size, const real* dy,
 cdef struct Elementwise:
     Forward forward
     Backward backward
-    bint reads_x, reads_y  # in the backward pass
-    real a, b              # the function's constants
+    real a, b  # the function's constants
 
 
 cdef inline void relu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
@@ -57,12 +56,12 @@ cdef inline void rescale_backward(const Elementwise* f, Py_ssize_t size, const r
 
 cdef inline int set_function(Elementwise* f, object geometry) except -1:
     # From a cnn.backends.program.Elementwise.
-    cdef double a = geometry.a, b = geometry.b
+    cdef tuple constants = geometry.constants
+    cdef double a = constants[0] if len(constants) > 0 else 0, b = constants[1] if len(constants) > 1 else 0
     cdef str name = geometry.function
     f.a, f.b = <real>a, <real>b
-    f.reads_x = f.reads_y = False
     if name == "relu":
-        f.forward, f.backward, f.reads_y = relu_forward, relu_backward, True
+        f.forward, f.backward = relu_forward, relu_backward
     elif name == "rescale":
         f.forward, f.backward = rescale_forward, rescale_backward
     else:

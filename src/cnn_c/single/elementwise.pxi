@@ -21,18 +21,15 @@ cdef void elementwise_forward_runs(const Job* job, Py_ssize_t first, Py_ssize_t 
     job.elementwise.forward(&job.elementwise, min(stop * RUN, job.n) - start, job.x + start, job.out + start)
 
 
-def elementwise_backward(np.ndarray dy not None, np.ndarray x, np.ndarray y, np.ndarray dx not None, function,
+def elementwise_backward(np.ndarray dy not None, np.ndarray kept not None, np.ndarray dx not None, function,
                          int threads):
-    """dx = dy * f'(x), of any shape; x or y may be None where the function's derivative does not need it."""
+    """dx = dy * f'(x), of any shape; kept is x or y, whichever the function's derivative takes."""
     cdef Job job
     job.work = elementwise_backward_runs
     set_function(&job.elementwise, function)
     job.n = np.PyArray_SIZE(dy)
     job.dy, job.out = values(dy, job.n), results(dx, job.n)
-    if (job.elementwise.reads_x and x is None) or (job.elementwise.reads_y and y is None):
-        raise SystemError(f"a kernel was given no input or output for the derivative of {function.function}")
-    job.x = values(x, job.n) if x is not None else job.dy
-    job.y = values(y, job.n) if y is not None else job.dy
+    job.x = job.y = values(kept, job.n)
     job.scratch, job.scratch_size = NULL, 0
     with nogil:
         share_out(&job, (job.n + RUN - 1) // RUN, threads)
