@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from . import arguments
 from .arguments import Padding, Pair, Shape
 from .backends import compiled
+from .backends.program import Elementwise
 
 # ---- convolution -------------------------------------------------------------------------------------------
 
@@ -408,7 +409,7 @@ def relu_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    return compiled.relu_forward(arguments.relu_forward(x))
+    return compiled.elementwise_forward(Elementwise("relu"), arguments.relu_forward(x))
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -432,7 +433,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ValueError
         `dy` and `y` of different shapes.
     """
-    return compiled.relu_backward(*arguments.relu_backward(dy, y))
+    return compiled.elementwise_backward(Elementwise("relu"), *arguments.relu_backward(dy, y))
 
 
 def softmax(logits: ArrayLike) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import checks
-from .form import Array
+from ..backends import checks
+from .mnist_files import Array
 
 
 def normalize(images: ArrayLike) -> Array:
