@@ -99,8 +99,8 @@ def place(laid_out: Sequence[LaidOut], drafts: Sequence[Operation], sizes: Seque
         next_size = sizes[k + 1] if following else Sizes(*(0 for _ in Sizes._fields))
         lasts = lowering.matrix or (following and laid_out[k + 1].fused.lowering.matrix)
         y = memories.begin(lasts, max(laid.y.lead + size.y, next_lead + next_size.x))
-        if lowering.in_place and laid.x == laid.y:
-            dy = dx  # dx overwrites dy
+        if lowering.in_place and laid.x == laid.y and size.dx == size.dy:
+            dy = dx  # dx overwrites dy; where nothing below learns, there is no dx
         else:
             dy = memories.begin(lowering.matrix, max(laid.y.lead + size.dy, next_lead + next_size.dx))
         lead = _lead(laid, laid.x)
