@@ -1,3 +1,3 @@
 """The layers: each with its constructor, its shape rule and its meaning."""
 
-from .base import *  # noqa: F403
+from .base import *

@@ -1,6 +1,6 @@
 """The general layers, each alone: shapes, gradients, parameters, faults; NumPy and compiled, level by level.
 
-The operations under them are tested in `test_functional`; here it is what a layer makes of them.
+The operations under them are tested in `tests/functional`; here it is what a layer makes of them.
 """
 
 from __future__ import annotations
