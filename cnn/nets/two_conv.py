@@ -135,7 +135,9 @@ class ConvolutionalNeuralNetwork:
         TypeError
             `x` is no array of real numbers, or is masked.
         """
-        return operations(self.net.backend).elementwise_forward(Elementwise("relu"), checks.real("x", x, self.net.dtype))
+        return operations(self.net.backend).elementwise_forward(
+            Elementwise("relu"), checks.real("x", x, self.net.dtype)
+        )
 
     def softmax(self, x):
         """``exp(x)`` divided by its sum: a probability for each class.

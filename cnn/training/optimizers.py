@@ -20,6 +20,8 @@ from ..backends.buffers import CACHE_LINE, aligned_zeros
 from ..backends.program import Rule, Update
 from ..backends.tables import call
 
+__all__ = ["SGD", "Adam", "AdamW"]
+
 
 class Optimizer:
     """What all optimisers share: a rate that may be a schedule, states as large as the parameters, steps counted."""
