@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..backends import checks
 from ..backends.compiled import operation_sizes
-from ..backends.program import Operation, Plan
+from ..backends.program import Operation, Plan, Sizes
 from ..layers.base import Layer
 from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
@@ -40,15 +40,16 @@ def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, tr
     ValueError
         The net's memory is more than an index reaches.
     """
+    classes = math.prod(layers[-1].output_shape)
     laid_out = lay_out(fuse(layers, names, training))
     drafts = _drafts(laid_out, _learned_places(layers))
     sizes = [operation_sizes(draft, training, layers[0].dtype) for draft in drafts]
+    sizes[-1] = _with_loss(sizes[-1], classes, training)
     memories = Memories()
     operations = place(laid_out, drafts, sizes, memories)
     of_image = memories.transient.size + memories.persistent.size
     checks.elements("the net's memory for a block of images", BLOCK, of_image)
     checks.elements("the net's memory for a batch", batch_size, of_image)
-    classes = math.prod(layers[-1].output_shape)
     return Plan(
         tuple(operations),
         batch_size,
@@ -98,6 +99,11 @@ def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, Learned]) -> list[Op
             )
         )
     return drafts
+
+
+def _with_loss(last: Sizes, classes: int, training: bool) -> Sizes:
+    """The last operation's sizes: the loss reads the logits, and writes their gradient."""
+    return last._replace(y=max(last.y, classes), dy=max(last.dy, classes if training else 0))
 
 
 def _learned_places(layers: Sequence[Layer]) -> dict[int, Learned]:
