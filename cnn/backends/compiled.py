@@ -14,7 +14,7 @@ import numpy as np
 from cnn_c import KERNELS, empty
 
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Elementwise, Operation, Sizes, Warp
+from .program import Elementwise, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]
@@ -125,11 +125,3 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
 
 def _threads_for_array(a: np.ndarray) -> int:
     return threads_for(len(a)) if a.ndim else 1
-
-
-# ---- plans -------------------------------------------------------------------------------------------------
-
-
-def operation_sizes(operation: Operation, training: bool, dtype: np.dtype) -> Sizes:
-    """What the kernels of an operation touch, whose geometry is known but not its places."""
-    return Sizes(*KERNELS[dtype.char].operation_sizes(operation, training))

@@ -157,7 +157,18 @@ class Sequential:
         print(summary_table(self.summary_rows()))
 
     def summary_rows(self, times="x") -> list[Row]:
-        """What `summary` prints: a row for each layer, and one for all; `times` stands between the sizes of a shape."""
+        """What `summary` prints: a row for each layer, and one for all.
+
+        Parameters
+        ----------
+        times : str
+            What stands between the sizes of a shape.
+
+        Raises
+        ------
+        TypeError
+            `times` is no text.
+        """
         return summary_rows(self.layers, times)
 
     # ---- training ----
@@ -352,6 +363,13 @@ class Sequential:
 
     def evaluate_logits(self, logits: np.ndarray, y) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
+
+        Parameters
+        ----------
+        logits : array (n, classes)
+            Of all images, in the net's dtype.
+        y
+            As for `fit`.
 
         Raises
         ------

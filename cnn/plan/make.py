@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cnn_c import KERNELS
+
 from ..backends import checks
-from ..backends.compiled import operation_sizes
 from ..backends.program import Operation, Plan, Sizes
 from ..layers.base import Layer
 from .fusion import fuse
@@ -43,7 +44,8 @@ def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, tr
     classes = math.prod(layers[-1].output_shape)
     laid_out = lay_out(fuse(layers, names, training))
     drafts = _drafts(laid_out, _learned_places(layers))
-    sizes = [operation_sizes(draft, training, layers[0].dtype) for draft in drafts]
+    kernels = KERNELS[layers[0].dtype.char]
+    sizes = [Sizes(*kernels.operation_sizes(draft, training)) for draft in drafts]
     sizes[-1] = _with_loss(sizes[-1], classes, training)
     memories = Memories()
     operations = place(laid_out, drafts, sizes, memories)
