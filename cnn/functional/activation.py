@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -10,6 +12,8 @@ from ..backends import compiled as ops
 from ..backends.program import Elementwise
 
 __all__ = [
+    "leaky_relu_backward",
+    "leaky_relu_forward",
     "relu_backward",
     "relu_forward",
 ]
@@ -60,3 +64,56 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     dy = checks.real("dy", dy, y.dtype)
     checks.shape("dy", dy, y.shape, "the shape of y")
     return ops.elementwise_backward(Elementwise("relu"), dy, y)
+
+
+def leaky_relu_forward(x: ArrayLike, slope: float = 0.01) -> np.ndarray:
+    """``y = x where x > 0, else slope * x``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+    slope : float
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked; `slope` is no number.
+    ValueError
+        `slope` is not finite.
+    """
+    slope = checks.number("slope", slope, minimum=-math.inf)
+    return ops.elementwise_forward(Elementwise("leaky_relu", (slope,)), checks.real("x", x))
+
+
+def leaky_relu_backward(dy: ArrayLike, x: ArrayLike, slope: float = 0.01) -> np.ndarray:
+    """Gradient of a loss for the input of `leaky_relu_forward`: `dy` where x > 0, else slope * dy (so at 0 and NaN).
+
+    Parameters
+    ----------
+    dy : shape of `x`
+        Gradient for the output. Converted to the dtype of `x`.
+    x : any shape, float32 or float64
+        The input.
+    slope : float
+
+    Returns
+    -------
+    dx : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked; `slope` is no number.
+    ValueError
+        `dy` and `x` of different shapes; `slope` is not finite.
+    """
+    slope = checks.number("slope", slope, minimum=-math.inf)
+    x = checks.real("x", x)
+    dy = checks.real("dy", dy, x.dtype)
+    checks.shape("dy", dy, x.shape, "the shape of x")
+    return ops.elementwise_backward(Elementwise("leaky_relu", (slope,)), dy, x)

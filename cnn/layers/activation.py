@@ -6,15 +6,17 @@ The functions are `{function}_forward(x, *constants) -> y` and `{function}_backw
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ..backends import program
+from ..backends import checks, program
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["ReLU"]
+__all__ = ["LeakyReLU", "ReLU"]
 
 
 class Elementwise(Layer):
@@ -55,3 +57,35 @@ class ReLU(Elementwise):
     """max(x, 0), elementwise."""
 
     function = "relu"
+
+
+@numpy_operation
+def leaky_relu_forward(x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, x, x.dtype.type(slope) * x)
+
+
+@numpy_operation
+def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
+
+
+@register
+class LeakyReLU(Elementwise):
+    """x where it is positive, else slope * x, elementwise (Maas, Hannun and Ng, 2013).
+
+    Parameters
+    ----------
+    slope : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        A slope that is no number, or not finite.
+    """
+
+    function = "leaky_relu"
+    keeps_input = True
+
+    def __init__(self, slope=0.01) -> None:
+        super().__init__()
+        self.slope = checks.number("slope", slope, minimum=-math.inf)

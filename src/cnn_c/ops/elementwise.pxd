@@ -1,6 +1,7 @@
 # Elementwise operations, over consecutive reals, by one thread: y[i] = f(x[i]), dx[i] = dy[i] * f'(x[i]).
 #
 #   relu      y = x where x > 0 or x is NaN, else 0;   dx = dy where y > 0, else 0
+#   leaky     y = x where x > 0, else a * x;           dx = dy where x > 0, else a * dy
 #   rescale   y = a * x + b;                           dx = a * dy
 #
 # A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
@@ -39,6 +40,21 @@ cdef inline void relu_backward(const Elementwise* f, Py_ssize_t size, const real
         dx[i] = dy[i] if y[i] > 0 else 0
 
 
+cdef inline void leaky_relu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = f.a
+    for i in range(size):
+        y[i] = x[i] if x[i] > 0 else slope * x[i]
+
+
+cdef inline void leaky_relu_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x,
+                                     const real* y, real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = f.a
+    for i in range(size):
+        dx[i] = dy[i] if x[i] > 0 else slope * dy[i]
+
+
 cdef inline void rescale_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
     cdef Py_ssize_t i
     cdef real a = f.a, b = f.b
@@ -62,6 +78,8 @@ cdef inline int set_function(Elementwise* f, object geometry) except -1:
     f.a, f.b = <real>a, <real>b
     if name == "relu":
         f.forward, f.backward = relu_forward, relu_backward
+    elif name == "leaky_relu":
+        f.forward, f.backward = leaky_relu_forward, leaky_relu_backward
     elif name == "rescale":
         f.forward, f.backward = rescale_forward, rescale_backward
     else:
