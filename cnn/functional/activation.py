@@ -16,6 +16,8 @@ __all__ = [
     "leaky_relu_forward",
     "relu_backward",
     "relu_forward",
+    "sigmoid_backward",
+    "sigmoid_forward",
 ]
 
 
@@ -60,10 +62,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ValueError
         `dy` and `y` of different shapes.
     """
-    y = checks.real("y", y)
-    dy = checks.real("dy", dy, y.dtype)
-    checks.shape("dy", dy, y.shape, "the shape of y")
-    return ops.elementwise_backward(Elementwise("relu"), dy, y)
+    return ops.elementwise_backward(Elementwise("relu"), *_gradient_and("y", dy, y))
 
 
 def leaky_relu_forward(x: ArrayLike, slope: float = 0.01) -> np.ndarray:
@@ -113,7 +112,56 @@ def leaky_relu_backward(dy: ArrayLike, x: ArrayLike, slope: float = 0.01) -> np.
         `dy` and `x` of different shapes; `slope` is not finite.
     """
     slope = checks.number("slope", slope, minimum=-math.inf)
-    x = checks.real("x", x)
-    dy = checks.real("dy", dy, x.dtype)
-    checks.shape("dy", dy, x.shape, "the shape of x")
-    return ops.elementwise_backward(Elementwise("leaky_relu", (slope,)), dy, x)
+    return ops.elementwise_backward(Elementwise("leaky_relu", (slope,)), *_gradient_and("x", dy, x))
+
+
+def sigmoid_forward(x: ArrayLike) -> np.ndarray:
+    """``y = 1 / (1 + exp(-x))``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return ops.elementwise_forward(Elementwise("sigmoid"), checks.real("x", x))
+
+
+def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `sigmoid_forward`: ``dy * y * (1 - y)``.
+
+    Parameters
+    ----------
+    dy : shape of `y`
+        Gradient for the output. Converted to the dtype of `y`.
+    y : any shape, float32 or float64
+        The output.
+
+    Returns
+    -------
+    dx : shape and dtype of `y`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `y` of different shapes.
+    """
+    return ops.elementwise_backward(Elementwise("sigmoid"), *_gradient_and("y", dy, y))
+
+
+def _gradient_and(name: str, dy: ArrayLike, value: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """`dy` and the input or output that it belongs to, of one dtype and shape."""
+    value = checks.real(name, value)
+    dy = checks.real("dy", dy, value.dtype)
+    checks.shape("dy", dy, value.shape, f"the shape of {name}")
+    return dy, value

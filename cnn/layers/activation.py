@@ -16,7 +16,7 @@ from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["LeakyReLU", "ReLU"]
+__all__ = ["LeakyReLU", "ReLU", "Sigmoid"]
 
 
 class Elementwise(Layer):
@@ -89,3 +89,23 @@ class LeakyReLU(Elementwise):
     def __init__(self, slope=0.01) -> None:
         super().__init__()
         self.slope = checks.number("slope", slope, minimum=-math.inf)
+
+
+@numpy_operation
+def sigmoid_forward(x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))  # never above 1
+    y: np.ndarray = np.where(x < 0, small, x.dtype.type(1)) / (1 + small)
+    return y
+
+
+@numpy_operation
+def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (y * (1 - y))
+    return dx
+
+
+@register
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x)), elementwise."""
+
+    function = "sigmoid"

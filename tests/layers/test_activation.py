@@ -14,6 +14,7 @@ from cnn.layers.registry import LAYERS
 ACTIVATIONS = {
     "ReLU": (lambda ns: ns.ReLU(), ("relu",)),
     "LeakyReLU": (lambda ns: ns.LeakyReLU(0.2), ("leaky_relu", 0.2)),
+    "Sigmoid": (lambda ns: ns.Sigmoid(), ("sigmoid",)),
 }
 EVERY_ACTIVATION = pytest.mark.parametrize("name", ACTIVATIONS)
 VALUES = [-200.0, -30.0, -3.0, -1.0, -1e-3, -1e-9, -0.0, 0.0, 1e-9, 1e-3, 0.5, 1.0, 3.0, 30.0, 200.0]
