@@ -18,6 +18,8 @@ __all__ = [
     "relu_forward",
     "sigmoid_backward",
     "sigmoid_forward",
+    "tanh_backward",
+    "tanh_forward",
 ]
 
 
@@ -157,6 +159,50 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
         `dy` and `y` of different shapes.
     """
     return ops.elementwise_backward(Elementwise("sigmoid"), *_gradient_and("y", dy, y))
+
+
+def tanh_forward(x: ArrayLike) -> np.ndarray:
+    """``y = tanh(x)``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return ops.elementwise_forward(Elementwise("tanh"), checks.real("x", x))
+
+
+def tanh_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `tanh_forward`: ``dy * (1 - y ** 2)``.
+
+    Parameters
+    ----------
+    dy : shape of `y`
+        Gradient for the output. Converted to the dtype of `y`.
+    y : any shape, float32 or float64
+        The output.
+
+    Returns
+    -------
+    dx : shape and dtype of `y`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `y` of different shapes.
+    """
+    return ops.elementwise_backward(Elementwise("tanh"), *_gradient_and("y", dy, y))
 
 
 def _gradient_and(name: str, dy: ArrayLike, value: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

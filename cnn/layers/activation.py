@@ -16,7 +16,7 @@ from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["LeakyReLU", "ReLU", "Sigmoid"]
+__all__ = ["LeakyReLU", "ReLU", "Sigmoid", "Tanh"]
 
 
 class Elementwise(Layer):
@@ -109,3 +109,22 @@ class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), elementwise."""
 
     function = "sigmoid"
+
+
+@numpy_operation
+def tanh_forward(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.tanh(x)
+    return y
+
+
+@numpy_operation
+def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (1 - y * y)
+    return dx
+
+
+@register
+class Tanh(Elementwise):
+    """The hyperbolic tangent, elementwise."""
+
+    function = "tanh"

@@ -68,4 +68,12 @@ static inline real exponential(real x)
 /* 1 / (1 + exp(-x)) */
 static inline real logistic(real x) { return 1 / (1 + exponential(-x)); }
 
+/* (1 - exp(-2 |x|)) / (1 + exp(-2 |x|)) with the sign of x, from exp - 1, which keeps the digits near zero */
+static inline real hyperbolic_tangent(real x)
+{
+    real fraction, magnitude = x < 0 ? -x : x, power = split_exponential(-2 * magnitude, &fraction);
+    real less = power * fraction + (power - 1), y = -less / (2 + less);
+    return x < 0 ? -y : y;
+}
+
 #endif

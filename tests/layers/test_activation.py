@@ -14,6 +14,7 @@ from cnn.layers.registry import LAYERS
 ACTIVATIONS = {
     "ReLU": (lambda ns: ns.ReLU(), ("relu",)),
     "LeakyReLU": (lambda ns: ns.LeakyReLU(0.2), ("leaky_relu", 0.2)),
+    "Tanh": (lambda ns: ns.Tanh(), ("tanh",)),
     "Sigmoid": (lambda ns: ns.Sigmoid(), ("sigmoid",)),
 }
 EVERY_ACTIVATION = pytest.mark.parametrize("name", ACTIVATIONS)

@@ -3,6 +3,7 @@
 #   relu      y = x where x > 0 or x is NaN, else 0;   dx = dy where y > 0, else 0
 #   leaky     y = x where x > 0, else a * x;           dx = dy where x > 0, else a * dy
 #   sigmoid   y = 1 / (1 + exp(-x));                    dx = dy * y * (1 - y)
+#   tanh      y = (1 - exp(-2x)) / (1 + exp(-2x));      dx = dy * (1 - y * y)
 #   rescale   y = a * x + b;                           dx = a * dy
 #
 # A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
@@ -16,6 +17,7 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, ten
 
 cdef extern from "exponential.h" nogil:
     real logistic(real x)
+    real hyperbolic_tangent(real x)
 
 
 cdef struct Elementwise  # below
@@ -73,6 +75,19 @@ cdef inline void sigmoid_backward(const Elementwise* f, Py_ssize_t size, const r
         dx[i] = dy[i] * (y[i] * (<real>1 - y[i]))
 
 
+cdef inline void tanh_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = hyperbolic_tangent(x[i])
+
+
+cdef inline void tanh_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                               real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * (<real>1 - y[i] * y[i])
+
+
 cdef inline void rescale_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
     cdef Py_ssize_t i
     cdef real a = f.a, b = f.b
@@ -100,6 +115,8 @@ cdef inline int set_function(Elementwise* f, object geometry) except -1:
         f.forward, f.backward = leaky_relu_forward, leaky_relu_backward
     elif name == "sigmoid":
         f.forward, f.backward = sigmoid_forward, sigmoid_backward
+    elif name == "tanh":
+        f.forward, f.backward = tanh_forward, tanh_backward
     elif name == "rescale":
         f.forward, f.backward = rescale_forward, rescale_backward
     else:
