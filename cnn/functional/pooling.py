@@ -13,6 +13,8 @@ from .arguments import Pair, Shape, with_axes
 __all__ = [
     "avgpool2d_backward",
     "avgpool2d_forward",
+    "global_avgpool2d_backward",
+    "global_avgpool2d_forward",
     "maxpool2d_backward",
     "maxpool2d_backward_ties",
     "maxpool2d_forward",
@@ -179,6 +181,57 @@ def avgpool2d_backward(
         As `avgpool2d_forward`; `dy` without the output's shape.
     """
     return ops.avgpool2d_backward(*_backward_operands(dy, input_shape, pool_size, stride, padding))
+
+
+def global_avgpool2d_forward(x: ArrayLike) -> np.ndarray:
+    """Mean of every channel over a whole map.
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : (n, c), dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    ValueError
+        Another number of dimensions, a height, width or number of channels of 0.
+    """
+    x = with_axes("x", x, IMAGES)
+    g = geometry.pool2d(x.shape[1:], x.shape[1:3])
+    return ops.avgpool2d_forward(x, g).reshape(len(x), g.c)
+
+
+def global_avgpool2d_backward(dy: ArrayLike, input_shape: Shape) -> np.ndarray:
+    """Gradient of a loss for the input of `global_avgpool2d_forward`: each pixel of a map gets an equal share.
+
+    Parameters
+    ----------
+    dy : (n, c), float32 or float64
+        Gradient for the output. Other dtypes are converted as those of x.
+    input_shape : (n, h, w, c)
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        `dy` is no array of real numbers, or is masked; an `input_shape` that is no sequence of ints.
+    ValueError
+        `dy` without the output's shape; a height, width or number of channels of 0.
+    """
+    dy = checks.real("dy", dy)
+    input_shape = checks.sizes("input_shape", input_shape, IMAGES)
+    g = geometry.pool2d(input_shape[1:], input_shape[1:3])
+    checks.shape("dy", dy, (input_shape[0], g.c), "the output's (n, c)")
+    return ops.avgpool2d_backward(dy.reshape(len(dy), *g.output_shape), g)
 
 
 def _operands(x: ArrayLike, pool_size: Pair, stride: Pair | None, padding: Pair) -> tuple[np.ndarray, PoolGeometry]:

@@ -49,6 +49,8 @@ def pooling(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dic
         "maxpool2d_backward_ties": (dy, x, y, *options),
         "avgpool2d_forward": (x, *options),
         "avgpool2d_backward": (dy, x.shape, *options),
+        "global_avgpool2d_forward": (x,),
+        "global_avgpool2d_backward": (normal(rng, (n, 3), dtype), x.shape),
     }
 
 
