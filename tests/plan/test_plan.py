@@ -218,6 +218,8 @@ RULES = {
     # An epsilon of the size of the gradients: else a step hangs on the sign of gradients that are rounding alone.
     "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
     "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
+    "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
+    "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
 }
 KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
@@ -440,7 +442,7 @@ def largest_number(net, largest_pixel: float, n: int) -> float:
 @given(
     stacks(whole_numbers=True),
     st.sampled_from([1, 2, 4, 8, 16, 32]),
-    st.sampled_from([rule for rule in RULES if not rule.startswith("adam")]),
+    st.sampled_from([rule for rule in RULES if not rule.startswith(("adam", "rmsprop"))]),
     st.sampled_from(KINDS),
     st.integers(0, 2**32 - 1),
 )
@@ -503,11 +505,20 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
 
 
 RULE_OF = {
-    "A": "plain", "B": "nesterov", "L": "adam",
+    "A": "plain", "B": "nesterov", "L": "rmsprop",
     "general": "momentum", "unpooled": "weight decay", "dense alone": "adam",
-    "normalised": "adamw", "averaged": "momentum",
+    "normalised": "adamw", "averaged": "rmsprop with momentum",
 }  # fmt: skip
-RATE = {"plain": 0.02, "weight decay": 0.02, "momentum": 0.01, "nesterov": 0.005, "adam": 0.001, "adamw": 0.001}
+RATE = {
+    "plain": 0.02,
+    "weight decay": 0.02,
+    "momentum": 0.01,
+    "nesterov": 0.005,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "rmsprop": 0.001,
+    "rmsprop with momentum": 0.001,
+}
 BATCH = 17
 
 
