@@ -2,7 +2,7 @@
 
 `cnn.functional` has the same functions with their arguments checked, and says what they do; a geometry `g` stands for
 stride and padding here. Layers call these, and have weight gradients written to `out`, their own (dw, db).
-`cnn.backends.numpy.operations` is the same in NumPy.
+In NumPy each stands in the file of its layer, in `cnn/layers`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from cnn_c import KERNELS, empty
 
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Warp
+from .program import Elementwise, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]
@@ -99,15 +99,15 @@ def dense_weight_gradient(dy: np.ndarray, x: np.ndarray, out: Out | None = None)
     return dw, db
 
 
-def relu_forward(x: np.ndarray) -> np.ndarray:
+def elementwise_forward(f: Elementwise, x: np.ndarray) -> np.ndarray:
     y = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
+    KERNELS[x.dtype.char].elementwise_forward(x, y, f, _threads_for_array(x))
     return y
 
 
-def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    dx = empty(y.shape, y.dtype)
-    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
+def elementwise_backward(f: Elementwise, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    dx = empty(dy.shape, dy.dtype)
+    KERNELS[dy.dtype.char].elementwise_backward(dy, kept, dx, f, _threads_for_array(dy))
     return dx
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +14,7 @@ class Evaluation(NamedTuple):
     accuracy: float
 
 
-def evaluation(logits: np.ndarray, labels: np.ndarray, operations: ModuleType) -> Evaluation:
+def evaluation(logits: np.ndarray, labels: np.ndarray, operations: Any) -> Evaluation:
     """That of logits (n, classes) and checked labels (n,), by the operations of a backend."""
     loss, probabilities, _ = operations.softmax_cross_entropy(logits, labels)
     return Evaluation(loss, float(np.mean(probabilities.argmax(axis=1) == labels)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backends import checks
-from ..layers.base import operations
+from ..backends.select import operations
 from ..storage import description
 from ..storage.archive import opened
 from .sequential import Sequential

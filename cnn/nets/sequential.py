@@ -9,7 +9,8 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.program import Batches
-from ..layers.base import Layer, layer_names, operations
+from ..backends.select import operations
+from ..layers.base import Layer, layer_names
 from ..plan.executor import Executor
 from ..training.fit import Fit
 from ..training.history import History
@@ -156,7 +157,18 @@ class Sequential:
         print(summary_table(self.summary_rows()))
 
     def summary_rows(self, times="x") -> list[Row]:
-        """What `summary` prints: a row for each layer, and one for all; `times` stands between the sizes of a shape."""
+        """What `summary` prints: a row for each layer, and one for all.
+
+        Parameters
+        ----------
+        times : str
+            What stands between the sizes of a shape.
+
+        Raises
+        ------
+        TypeError
+            `times` is no text.
+        """
         return summary_rows(self.layers, times)
 
     # ---- training ----
@@ -351,6 +363,13 @@ class Sequential:
 
     def evaluate_logits(self, logits: np.ndarray, y) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
+
+        Parameters
+        ----------
+        logits : array (n, classes)
+            Of all images, in the net's dtype.
+        y
+            As for `fit`.
 
         Raises
         ------

@@ -15,10 +15,10 @@ import numpy as np
 from cnn_c import KERNELS
 
 from ..backends.buffers import gather
-from ..backends.program import Batches, Update
+from ..backends.program import Batches, Plan, Update
 from ..backends.threads import get_num_threads
 from ..layers.base import Layer, layer_names
-from .make import BLOCK, Plan, make_plan
+from .make import BLOCK, make_plan
 
 _PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
 
@@ -70,7 +70,7 @@ class Executor:
         key = batch_size, threads, kind
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key:
-            trainer = key, kind(self.plan(batch_size, training=True), threads, True)
+            trainer = key, self._runner(batch_size, threads, training=True)
         done: int = trainer[1].train(self.learned, update, batches, threads)
         self._trainer = trainer
         return done
@@ -84,7 +84,7 @@ class Executor:
         except IndexError:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
-            runner = kind(self.plan(BLOCK, training=False), threads, False)
+            runner = self._runner(BLOCK, threads, training=False)
         images = self._images_a_call
         if len(x) <= images:
             runner.predict(self.learned, x, out, probabilities, threads)
@@ -94,6 +94,11 @@ class Executor:
                 runner.predict(self.learned, x[part], out[part], probabilities, threads)
         self._predictors.append(runner)
         return out
+
+    def _runner(self, batch_size: int, threads: int, training: bool) -> Any:
+        plan, kind = self.plan(batch_size, training), self._runner_type()
+        layers = () if self._backend == "compiled" else (self._layers,)  # NumPy runs the layers, not their operations
+        return kind(plan, *layers, threads, training)
 
     def _runner_type(self) -> Any:
         if self._backend == "compiled":

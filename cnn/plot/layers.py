@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..backends import checks
-from ..layers.base import Conv2D, Dropout, Flatten, Rescaling
+from ..layers import Conv2D, Dropout, Flatten, Rescaling
 from .arguments import Net, checked_net
 from .style import DIGITS, FAINT, MARGIN, NAVY, SIGNED, WIDTH, Picture, cells, heading, largest, tile
 

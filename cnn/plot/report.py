@@ -22,7 +22,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.config import config
 from ..datasets.labels import confusion
-from ..layers.base import Conv2D
+from ..layers import Conv2D
 from ..storage.atomic import write_atomically
 from .arguments import History, Net, Predictions, checked_history, checked_net, checked_predictions
 from .curves import training_curves

@@ -13,24 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..backends import checks
-from ..layers import base as layers
 from ..layers.base import Layer, layer_names
+from ..layers.registry import LAYERS, original
 from . import archive
 
-LAYERS = {
-    layer.__name__: layer
-    for layer in (
-        layers.AvgPool2D,
-        layers.BatchNorm,
-        layers.Conv2D,
-        layers.Dense,
-        layers.Dropout,
-        layers.Flatten,
-        layers.MaxPool2D,
-        layers.ReLU,
-        layers.Rescaling,
-    )
-}
 VERSION = 1
 FIT = "run"  # the entry, and the beginning of the tensors' names, of what a checkpoint has beside the net
 _MOST_LAYERS = 1000
@@ -85,15 +71,8 @@ def describe(net: Net) -> dict[str, Any]:
     return {
         "input_shape": list(net.input_shape),
         "dtype": net.dtype.name,
-        "layers": [_layer_description(f"layers[{i}]", layer) for i, layer in enumerate(net.layers)],
+        "layers": [{"layer": original(type(layer)).__name__, **layer.configuration()} for layer in net.layers],
     }
-
-
-def _layer_description(name: str, layer: Layer) -> dict[str, Any]:
-    kind = LAYERS.get(type(layer).__name__)
-    if kind is None or type(layer).__module__ not in (kind.__module__, "cnn.reference.layers"):
-        raise TypeError(f"{name} must be one of {', '.join(LAYERS)}, to be saved, got {layer!r}")
-    return {"layer": kind.__name__, **layer.configuration()}
 
 
 def read(document: Mapping[str, Any]) -> Described:

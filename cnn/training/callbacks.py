@@ -16,6 +16,8 @@ import numpy as np
 
 from ..backends import checks
 
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "TensorBoard"]
+
 Logs = Mapping[str, Any]
 
 

@@ -1,7 +1,7 @@
 """Optimisers: the rule by which parameters follow their gradients, and how far it has come in a fit.
 
-The arithmetic is that of `src/cnn_c/optimizer.pxd`, in the epilogue of the compiled step, and of
-`cnn/backends/numpy/optimizers.py`.
+Each has its arithmetic beside it in NumPy, for flat parameters p, gradients g (with weight decay in them), the states
+that a step keeps and the step scalars. The compiled step has it in `src/cnn_c/step/optimizer.pxd`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from cnn_c import KERNELS
 
 from ..backends import checks
 from ..backends.buffers import CACHE_LINE, aligned_zeros
+from ..backends.numpy.optimizers import numpy_rule
 from ..backends.program import Rule, Update
 from ..backends.tables import call
+
+__all__ = ["SGD", "Adam", "AdamW"]
 
 
 class Optimizer:
@@ -116,6 +119,17 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
     return optimizer
 
 
+@numpy_rule("sgd")
+def sgd(p, g, first, second, rule, scalars) -> None:
+    p -= scalars[0] * g
+
+
+@numpy_rule("sgd_momentum")
+def sgd_momentum(p, g, velocity, second, rule, scalars) -> None:
+    velocity[...] = rule.momentum * velocity + g
+    p -= scalars[0] * (g + rule.momentum * velocity if rule.nesterov else velocity)
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent, with PyTorch's momentum, Nesterov momentum and weight decay.
 
@@ -145,6 +159,15 @@ class SGD(Optimizer):
         kind = "sgd_momentum" if self.momentum else "sgd"
         self.rule = Rule(kind, self.weight_decay, self.momentum, self.nesterov)
         self._states = 1 if self.momentum else 0
+
+
+@numpy_rule("adam")
+def adam(p, g, first, second, rule, scalars) -> None:
+    rate, root_scale, keep = scalars
+    first[...] = rule.momentum * first + (1 - rule.momentum) * g
+    second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
+    p *= keep
+    p -= rate * first / (np.sqrt(second) * root_scale + rule.epsilon)
 
 
 class Adam(Optimizer):

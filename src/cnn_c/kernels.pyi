@@ -53,10 +53,12 @@ def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None: ...
 def softmax_cross_entropy(
     logits: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, dlogits: np.ndarray
 ) -> float: ...
-def softmax_layer_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, p: np.ndarray, threads: int) -> None: ...
+def softmax_layer_forward(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, kept: np.ndarray, p: np.ndarray, threads: int
+) -> None: ...
 def softmax_layer_backprop(
     dp: np.ndarray,
-    p: np.ndarray,
+    kept: np.ndarray,
     x: np.ndarray,
     w: np.ndarray,
     b: np.ndarray,

@@ -41,9 +41,7 @@ def net_of(layers: list[Make], shape, dtype="float64", seed=0):
 
 def counterpart(net, dtype="float64"):
     """The same layers with the same parameters and running statistics, run by the reference."""
-    layers = copy.deepcopy(net.layers)
-    for layer in layers:
-        layer.in_net = False
+    layers = [type(layer)(**layer.configuration()) for layer in net.layers]
     made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
     for value, given_value in zip(made.state().values(), net.state().values(), strict=True):
         value[...] = given_value
@@ -236,7 +234,7 @@ def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cn
 
 
 def operations(net, training=True) -> list[tuple[str, str]]:
-    return [(o.kind, o.layers) for o in cnn.plan.make.make_plan(net.layers, net.layer_names, 32, training).operations]
+    return [(o.label, o.layers) for o in cnn.plan.make.make_plan(net.layers, net.layer_names, 32, training).operations]
 
 
 @pytest.mark.parametrize(
