@@ -6,15 +6,17 @@ The functions are `{function}_forward(x, *constants) -> y` and `{function}_backw
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ..backends import program
+from ..backends import checks, program
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["ReLU"]
+__all__ = ["LeakyReLU", "ReLU", "Sigmoid", "Tanh"]
 
 
 class Elementwise(Layer):
@@ -55,3 +57,74 @@ class ReLU(Elementwise):
     """max(x, 0), elementwise."""
 
     function = "relu"
+
+
+@numpy_operation
+def leaky_relu_forward(x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, x, x.dtype.type(slope) * x)
+
+
+@numpy_operation
+def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
+
+
+@register
+class LeakyReLU(Elementwise):
+    """x where it is positive, else slope * x, elementwise (Maas, Hannun and Ng, 2013).
+
+    Parameters
+    ----------
+    slope : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        A slope that is no number, or not finite.
+    """
+
+    function = "leaky_relu"
+    keeps_input = True
+
+    def __init__(self, slope=0.01) -> None:
+        super().__init__()
+        self.slope = checks.number("slope", slope, minimum=-math.inf)
+
+
+@numpy_operation
+def sigmoid_forward(x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))  # never above 1
+    y: np.ndarray = np.where(x < 0, small, x.dtype.type(1)) / (1 + small)
+    return y
+
+
+@numpy_operation
+def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (y * (1 - y))
+    return dx
+
+
+@register
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x)), elementwise."""
+
+    function = "sigmoid"
+
+
+@numpy_operation
+def tanh_forward(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.tanh(x)
+    return y
+
+
+@numpy_operation
+def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (1 - y * y)
+    return dx
+
+
+@register
+class Tanh(Elementwise):
+    """The hyperbolic tangent, elementwise."""
+
+    function = "tanh"

@@ -61,12 +61,18 @@ def rows(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dict[s
         "dense_weight_gradient": (dy, x),
         "relu_forward": (x,),
         "relu_backward": (dy, np.maximum(normal(rng, dy.shape, dtype), 0)),
+        "leaky_relu_forward": (dy, 0.2),
+        "leaky_relu_backward": (dy, normal(rng, dy.shape, dtype), 0.2),
+        "sigmoid_forward": (dy,),
+        "sigmoid_backward": (dy, np.abs(normal(rng, dy.shape, dtype)) % 1),
+        "tanh_forward": (dy,),
+        "tanh_backward": (dy, normal(rng, dy.shape, dtype) % 1),
         "softmax": (dy,),
         "softmax_cross_entropy": (dy, rng.integers(0, 17, n)),
     }
 
 
-ANY_SHAPE = {"relu_forward"}
+ANY_SHAPE = {"leaky_relu_forward", "relu_forward", "sigmoid_forward", "tanh_forward"}
 NO_EMPTY_BATCH = {"softmax_cross_entropy"}
 
 FAMILIES = (convolution, pooling, rows)
