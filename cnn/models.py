@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .layers.base import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
+from .layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .nets.sequential import Sequential
 
 _MNIST = (28, 28, 1)

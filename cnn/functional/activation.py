@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..backends import compiled as ops
+from ..backends.program import Elementwise
 
 __all__ = [
     "relu_backward",
@@ -31,7 +32,7 @@ def relu_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    return ops.relu_forward(checks.real("x", x))
+    return ops.elementwise_forward(Elementwise("relu"), checks.real("x", x))
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -58,4 +59,4 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     y = checks.real("y", y)
     dy = checks.real("dy", dy, y.dtype)
     checks.shape("dy", dy, y.shape, "the shape of y")
-    return ops.relu_backward(dy, y)
+    return ops.elementwise_backward(Elementwise("relu"), dy, y)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..backends.select import operations
 from ..functional import *
-from ..layers.base import operations
 from .twins import function_twin
 
 if not TYPE_CHECKING:  # a type checker takes the originals: the twins have their signatures

@@ -41,19 +41,17 @@ def net_of(layers: list[Make], shape, dtype="float64", seed=0):
 
 def counterpart(net, dtype="float64"):
     """The same layers with the same parameters and running statistics, run by the reference."""
-    layers = copy.deepcopy(net.layers)
-    for layer in layers:
-        layer.in_net = False
+    layers = [type(layer)(**layer.configuration()) for layer in net.layers]
     made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
     for value, given_value in zip(made.state().values(), net.state().values(), strict=True):
         value[...] = given_value
-    made._noise = net._noise  # or other values would be dropped
+    made.step_seed = net.step_seed  # or other values would be dropped
     return made
 
 
 def flat(net) -> np.ndarray:
     """A copy of all that the net has learned: its parameters, then its running statistics, as they lie in memory."""
-    return np.concatenate([net._parameters, net._statistics])
+    return np.concatenate(net.executor.learned)
 
 
 def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +223,7 @@ KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
 
 
-def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.nets.sequential.History:
+def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.training.history.History:
     """At least so many steps."""
     epochs = -(-steps // -(-len(x) // batch_size))
     options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
@@ -236,7 +234,7 @@ def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cn
 
 
 def operations(net, training=True) -> list[tuple[str, str]]:
-    return [(o.kind, o.layers) for o in cnn.plan.make.make_plan(net.layers, net._names(), 32, training).operations]
+    return [(o.label, o.layers) for o in cnn.plan.make.make_plan(net.layers, net.layer_names, 32, training).operations]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +293,7 @@ def test_a_convolution_that_is_not_pooled_takes_its_normalisation_alone(layers):
 
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_go_down_to_the_first_layer_with_parameters(name):
-    plan = cnn.plan.make.make_plan(NETS[name]().layers, NETS[name]()._names(), 32, training=True)
+    plan = cnn.plan.make.make_plan(NETS[name]().layers, NETS[name]().layer_names, 32, training=True)
     has_weights = [o.w >= 0 for o in plan.operations]
     assert plan.lowest == has_weights.index(True)
     assert [o.with_dx for o in plan.operations] == [i > plan.lowest for i in range(len(plan.operations))]
@@ -335,7 +333,7 @@ def test_images_of_one_channel_have_an_operation_of_their_own_for_the_usual_kern
 def test_below_a_fused_convolution_of_one_channel_what_learns_gets_its_gradient(level, learns, size):
     layers = [learns(), cnn.Conv2D(4, size), cnn.MaxPool2D(2), cnn.Flatten(), cnn.Dense(10)]
     net = cnn.Sequential(layers, (12, 12, 1), dtype="float64", seed=0)
-    assert ("conv+pool", f"{net._names()[1]}, maxpool2d_1") in operations(net)
+    assert ("conv+pool", f"{net.layer_names[1]}, maxpool2d_1") in operations(net)
     reference = counterpart(net)
     before = [value.copy() for value in net.layers[0].parameters.values()]
     for either in (net, reference):
@@ -380,7 +378,7 @@ def test_a_batch_of_more_numbers_than_an_index_reaches_is_refused():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
 def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batch_size):
-    plan = cnn.plan.make.make_plan(general().layers, general()._names(), batch_size, training=True)
+    plan = cnn.plan.make.make_plan(general().layers, general().layer_names, batch_size, training=True)
     assert 1 <= plan.block <= plan.batch_size == batch_size
     edges = [batch_size * chunk // plan.chunks for chunk in range(plan.chunks + 1)]
     sizes = np.diff(edges)
@@ -491,10 +489,10 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
     # A sum of fewer than 10,000 terms is off by at most so many eps of its size, in either of the two orders. What an
     # error at the start makes of twenty steps, it makes of fewer at most: so much for each step.
     error = 10_000 * np.finfo(float).eps * max(1, np.abs(before).max())
-    other._parameters += error * np.random.default_rng(seed).uniform(-1, 1, other._parameters.size)
+    disturbed = other.executor.learned.parameters
+    disturbed += error * np.random.default_rng(seed).uniform(-1, 1, disturbed.size)
     histories = [fitted(either, x, y, batch_size, rule, rate=0.002) for either in (net, reference, other)]
-    for learned in ("_parameters", "_statistics"):
-        ours, theirs, disturbed = (getattr(either, learned) for either in (net, reference, other))
+    for ours, theirs, disturbed in zip(*(either.executor.learned for either in (net, reference, other)), strict=True):
         size = np.abs(ours).max(initial=1)  # variances may be larger than any parameter, and are rounded accordingly
         tolerance = STEPS * (error * size + np.abs(disturbed - ours).max(initial=0))
         assert np.abs(ours - theirs).max(initial=0) <= tolerance
@@ -520,7 +518,7 @@ def twenty_batches(net, rule: str, disturbance=0.0) -> tuple[np.ndarray, np.ndar
     for first in range(0, STEPS * BATCH, BATCH):
         part = slice(first, first + BATCH)
         losses.append(net.train_on_batch(x[part], y[part], optimizer))
-        parameters = net._parameters
+        parameters = net.executor.learned.parameters
         parameters += disturbance * np.abs(parameters).max() * rng.uniform(-1, 1, parameters.size).astype(net.dtype)
     return np.array(losses), flat(net)
 
@@ -533,7 +531,7 @@ def reference_run(name: str, disturbance=0.0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", NETS)
 def test_twenty_steps_lead_to_the_references_losses_and_parameters(implementation, dtype, name):
     net, rule = NETS[name](seed=2, dtype=dtype), RULE_OF[name]
-    net._parameters[...] = NETS[name](seed=2)._parameters
+    net.executor.learned.parameters[...] = NETS[name](seed=2).executor.learned.parameters
     start = flat(net)
     losses, parameters = reference_run(name)
     # The longest sum of a step is the gradient of a convolution's weight: over the positions of all images. Roundings
@@ -723,7 +721,7 @@ def test_a_prediction_of_any_net_is_that_of_its_layers_one_by_one(implementation
     x, _ = noise(net, n, "float32", seed)
     logits, bound = rounded(net, x)
     run = counterpart(net, dtype) if implementation == "reference" else net
-    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(run.predict_logits(x) - logits) <= bound).all()
     if dtype == np.float64:
         assert bound.max() < 1e-6 * (1 + np.abs(logits).max())  # or this would show nothing
 
@@ -735,7 +733,7 @@ def test_predictions_are_those_of_the_layers_one_by_one(implementation, dtype, n
     x, _ = noise(net, 20)
     logits, bound = rounded(net, x)
     run = counterpart(net, dtype) if implementation == "reference" else net
-    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(run.predict_logits(x) - logits) <= bound).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
@@ -752,8 +750,10 @@ def test_a_step_moves_the_running_statistics_as_the_layers_one_by_one_do(impleme
     # Sums of fewer than 100 terms, of numbers below 100, through three layers; what rounding leaves of a deviation
     # from the mean grows by at most one over the root of the smallest epsilon.
     tolerance = 3 * 100 * 100 * np.finfo(dtype).eps
-    np.testing.assert_allclose(net._statistics, alone._statistics, rtol=tolerance, atol=tolerance)
-    assert not np.array_equal(alone._statistics, normalised()._statistics)
+    np.testing.assert_allclose(
+        net.executor.learned.statistics, alone.executor.learned.statistics, rtol=tolerance, atol=tolerance
+    )
+    assert not np.array_equal(alone.executor.learned.statistics, normalised().executor.learned.statistics)
 
 
 @pytest.mark.parametrize(
@@ -875,7 +875,7 @@ def test_flattened_maps_may_be_the_logits(implementation, dtype, channels, layer
     x, y = noise(net, n, "float32")
     teach(net)
     logits, bound = rounded(net, x)
-    assert (np.abs(net._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(net.predict_logits(x) - logits) <= bound).all()
     # A step of the same numbers, with a dense layer above that passes them on as they are.
     classes = net.output_shape[0]
     passed_on = cnn.Sequential([*layers(), cnn.Flatten(), cnn.Dense(classes, bias=False)], net.input_shape, dtype=dtype)
@@ -995,6 +995,6 @@ def test_a_step_takes_little_memory(model, batch_size):
     net = MODELS[model](seed=0)
     x, y = noise(net, batch_size)
     net.train_on_batch(x, y, cnn.SGD(0.1))
-    _, runner = net._trainer
+    runner = net.executor.trainer
     assert runner.threads == 2
-    assert 0 < runner.bytes <= batch_size * 2**16 + 4 * net._parameters.nbytes
+    assert 0 < runner.bytes <= batch_size * 2**16 + 4 * net.executor.learned.parameters.nbytes

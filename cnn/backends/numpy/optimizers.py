@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...training.optimizers import Rule
+from ..program import Rule
 
 
 def update(
@@ -13,10 +13,10 @@ def update(
     first: np.ndarray | None,
     second: np.ndarray | None,
     rule: Rule,
-    factors: np.ndarray,
+    scalars: np.ndarray,
 ) -> None:
     """Change `parameters`, the velocities or first moments `first` and the second moments in place."""
-    rate, unbias, shrink = factors
+    rate, unbias, shrink = scalars
     g = gradients + rule.weight_decay * parameters
     if first is None:
         parameters -= rate * g

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Stream(NamedTuple):
+    """The random numbers of one use, for images that follow each other in an epoch."""
+
+    seed: int
+    first: int  # position of the first image
+    use: int
+
+    def words(self, n: int, count: int) -> np.ndarray:
+        """The first `count` words for each of `n` images, uint32 (n, count)."""
+        return words(self.seed, self.first + np.arange(n), self.use, count)
 
 
 def words(seed: int, images: np.ndarray, use: int, count: int) -> np.ndarray:

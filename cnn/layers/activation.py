@@ -1,0 +1,57 @@
+"""Activations: layers that change every number by itself, each one class and two functions in NumPy.
+
+The functions are `{function}_forward(x, *constants) -> y` and `{function}_backward(dy, kept, *constants) -> dx`, where
+`kept` is y, or x if the class says so. Its compiled loops, of the same name, are in `src/cnn_c/ops/elementwise.pxd`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backends import program
+from ..backends.numpy.operations import numpy_operation
+from .base import Layer
+from .lowering import Lowering, constant
+from .registry import register
+
+__all__ = ["ReLU"]
+
+
+class Elementwise(Layer):
+    """What activations share: all that an operation, a plan and a file need follows from the function's name."""
+
+    function: str
+    keeps_input = False  # whether the gradient is computed from x; else it is from y
+
+    @property
+    def elementwise(self) -> program.Elementwise:
+        """The function with its constants, which are the constructor's arguments."""
+        return program.Elementwise(self.function, tuple(self.configuration().values()))
+
+    def apply(self, x, training):
+        y = self.ops.elementwise_forward(self.elementwise, x)
+        return y, x if self.keeps_input else y
+
+    def apply_gradient(self, dy, kept):
+        return self.ops.elementwise_backward(self.elementwise, dy, kept)
+
+    def lower(self, below, above, training):
+        return Lowering("elementwise", geometry=constant(self.elementwise), label=self.function, in_place=True)
+
+
+@numpy_operation
+def relu_forward(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.maximum(x, 0)
+    return y
+
+
+@numpy_operation
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.where(y > 0, dy, y.dtype.type(0))
+
+
+@register
+class ReLU(Elementwise):
+    """max(x, 0), elementwise."""
+
+    function = "relu"

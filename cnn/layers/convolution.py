@@ -1,0 +1,155 @@
+"""Convolution: `Conv2D`, what it means in NumPy, and how it is fused with what follows it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends import checks, geometry
+from ..backends.geometry import ConvGeometry
+from ..backends.numpy.operations import Gradients, Out, numpy_operation, written
+from ..backends.numpy.windows import inside, pad, padded_shape, views
+from .activation import ReLU
+from .batchnorm import BatchNorm
+from .lowering import Lowering, constant
+from .pooling import MaxPool2D
+from .registry import begins_with, register
+from .weighted import Weighted
+
+__all__ = ["Conv2D"]
+
+
+@numpy_operation
+def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: ConvGeometry) -> np.ndarray:
+    y = np.zeros((len(x), *g.output_shape), w.dtype)
+    if b is not None:
+        y += b
+    for u, v, view in views(pad(x, g, 0), g):
+        y += np.tensordot(view, w[u, v], axes=1)
+    return y
+
+
+@numpy_operation
+def conv2d_input_gradient(dy: np.ndarray, w: np.ndarray, g: ConvGeometry) -> np.ndarray:
+    d_padded = np.zeros(padded_shape(len(dy), g.c_in, g), dy.dtype)
+    for u, v, d_view in views(d_padded, g):
+        d_view += np.tensordot(dy, w[u, v].T, axes=1)
+    return inside(d_padded, g).copy()
+
+
+@numpy_operation
+def conv2d_weight_gradient(dy: np.ndarray, x: np.ndarray, g: ConvGeometry, out: Out | None = None) -> Gradients:
+    dw = np.empty(g.kernel_shape, dy.dtype)
+    for u, v, view in views(pad(x, g, 0), g):
+        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
+    return written(dw, dy.sum(axis=(0, 1, 2)), out)
+
+
+class ConvPoolGeometry(NamedTuple):
+    """A convolution of stride 1, a ReLU and a 2x2 max pooling in one.
+
+    Pitches are pixels from one row to the next, of the padded input and of the output.
+    """
+
+    h: int
+    w: int
+    c_in: int
+    c_out: int
+    kh: int
+    kw: int
+    ph: int
+    pw: int
+    oh: int
+    ow: int
+    x_pitch: int
+    y_pitch: int
+    relu: bool
+
+
+@register
+class Conv2D(Weighted):
+    """Two-dimensional convolution (cross-correlation), channels last.
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int or (int, int)
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
+    """
+
+    def __init__(self, filters, kernel_size, *, stride=1, padding="valid", bias=True) -> None:
+        super().__init__(bias)
+        self.filters = checks.integer("filters", filters, minimum=1)
+        self.kernel_size = checks.pair("kernel_size", kernel_size, minimum=1)
+        self.stride = checks.pair("stride", stride, minimum=1)
+        self.padding = geometry.checked_padding(padding)
+
+    @property
+    def macs(self):
+        return self.geometry.macs if self.geometry else 0
+
+    def infer_geometry(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of Conv2D must be (h, w, c), got {input_shape}")
+        kernel_shape = (*self.kernel_size, input_shape[2], self.filters)
+        return geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
+
+    def infer_output_shape(self, input_shape):
+        return self.infer_geometry(input_shape).output_shape
+
+    def weights_shape(self):
+        return self.geometry.kernel_shape
+
+    def apply(self, x, training):
+        return self.ops.conv2d_forward(x, self.weights, self.bias, self.geometry), x
+
+    def apply_gradient(self, dy, kept):
+        self.ops.conv2d_weight_gradient(dy, kept, self.geometry, self._gradients())
+        return self.ops.conv2d_input_gradient(dy, self.weights, self.geometry)
+
+    # ---- in a plan ----
+
+    def lower(self, below, above, training):
+        norm = above[0] if not training and begins_with(above, BatchNorm) else None  # it becomes part of the weights
+        rest = above[1:] if norm else above
+        has_relu = begins_with(rest, ReLU)
+        pooling = rest[has_relu:]
+        if self.stride == (1, 1) and begins_with(pooling, MaxPool2D) and pooling[0].halves:
+            layers = 1 + (norm is not None) + has_relu + 1
+            lowering = self._pooled(below, pooling[0].output_shape, has_relu)._replace(layers=layers)
+        else:
+            lowering = Lowering("conv", 1 + (norm is not None), constant(self.geometry))
+        return lowering._replace(normalisation=norm, epsilon=norm.epsilon) if norm else lowering
+
+    def _pooled(self, below, output_shape, relu):
+        """This convolution, a ReLU or not, and the pooling of what it gives to `output_shape`, in one operation."""
+        g, (oh, ow, _) = self.geometry, output_shape
+
+        def fused(x_pitch, y_pitch):
+            return ConvPoolGeometry(g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, oh, ow, x_pitch, y_pitch, relu)
+
+        has_gradient = any(layer.parameters for layer in below)
+        if g.c_in == 1 and self.kernel_size in ((3, 3), (5, 5)) and not has_gradient:
+            # Lanes run over the end of a row into the next: the planes' rows, which are wider, set the pitch.
+            return Lowering(
+                "image conv+pool",
+                geometry=lambda x, y: fused(y.pitch, y.pitch),
+                least_pitch=ow + g.kw // 2,
+            )
+        # Of the convolution's output, 2 oh x 2 ow pixels are pooled, and no input is read beyond what these take.
+        bottom, right = max(2 * oh + g.kh - 1 - g.ph - g.h, 0), max(2 * ow + g.kw - 1 - g.pw - g.w, 0)
+        return Lowering(
+            "conv+pool",
+            geometry=lambda x, y: fused(x.pitch, y.pitch),
+            frame=(g.ph, g.pw, bottom, right),
+            least_pitch=0,
+        )

@@ -1,0 +1,90 @@
+"""Dense layers: `Dense`, what it means in NumPy, and how it is fused with a ReLU."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends import checks
+from ..backends.numpy.operations import Gradients, Out, numpy_operation, written
+from .activation import ReLU
+from .lowering import Lowering, constant
+from .registry import begins_with, register
+from .weighted import Weighted
+
+__all__ = ["Dense"]
+
+
+@numpy_operation
+def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    y: np.ndarray = x @ w
+    if b is not None:
+        y += b
+    return y
+
+
+@numpy_operation
+def dense_input_gradient(dy: np.ndarray, w: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy @ w.T
+    return dx
+
+
+@numpy_operation
+def dense_weight_gradient(dy: np.ndarray, x: np.ndarray, out: Out | None = None) -> Gradients:
+    return written(x.T @ dy, dy.sum(axis=0), out)
+
+
+class DenseGeometry(NamedTuple):
+    inputs: int
+    units: int
+    relu: bool
+
+
+@register
+class Dense(Weighted):
+    """Affine map, x @ weights + bias, of inputs (n, inputs) to (n, units).
+
+    The weights (inputs, units) lie in memory unit by unit, as a transposed array does: the kernels run along inputs.
+
+    Parameters
+    ----------
+    units : int
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        `units` is no integer or below 1; at `build`, inputs that are no rows.
+    """
+
+    memory_order = "F"
+
+    def __init__(self, units, *, bias=True) -> None:
+        super().__init__(bias)
+        self.units = checks.integer("units", units, minimum=1)
+
+    @property
+    def macs(self):
+        return self.input_shape[0] * self.units if self.input_shape else 0
+
+    def infer_output_shape(self, input_shape):
+        if len(input_shape) != 1:
+            raise ValueError(f"input_shape of Dense must be (inputs,), got {input_shape}; put Flatten before it")
+        checks.elements("inputs x units", input_shape[0], self.units)
+        return (self.units,)
+
+    def weights_shape(self):
+        return *self.input_shape, self.units
+
+    def apply(self, x, training):
+        return self.ops.dense_forward(x, self.weights, self.bias), x
+
+    def apply_gradient(self, dy, kept):
+        self.ops.dense_weight_gradient(dy, kept, self._gradients())
+        return self.ops.dense_input_gradient(dy, self.weights)
+
+    def lower(self, below, above, training):
+        has_relu = begins_with(above, ReLU)
+        geometry = constant(DenseGeometry(*self.input_shape, self.units, has_relu))
+        return Lowering("dense", 1 + has_relu, geometry, matrix=True)

@@ -1,0 +1,64 @@
+"""What brings images into the form that a net wants: `Flatten` and `Rescaling`."""
+
+from __future__ import annotations
+
+import math
+
+from ..backends import checks
+from ..backends.program import Elementwise
+from .base import Layer
+from .lowering import Lowering, constant, load
+from .registry import register
+
+__all__ = ["Flatten", "Rescaling"]
+
+
+@register
+class Flatten(Layer):
+    """Each image as one row."""
+
+    def infer_output_shape(self, input_shape):
+        return (math.prod(input_shape),)
+
+    def apply(self, x, training):
+        return x.reshape(len(x), *self.output_shape), None
+
+    def apply_gradient(self, dy, kept):
+        return dy.reshape(len(dy), *self.input_shape)
+
+    def lower(self, below, above, training):
+        return None  # the numbers lie in this order already
+
+
+@register
+class Rescaling(Layer):
+    """x * scale + offset, so that a net takes images as the files hold them.
+
+    Parameters
+    ----------
+    scale, offset : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no number, or not finite.
+    """
+
+    def __init__(self, scale, offset=0.0) -> None:
+        super().__init__()
+        self.scale = checks.number("scale", scale, minimum=-math.inf)
+        self.offset = checks.number("offset", offset, minimum=-math.inf)
+
+    def apply(self, x, training):
+        y = x * self.dtype.type(self.scale)
+        y += self.dtype.type(self.offset)
+        return y, None
+
+    def apply_gradient(self, dy, kept):
+        return dy * self.dtype.type(self.scale)
+
+    def lower(self, below, above, training):
+        if not below:  # the images are rescaled as they are read
+            return load(self.input_shape, 1, self.scale, self.offset)
+        geometry = Elementwise("rescale", (self.scale, self.offset))
+        return Lowering("elementwise", geometry=constant(geometry), label="rescale", in_place=True)

@@ -1,0 +1,61 @@
+"""`Weighted`: what convolutions and dense layers share, weights and a bias."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..backends import checks
+from .base import Layer
+
+
+class Weighted(Layer):
+    """A layer with weights and, if asked for, a bias. He initialisation: normal, variance 2 / inputs of a unit."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self._has_bias = bool(bias)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights; assigning needs an array of their shape and dtype, whose values are copied."""
+        return self.parameters["weights"]
+
+    @weights.setter
+    def weights(self, value) -> None:
+        self.weights[...] = checks.parameter("weights", value, self.weights)
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """The bias, None for a layer without one; assigning copies, as for `weights`."""
+        return self.parameters.get("bias")
+
+    @bias.setter
+    def bias(self, value) -> None:
+        if self.bias is None:
+            raise ValueError("bias cannot be assigned: the layer was made with bias=False")
+        self.bias[...] = checks.parameter("bias", value, self.bias)
+
+    def configuration(self):
+        return super().configuration() | {"bias": self._has_bias}
+
+    def weights_shape(self) -> tuple[int, ...]:
+        """Once the layer's shapes are fixed; units or filters are the last axis."""
+        raise NotImplementedError
+
+    def learned_shapes(self):
+        shape = self.weights_shape()
+        return {"weights": shape} | ({"bias": shape[-1:]} if self._has_bias else {})
+
+    def initial_parameters(self, rng):
+        shape = self.weights_shape()
+        scale = math.sqrt(2 / math.prod(shape[:-1]))
+        parameters = {"weights": (rng.standard_normal(shape) * scale).astype(self.dtype)}
+        if self._has_bias:
+            parameters["bias"] = np.zeros(shape[-1], self.dtype)
+        return parameters
+
+    def _gradients(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Where the operations write the gradients: the layer's own arrays, or its net's."""
+        return self.gradients["weights"], self.gradients.get("bias")
