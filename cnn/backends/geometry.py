@@ -113,7 +113,7 @@ def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
     oh, ph = _output_size("height", h, kh, sh, rows)
     ow, pw = _output_size("width", w, kw, sw, columns)
     geometry = ConvGeometry(h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow)
-    # The padded input, the spread and padded output gradient, the kernel, the output: all that C will index.
+    # The padded input, the output gradient set apart and padded, the kernel, the output: all that C indexes.
     padded = ((oh - 1) * sh + 2 * kh + h) * ((ow - 1) * sw + 2 * kw + w) * max(c_in, c_out)
     if max(padded, kh * kw * c_in * c_out, sh * w * c, sw * c) > checks.LARGEST:
         raise ValueError(f"the sizes overflow: {geometry}")

@@ -47,7 +47,7 @@ def maxpool2d_forward(
     -------
     y : (n, oh, ow, c), dtype of `x`
     switches : (n, oh, ow, c) int32
-        ``row * kw + column`` of the winner, counted from the top left of its window, padding included.
+        ``row * kw + column`` of the maximum (its argmax), counted from the top left of its window, padding included.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def maxpool2d_backward(
     stride: Pair | None = None,
     padding: Pair = 0,
 ) -> np.ndarray:
-    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to the winner of each window alone.
+    """Gradient of a loss for the input of `maxpool2d_forward`: it goes to the first maximum of each window alone.
 
     Where windows overlap, an element that won several gets the sum.
 

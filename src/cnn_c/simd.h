@@ -29,7 +29,6 @@ typedef int32_t integer;
 #define VEC_BYTES 16
 #endif
 #define LANES (VEC_BYTES * 8 / REAL_BITS)
-
 /* How many accumulators one tile keeps in registers, beside one vector and one broadcast scalar: 32 vector
    registers with AVX-512 and on 64-bit ARM, 16 elsewhere. */
 #if VEC_BYTES == 64 || defined(__aarch64__)

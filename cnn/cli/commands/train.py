@@ -43,48 +43,62 @@ def _rate(value: float | None) -> float | None:
         raise typer.BadParameter(str(error)) from None
 
 
+RecipeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        parser=one_of(RECIPES),
+        help=f"How: {', '.join(f'{name} ({recipe.epochs} epochs)' for name, recipe in RECIPES.items())}.",
+    ),
+]
+NetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        parser=one_of(NETS),
+        help=f"Another net: {', '.join(NETS)}.",
+        show_default=_BY_RECIPE,
+    ),
+]
+EpochsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Passes over the images.", show_default=_BY_RECIPE)
+]
+BatchSizeOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Images a step.", show_default=_BY_RECIPE)
+]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option(metavar="RATE", callback=_rate, help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
+]
+SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST_THREADS, metavar="N", help="Threads to compute with.", show_default="one a core"),
+]
+SaveOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Save the trained net.")]
+CheckpointOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Save how the training stands, after every epoch.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint, if there is one.")]
+ReportOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html with pictures.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
 @reports_errors
 def train(
-    recipe: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            parser=one_of(RECIPES),
-            help=f"How: {', '.join(f'{name} ({recipe.epochs} epochs)' for name, recipe in RECIPES.items())}.",
-        ),
-    ] = "fast",
-    net: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            parser=one_of(NETS),
-            help=f"Another net: {', '.join(NETS)}.",
-            show_default=_BY_RECIPE,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Passes over the images.", show_default=_BY_RECIPE)
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Images a step.", show_default=_BY_RECIPE)
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", callback=_rate, help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")] = 0,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, max=MOST_THREADS, metavar="N", help="Threads to compute with.", show_default="one a core"),
-    ] = None,
+    recipe: RecipeOption = "fast",
+    net: NetOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     data: DataOption = None,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the trained net.")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save how the training stands, after every epoch.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint, if there is one.")] = False,
-    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html with pictures.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    save: SaveOption = None,
+    checkpoint: CheckpointOption = None,
+    resume: ResumeOption = False,
+    report: ReportOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

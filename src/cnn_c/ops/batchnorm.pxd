@@ -35,10 +35,10 @@ cdef enum:
 
 cdef inline ChannelValues channel_values(const Operation* o, const Context* c) noexcept nogil:
     cdef ChannelValues v
-    cdef real* own = workspace(o, c)
+    cdef real* start = workspace(o, c)
     cdef Py_ssize_t n = o.channels
-    v.slope, v.shift, v.mean, v.inverse = own, own + n, own + 2 * n, own + 3 * n
-    v.mean_dy_xhat, v.mean_dy, v.variance, v.correction = own + 4 * n, own + 5 * n, own + 6 * n, own + 7 * n
+    v.slope, v.shift, v.mean, v.inverse = start, start + n, start + 2 * n, start + 3 * n
+    v.mean_dy_xhat, v.mean_dy, v.variance, v.correction = start + 4 * n, start + 5 * n, start + 6 * n, start + 7 * n
     return v
 
 

@@ -14,7 +14,7 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, ten
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_shape cimport Conv, conv_from, flip_weights, flipped, kernel_size
-from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
+from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
 from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
 
@@ -55,7 +55,7 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
 cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
     cdef:
         const ConvState* s = <const ConvState*>o.geometry
-        real* to = own_workspace(o, c) + padded_size(&s.x)
+        real* to = rest_of_workspace(o, c) + padded_size(&s.x)
         real* flipped_w
     fold_normalization(o, c)
     pack_weights(&s.forward, weights(o, c), bias(o, c), to)
@@ -68,8 +68,8 @@ cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvState* s = <const ConvState*>o.geometry
-    cdef real* own = own_workspace(o, c)
-    conv2d_forward(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), own), own + padded_size(&s.x),
+    cdef real* memory = rest_of_workspace(o, c)
+    conv2d_forward(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), memory + padded_size(&s.x),
                    tensor(o.y, image))
 
 
@@ -78,12 +78,12 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
         const ConvState* s = <const ConvState*>o.geometry
         const real* dy = tensor(o.dy, image)
         real* sums = image.sums + o.sums
-        real* own = own_workspace(o, c)
-    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), own), dy, sums)
+        real* memory = rest_of_workspace(o, c)
+    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), dy, sums)
     bias_gradient(s.conv.oh * s.conv.ow, s.conv.c_out, dy, sums + weight_sums_size(&s.forward))
     if o.with_dx:
-        own += padded_size(&s.x) + packed_size(&s.forward)
-        conv2d_forward(&s.input_gradient, &s.dy, padded(&s.dy, dy, own), own + padded_size(&s.dy),
+        memory += padded_size(&s.x) + packed_size(&s.forward)
+        conv2d_forward(&s.input_gradient, &s.dy, padded(&s.dy, dy, memory), memory + padded_size(&s.dy),
                        tensor(o.dx, image))
 
 

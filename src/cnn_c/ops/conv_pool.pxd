@@ -14,7 +14,7 @@ from .conv_pool_gradient cimport (
     window_weights_size,
 )
 from .conv_pool_shape cimport ConvPool, conv_pool_from
-from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
+from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
@@ -64,7 +64,7 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
 cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
     fold_normalization(o, c)
     if c.training and o.with_dx:
-        set_window_weights(<const ConvPool*>o.geometry, c.program.parameters + o.w, own_workspace(o, c))
+        set_window_weights(<const ConvPool*>o.geometry, c.program.parameters + o.w, rest_of_workspace(o, c))
 
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -75,7 +75,7 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
     conv_pool_backward(g, tensor(o.dy, image), <int*>(image.transient + o.argmax), tensor(o.x, image),
-                       own_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL, dx_size(g),
+                       rest_of_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL, dx_size(g),
                        c.worker.scratch)
 
 

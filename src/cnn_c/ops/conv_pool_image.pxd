@@ -21,7 +21,7 @@ from ..simd cimport (
 from ..step.optimizer cimport update_run
 from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
 from .conv_pool_shape cimport IDLE, ConvPool, conv_pool_from, window_maximum
-from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
+from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 
 
 cdef enum:
@@ -272,7 +272,7 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
     cdef const ConvPool* g = <const ConvPool*>o.geometry
     cdef real* planes = image.transient + o.kept
     split_planes(g, tensor(o.x, image), planes)
-    conv_pool_image_forward(g, planes, weights(o, c), bias(o, c), own_workspace(o, c), tensor(o.y, image),
+    conv_pool_image_forward(g, planes, weights(o, c), bias(o, c), rest_of_workspace(o, c), tensor(o.y, image),
                             <int*>(image.transient + o.argmax) if c.training else NULL)
 
 

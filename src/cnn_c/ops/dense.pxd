@@ -49,11 +49,11 @@ cdef inline void backward_block(const Operation* o, const Context* c, const Imag
         Py_ssize_t i, block
         real* dy = tensor(o.dy, first)
         real* dx = tensor(o.dx, first) if o.with_dx else NULL
-        real* own
+        real* gradient
     if g.relu:
         for i in range(count):
-            own = dy + i * step_of(o.dy, c)
-            relu_backward(NULL, g.units, own, NULL, tensor(o.y, first) + i * step_of(o.y, c), own)
+            gradient = dy + i * step_of(o.dy, c)
+            relu_backward(NULL, g.units, gradient, NULL, tensor(o.y, first) + i * step_of(o.y, c), gradient)
     if c.batch.n == 1:
         dense_backward_image(g, dy, tensor(o.x, first), c.optimizer, o.w, dx)
     elif dx != NULL:

@@ -3,7 +3,7 @@
 #   w'[.., o] = w[.., o] * s[o],   b'[o] = (b[o] - mean[o]) * s[o] + beta[o]
 #   s[o] = gamma[o] / sqrt(variance[o] + epsilon)
 #
-# Folded weights lie at the beginning of the operation's workspace; `own_workspace` is what comes after them.
+# Folded weights lie at the beginning of the operation's workspace; `rest_of_workspace` is what comes after them.
 
 from libc.math cimport sqrt
 
@@ -15,7 +15,7 @@ cdef inline Py_ssize_t folded_size(const Operation* o) noexcept nogil:
     return rounded_up(o.w_size + o.channels) if o.gamma >= 0 else 0
 
 
-cdef inline real* own_workspace(const Operation* o, const Context* c) noexcept nogil:
+cdef inline real* rest_of_workspace(const Operation* o, const Context* c) noexcept nogil:
     return workspace(o, c) + folded_size(o)
 
 
