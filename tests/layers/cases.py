@@ -1,0 +1,97 @@
+"""Layers of every kind and how to make them, for the tests of this folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnn
+
+# What to make from a namespace, and the shape of one input. Sizes are small, odd, and differ from each other.
+LAYERS = {
+    "convolution": (lambda ns: ns.Conv2D(3, 3), (6, 7, 2)),
+    "convolution without a bias": (lambda ns: ns.Conv2D(17, (2, 3), bias=False), (5, 6, 3)),
+    "same padding": (lambda ns: ns.Conv2D(4, 3, padding="same"), (5, 6, 3)),
+    "same padding and a stride": (lambda ns: ns.Conv2D(5, (2, 4), stride=(2, 3), padding="same"), (7, 8, 2)),
+    "padding": (lambda ns: ns.Conv2D(2, 3, stride=2, padding=(2, 1)), (6, 5, 3)),
+    "pooling": (lambda ns: ns.MaxPool2D(), (5, 6, 3)),
+    "pooling with every tie": (lambda ns: ns.MaxPool2D(2, ties="all"), (5, 6, 3)),
+    "windows that overlap": (lambda ns: ns.MaxPool2D(3, stride=(2, 1), padding=1), (6, 5, 2)),
+    "windows that overlap, every tie": (
+        lambda ns: ns.MaxPool2D((3, 2), stride=1, padding=(1, 0), ties="all"),
+        (4, 5, 2),
+    ),
+    "mean pooling": (lambda ns: ns.AvgPool2D(), (5, 6, 3)),
+    "means of windows that overlap": (lambda ns: ns.AvgPool2D((3, 2), stride=(2, 1), padding=1), (6, 5, 2)),
+    "dense": (lambda ns: ns.Dense(7), (13,)),
+    "dense without a bias": (lambda ns: ns.Dense(5, bias=False), (9,)),
+    "relu": (lambda ns: ns.ReLU(), (4, 3, 2)),
+    "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
+    "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
+    "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
+    "flatten": (lambda ns: ns.Flatten(), (4, 3, 2)),
+    "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
+}
+WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
+NORMALISING = [name for name in LAYERS if "normalisation" in name]
+OUTPUT_SHAPES = {
+    "convolution": (4, 5, 3),
+    "convolution without a bias": (4, 4, 17),
+    "same padding": (5, 6, 4),
+    "same padding and a stride": (4, 3, 5),
+    "padding": (4, 3, 2),
+    "pooling": (2, 3, 3),
+    "pooling with every tie": (2, 3, 3),
+    "windows that overlap": (3, 5, 2),
+    "windows that overlap, every tie": (4, 4, 2),
+    "mean pooling": (2, 3, 3),
+    "means of windows that overlap": (3, 6, 2),
+    "dense": (7,),
+    "dense without a bias": (5,),
+    "relu": (4, 3, 2),
+    "dropout": (4, 3, 2),
+    "normalisation": (4, 3, 2),
+    "normalisation of rows": (5,),
+    "flatten": (24,),
+    "rescaling": (4, 3, 2),
+}
+EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)
+EVERY_LINEAR_LAYER = pytest.mark.parametrize("name", [name for name in LAYERS if name not in NORMALISING])
+EVERY_WEIGHTED_LAYER = pytest.mark.parametrize("name", WEIGHTED)
+EVERY_NORMALISATION = pytest.mark.parametrize("name", NORMALISING)
+
+
+def made(ns, name: str, dtype="float64", seed=0):
+    make, input_shape = LAYERS[name]
+    return make(ns).build(input_shape, dtype=dtype, seed=seed)
+
+
+def forward_as_before(layer, x):
+    """`forward`; of a dropout with its first mask, for it draws another one every time."""
+    if isinstance(layer, cnn.Dropout):
+        layer.build(layer.input_shape, dtype=layer.dtype, seed=0)
+    return layer.forward(x)
+
+
+def normal(seed: int, shape, dtype="float64") -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def far_from_kinks(seed: int, shape) -> np.ndarray:
+    """Values of both signs, at least 1/8 apart from each other and 1/16 from 0: no maximum is nearly another."""
+    size = int(np.prod(shape))
+    values = (np.arange(size) - size // 2 + 0.5) / 8
+    return np.random.default_rng(seed).permutation(values).reshape(shape)
+
+
+def central_differences(layer, dy, variable, x, h: float) -> np.ndarray:
+    """Of the sum of `dy` times the layer's output of x, for every element of `variable`."""
+    numeric = np.empty(variable.shape)
+    for i in np.ndindex(variable.shape):
+        value = variable[i]
+        losses = []
+        for variable[i] in (value + h, value - h):
+            losses.append(np.vdot(dy, forward_as_before(layer, x)))
+        variable[i] = value
+        numeric[i] = (losses[0] - losses[1]) / (2 * h)
+    return numeric
