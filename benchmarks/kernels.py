@@ -21,7 +21,7 @@ import cnn
 import cnn_c
 from cnn import functional, reference
 from cnn.backends import geometry
-from cnn.backends.program import Noise
+from cnn.backends.program import Batches, Learned
 from cnn.plan.make import Operation, make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
@@ -96,16 +96,13 @@ def steps(rng, net, batch, dtype) -> tuple[list[Operation], Callable[[], np.ndar
     runner = cnn_c.KERNELS[dtype.char].Runner(plan, 1, True, profile=True)
     images = rng.integers(0, 256, (16 * batch, *net.input_shape), dtype=np.uint8)
     labels, order = rng.integers(0, 10, len(images)), np.arange(len(images))
-    losses, right = np.empty(len(images)), np.empty(len(images), np.uint8)
+    batches = Batches(images, labels, order, np.empty(len(images)), np.empty(len(images), np.uint8))
     parameters = aligned(np.concatenate([p.ravel(order="A") for p in net.parameters().values()]), dtype)
-    optimizer = cnn.SGD(1e-6)
-    factors, statistics, noise = optimizer.factors(16), np.empty(0, dtype), Noise()
+    update = cnn.SGD(1e-6).update(parameters, steps=16)
 
     def run() -> np.ndarray:
         runner.nanoseconds[...] = 0
-        runner.train(
-            parameters, statistics, None, None, optimizer.rule, factors, noise, images, labels, order, losses, right, 1
-        )
+        runner.train(Learned(parameters, np.empty(0, dtype)), update, batches, 1)
         return runner.nanoseconds / len(images)
 
     return plan.operations, run

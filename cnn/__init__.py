@@ -7,22 +7,43 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 import importlib
 from typing import TYPE_CHECKING
 
-from . import functional, models, schedules
+from . import functional, layers, models, schedules
 from .backends.threads import get_num_threads, set_num_threads
-from .layers import AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
+from .layers import *
 from .layers.tutorial import Conv3x3, MaxPool2, Softmax
 from .nets.sequential import Sequential
 from .nets.two_conv import ConvolutionalNeuralNetwork
+from .training import callbacks, optimizers
 from .training.augment import Augment
-from .training.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
-from .training.optimizers import SGD, Adam, AdamW
+from .training.callbacks import *
+from .training.optimizers import *
 
 if TYPE_CHECKING:
-    from .storage.description import load
+    from .nets.loading import load
     from .training.checkpoint import Checkpoint
+else:  # a type checker takes all names where there is no list
+    __all__ = [
+        *layers.__all__,
+        *optimizers.__all__,
+        *callbacks.__all__,
+        "Augment",
+        "Checkpoint",
+        "Conv3x3",
+        "ConvolutionalNeuralNetwork",
+        "MaxPool2",
+        "Sequential",
+        "Softmax",
+        "functional",
+        "get_num_threads",
+        "load",
+        "models",
+        "schedules",
+        "set_num_threads",
+        "show_config",
+    ]
 
 _LAZY_MODULES = ("datasets", "reference")
-_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "storage.description"}  # and the modules that they are in
+_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "nets.loading"}  # and the modules that they are in
 _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 
 
@@ -50,37 +71,3 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])
-
-
-__all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Augment",
-    "AvgPool2D",
-    "BatchNorm",
-    "CSVLogger",
-    "Callback",
-    "Checkpoint",
-    "Conv2D",
-    "Conv3x3",
-    "ConvolutionalNeuralNetwork",
-    "Dense",
-    "Dropout",
-    "EarlyStopping",
-    "Flatten",
-    "MaxPool2",
-    "MaxPool2D",
-    "ReLU",
-    "Rescaling",
-    "Sequential",
-    "Softmax",
-    "TensorBoard",
-    "functional",
-    "get_num_threads",
-    "load",
-    "models",
-    "schedules",
-    "set_num_threads",
-    "show_config",
-]

@@ -200,6 +200,15 @@ def images(name: str, value, input_shape: tuple[int, ...], dtype: np.dtype | Non
     return value
 
 
+def not_colour(name: str, shape: tuple[int, ...]) -> None:
+    """ValueError where a shape reads as one colour image, or several: 8 or more rows and columns of 3 or 4 channels."""
+    if len(shape) in (3, 4) and shape[-1] in (3, 4) and min(shape[-3:-1]) >= 8:
+        raise ValueError(
+            f"{name} must be grey, of shape (h, w) or (n, h, w), got {shape}, which reads as colour in {shape[-1]} "
+            f"channels; make it grey first, {name}[..., :3].mean(axis=-1) for example"
+        )
+
+
 def labels(name: str, value, n: int, classes: int) -> np.ndarray:
     """Class labels as int64 (n,): from integers, floats with whole values, or one-hot rows (n, classes).
 

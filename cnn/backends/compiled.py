@@ -14,22 +14,13 @@ import numpy as np
 from cnn_c import KERNELS, empty
 
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Warp
+from .program import Elementwise, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]
 Gradients = tuple[np.ndarray, Any]  # dw and db: arrays, but for the db of an `out` that has none
 
 _INT32 = np.dtype(np.int32)
-CACHE_LINE = 64  # bytes
-
-
-def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
-    """Zeros (size,) of which element `at` begins a cache line: a register never lies across two of them then."""
-    shift = -at * dtype.itemsize % CACHE_LINE // dtype.itemsize
-    zeros = empty((shift + size,), dtype)[shift:]
-    zeros[...] = 0
-    return zeros
 
 
 def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: ConvGeometry) -> np.ndarray:
@@ -108,15 +99,15 @@ def dense_weight_gradient(dy: np.ndarray, x: np.ndarray, out: Out | None = None)
     return dw, db
 
 
-def relu_forward(x: np.ndarray) -> np.ndarray:
+def elementwise_forward(f: Elementwise, x: np.ndarray) -> np.ndarray:
     y = empty(x.shape, x.dtype)
-    KERNELS[x.dtype.char].relu_forward(x, y, _threads_for_array(x))
+    KERNELS[x.dtype.char].elementwise_forward(x, y, f, _threads_for_array(x))
     return y
 
 
-def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    dx = empty(y.shape, y.dtype)
-    KERNELS[y.dtype.char].relu_backward(dy, y, dx, _threads_for_array(y))
+def elementwise_backward(f: Elementwise, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    dx = empty(dy.shape, dy.dtype)
+    KERNELS[dy.dtype.char].elementwise_backward(dy, kept, dx, f, _threads_for_array(dy))
     return dx
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from ..storage.description import load
+from ..nets.loading import load
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,6 +11,7 @@ from .folder import LabelledImages, load_folder, load_images
 from .idx import load_idx, save_idx
 from .mnist import load_mnist
 from .mnist_files import Dataset
+from .preparation import normalize, one_hot
 from .strokes import load_strokes
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "load_mnist",
     "load_strokes",
     "mnist",
+    "normalize",
+    "one_hot",
     "save_idx",
 ]

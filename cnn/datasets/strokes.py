@@ -99,12 +99,12 @@ def _draw_set(count: int, stream: np.random.SeedSequence) -> tuple[Array, Array]
             chosen = places[choices == choice]
             for first in range(0, len(chosen), BATCH):
                 batch = chosen[first : first + BATCH]
-                images[batch] = _draw(_path(skeleton), len(batch), np.random.default_rng(stream.spawn(1)[0]))
+                images[batch] = draw(stroke_path(skeleton), len(batch), np.random.default_rng(stream.spawn(1)[0]))
     return images, labels
 
 
 @functools.cache
-def _path(skeleton: str) -> Path:
+def stroke_path(skeleton: str) -> Path:
     """The path of a skeleton as it stands in the table."""
     joints, curves = _parse(skeleton)
     segments = [_segment(curve, i, joints) for curve in curves for i in range(len(curve) - 1)]
@@ -147,7 +147,7 @@ def _segment(curve: list[int], i: int, joints: list[Point]) -> tuple[Four, list[
     return four, weights
 
 
-def _draw(path: Path, n: int, rng: np.random.Generator) -> Array:
+def draw(path: Path, n: int, rng: np.random.Generator) -> Array:
     """Images of n drawings, uint8 (n, SIZE, SIZE)."""
     soft = 1 + BLUR * _normal(rng, n) ** 2
     x, y, radius = _write(path, n, rng)
@@ -165,9 +165,9 @@ def _write(path: Path, n: int, rng: np.random.Generator) -> tuple[Array, Array, 
     x, y = _bend(places[:, 0], places[:, 1], rng)
     size = _normal(rng, n)
     width = WIDTH[0] + WIDTH[1] * (size + BROAD * (size * size - 1))
-    radius = _along(path, width / 2 * (1 + PRESS * _normal(rng, joints, n)))
+    radius = place_along(path, width / 2 * (1 + PRESS * _normal(rng, joints, n)))
     radius *= 1 + RAGGED * _normal(rng, *radius.shape)
-    return _along(path, x), _along(path, y), np.maximum(radius, THINNEST)
+    return place_along(path, x), place_along(path, y), np.maximum(radius, THINNEST)
 
 
 def _bend(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -184,7 +184,7 @@ def _bend(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     return bent_x, bent_y
 
 
-def _along(path: Path, values: Array) -> Array:
+def place_along(path: Path, values: Array) -> Array:
     """Values (joints, n) at the points of a path, (points, n)."""
     result = np.zeros((path.sources.shape[1], values.shape[1]), np.float32)
     for source, weight in zip(path.sources, path.weights, strict=True):

@@ -3,14 +3,17 @@
 `registry` lists them. The tutorial's own layers are in `tutorial`.
 """
 
-from . import registry
-from .activation import *  # noqa: F403
-from .base import Layer, layer_names
-from .batchnorm import *  # noqa: F403
-from .convolution import *  # noqa: F403
-from .dense import *  # noqa: F403
-from .dropout import *  # noqa: F403
-from .pooling import *  # noqa: F403
-from .reshape import *  # noqa: F403
+from typing import TYPE_CHECKING
 
-__all__ = ["Layer", "layer_names", *registry.LAYERS]
+from . import registry
+from .activation import *
+from .base import Layer
+from .batchnorm import *
+from .convolution import *
+from .dense import *
+from .dropout import *
+from .pooling import *
+from .reshape import *
+
+if not TYPE_CHECKING:  # a type checker takes all names where there is no list
+    __all__ = ["Layer", *registry.LAYERS]

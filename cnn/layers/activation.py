@@ -1,43 +1,44 @@
-"""Activations: layers that change every number by itself, each one class and two functions in NumPy."""
+"""Activations: layers that change every number by itself, each one class and two functions in NumPy.
+
+The functions are `{function}_forward(x, *constants) -> y` and `{function}_backward(dy, kept, *constants) -> dx`, where
+`kept` is y, or x if the class says so. Its compiled loops, of the same name, are in `src/cnn_c/ops/elementwise.pxd`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
 
+from ..backends import checks, program
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["ReLU"]
+__all__ = ["LeakyReLU", "ReLU", "Sigmoid", "Tanh"]
 
 
 class Elementwise(Layer):
-    """A layer whose operation names all that it does.
+    """What activations share: all that an operation, a plan and a file need follows from the function's name."""
 
-    Its functions are `{operation}_forward(x, *numbers) -> y` and `{operation}_backward(dy, y, *numbers) -> dx`, of the
-    numbers that its constructor takes; its row in the compiled table has the operation's name.
-    """
-
-    operation: str
-    keeps_input = False  # whether the second function takes x in the place of y
+    function: str
+    keeps_input = False  # whether the gradient is computed from x; else it is from y
 
     @property
-    def numbers(self) -> tuple[Any, ...]:
-        """The constructor's arguments, in their order."""
-        return tuple(self.configuration().values())
+    def elementwise(self) -> program.Elementwise:
+        """The function with its constants, which are the constructor's arguments."""
+        return program.Elementwise(self.function, tuple(self.configuration().values()))
 
     def apply(self, x, training):
-        y = getattr(self.ops, f"{self.operation}_forward")(x, *self.numbers)
+        y = self.ops.elementwise_forward(self.elementwise, x)
         return y, x if self.keeps_input else y
 
     def apply_gradient(self, dy, kept):
-        return getattr(self.ops, f"{self.operation}_backward")(dy, kept, *self.numbers)
+        return self.ops.elementwise_backward(self.elementwise, dy, kept)
 
     def lower(self, below, above, training):
-        return Lowering(self.operation, geometry=constant(self.numbers), in_place=True)
+        return Lowering("elementwise", geometry=constant(self.elementwise), label=self.function, in_place=True)
 
 
 @numpy_operation
@@ -55,4 +56,75 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 class ReLU(Elementwise):
     """max(x, 0), elementwise."""
 
-    operation = "relu"
+    function = "relu"
+
+
+@numpy_operation
+def leaky_relu_forward(x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, x, x.dtype.type(slope) * x)
+
+
+@numpy_operation
+def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+    return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
+
+
+@register
+class LeakyReLU(Elementwise):
+    """x where it is positive, else slope * x, elementwise (Maas, Hannun and Ng, 2013).
+
+    Parameters
+    ----------
+    slope : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        A slope that is no number, or not finite.
+    """
+
+    function = "leaky_relu"
+    keeps_input = True
+
+    def __init__(self, slope=0.01) -> None:
+        super().__init__()
+        self.slope = checks.number("slope", slope, minimum=-math.inf)
+
+
+@numpy_operation
+def sigmoid_forward(x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))  # never above 1
+    y: np.ndarray = np.where(x < 0, small, x.dtype.type(1)) / (1 + small)
+    return y
+
+
+@numpy_operation
+def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (y * (1 - y))
+    return dx
+
+
+@register
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x)), elementwise."""
+
+    function = "sigmoid"
+
+
+@numpy_operation
+def tanh_forward(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.tanh(x)
+    return y
+
+
+@numpy_operation
+def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * (1 - y * y)
+    return dx
+
+
+@register
+class Tanh(Elementwise):
+    """The hyperbolic tangent, elementwise."""
+
+    function = "tanh"

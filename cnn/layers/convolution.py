@@ -10,7 +10,6 @@ from ..backends import checks, geometry
 from ..backends.geometry import ConvGeometry
 from ..backends.numpy.operations import Gradients, Out, numpy_operation, written
 from ..backends.numpy.windows import inside, pad, padded_shape, views
-from ..backends.program import WIDEST, rounded
 from .activation import ReLU
 from .batchnorm import BatchNorm
 from .lowering import Lowering, constant
@@ -143,22 +142,14 @@ class Conv2D(Weighted):
             # Lanes run over the end of a row into the next: the planes' rows, which are wider, set the pitch.
             return Lowering(
                 "image conv+pool",
-                geometry=lambda x, y, stream: fused(y.pitch, y.pitch),
-                kept_sizes=_planes_and_argmax,
+                geometry=lambda x, y: fused(y.pitch, y.pitch),
                 least_pitch=ow + g.kw // 2,
             )
         # Of the convolution's output, 2 oh x 2 ow pixels are pooled, and no input is read beyond what these take.
         bottom, right = max(2 * oh + g.kh - 1 - g.ph - g.h, 0), max(2 * ow + g.kw - 1 - g.pw - g.w, 0)
         return Lowering(
             "conv+pool",
-            geometry=lambda x, y, stream: fused(x.pitch, y.pitch),
-            kept_sizes=lambda fused: (0, fused.oh * fused.ow * fused.c_out),
+            geometry=lambda x, y: fused(x.pitch, y.pitch),
             frame=(g.ph, g.pw, bottom, right),
             least_pitch=0,
         )
-
-
-def _planes_and_argmax(g: ConvPoolGeometry) -> tuple[int, int]:
-    """The image's pixels in four planes, by whether row and column are even; the argmax of every window."""
-    planes = 4 * rounded((g.oh + g.kh // 2) * g.x_pitch + g.kw // 2 + WIDEST)
-    return planes, rounded((g.oh - 1) * g.y_pitch + g.ow) * g.c_out

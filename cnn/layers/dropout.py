@@ -10,7 +10,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
-from .lowering import Lowering
+from .lowering import Lowering, constant
 from .registry import register
 
 __all__ = ["Dropout"]
@@ -25,7 +25,6 @@ def dropout(x: np.ndarray, kept: np.ndarray, rate: float) -> np.ndarray:
 class DropoutGeometry(NamedTuple):
     rate: float
     threshold: int  # of a random word, below which a value is dropped
-    stream: int  # of random numbers; that of number 0 is the augmentation's
 
 
 @register
@@ -76,7 +75,4 @@ class Dropout(Layer):
     def lower(self, below, above, training):
         if not training:
             return None
-        rate, threshold = self.rate, self._threshold
-        return Lowering(
-            "dropout", geometry=lambda x, y, stream: DropoutGeometry(rate, threshold, stream), in_place=True
-        )
+        return Lowering("dropout", geometry=constant(DropoutGeometry(self.rate, self._threshold)), in_place=True)

@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..backends.program import Layout
-
 Frame = tuple[int, int, int, int]  # rows and columns of zeros: top, left, bottom, right
-Geometry = Callable[[Layout, Layout, int], Any]  # of the layouts of x and y, and the number of the random stream
-KeptSizes = Callable[[Any], tuple[int, int]]
+
+
+class Layout(NamedTuple):
+    """How a tensor of one image lies: rows of pixels `pitch` apart, the first one `lead` reals after the frame's."""
+
+    pitch: int = 0
+    lead: int = 0
+    frame: Frame = (0, 0, 0, 0)
+
+
+Geometry = Callable[[Layout, Layout], Any]  # of the layouts of x and y
 
 
 def constant(geometry: Any) -> Geometry:
     """A geometry that no layout changes."""
-    return lambda x, y, stream: geometry
-
-
-def nothing_kept(geometry: Any) -> tuple[int, int]:
-    return 0, 0
+    return lambda x, y: geometry
 
 
 class Lowering(NamedTuple):
@@ -31,7 +34,7 @@ class Lowering(NamedTuple):
     kind: str  # the operation's row in the compiled table
     layers: int = 1  # how many of the net's layers it computes: the one that is asked and those above it
     geometry: Geometry = constant(())
-    kept_sizes: KeptSizes = nothing_kept  # from its geometry: reals of an image kept for the backward pass, of argmax
+    label: str = ""  # as it is printed, if not as its kind
     frame: Frame | None = None  # of zeros around x that it reads, and around dx that it writes; None: there is none
     least_pitch: int | None = None  # of y, whose rows may lie further apart; None: its rows follow each other
     in_place: bool = False  # whether dx may be written over dy
@@ -40,14 +43,16 @@ class Lowering(NamedTuple):
     reads_images: bool = False  # whether its x are the images themselves
     normalisation: Any = None  # the layer whose slopes, shifts and running statistics it reads, if any,
     epsilon: float = 0.0  # and what is added to the variance there
+
+
+class LoadGeometry(NamedTuple):
+    """The images' shape, zeros for inputs that are no images, and how they are rescaled."""
+
+    h: int = 0
+    w: int = 0
+    c: int = 0
     scale: float = 1.0
     offset: float = 0.0
-
-
-class ImageGeometry(NamedTuple):
-    h: int
-    w: int
-    c: int
 
 
 class CopyGeometry(NamedTuple):
@@ -61,11 +66,11 @@ class CopyGeometry(NamedTuple):
 
 def load(shape: tuple[int, ...], layers: int = 0, scale: float = 1.0, offset: float = 0.0) -> Lowering:
     """Reading the images, of whatever dtype, rescaled."""
-    geometry = ImageGeometry(*shape) if len(shape) == 3 else ()
-    return Lowering("load", layers, constant(geometry), reads_images=True, scale=scale, offset=offset)
+    h, w, c = shape if len(shape) == 3 else (0, 0, 0)
+    return Lowering("load", layers, constant(LoadGeometry(h, w, c, scale, offset)), reads_images=True)
 
 
 def copy(shape: tuple[int, ...]) -> Lowering:
     """Copying a map into another layout."""
     h, w, c = shape
-    return Lowering("copy", 0, lambda x, y, stream: CopyGeometry(h, w * c, x.pitch * c, y.pitch * c))
+    return Lowering("copy", 0, lambda x, y: CopyGeometry(h, w * c, x.pitch * c, y.pitch * c))

@@ -1,8 +1,6 @@
-"""Pooling: `MaxPool2D` and `AvgPool2D`, windows over a map, each reduced to one value a channel."""
+"""Pooling: `MaxPool2D`, `AvgPool2D`, `GlobalAvgPool2D`: windows over a map, each reduced to one value a channel."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["AvgPool2D", "MaxPool2D"]
+__all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 
 # ---- maximum -----------------------------------------------------------------------------------------------
 
@@ -114,7 +112,7 @@ class MaxPool2D(Pool):
         geometry = constant(self.geometry)
         if self.ties == "all":
             return Lowering("maxpool, ties", geometry=geometry)
-        return Lowering("maxpool", geometry=geometry, kept_sizes=lambda g: (0, math.prod(g.output_shape)))
+        return Lowering("maxpool", geometry=geometry)
 
 
 # ---- mean --------------------------------------------------------------------------------------------------
@@ -175,3 +173,25 @@ class AvgPool2D(Pool):
 
     def lower(self, below, above, training):
         return Lowering("avgpool", geometry=constant(self.geometry))
+
+
+@register
+class GlobalAvgPool2D(Layer):
+    """Mean of every channel over the whole map: (h, w, c) to (c,)."""
+
+    def infer_geometry(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"input_shape of GlobalAvgPool2D must be (h, w, c), got {input_shape}")
+        return geometry.pool2d(input_shape, input_shape[:2])
+
+    def infer_output_shape(self, input_shape):
+        return self.infer_geometry(input_shape).output_shape[2:]
+
+    def apply(self, x, training):
+        return self.ops.avgpool2d_forward(x, self.geometry).reshape(len(x), *self.output_shape), None
+
+    def apply_gradient(self, dy, kept):
+        return self.ops.avgpool2d_backward(dy.reshape(len(dy), *self.geometry.output_shape), self.geometry)
+
+    def lower(self, below, above, training):
+        return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ..backends import checks
+from ..backends.program import Elementwise
 from .base import Layer
-from .lowering import Lowering, load
+from .lowering import Lowering, constant, load
 from .registry import register
 
 __all__ = ["Flatten", "Rescaling"]
@@ -59,4 +60,5 @@ class Rescaling(Layer):
     def lower(self, below, above, training):
         if not below:  # the images are rescaled as they are read
             return load(self.input_shape, 1, self.scale, self.offset)
-        return Lowering("rescale", in_place=True, scale=self.scale, offset=self.offset)
+        geometry = Elementwise("rescale", (self.scale, self.offset))
+        return Lowering("elementwise", geometry=constant(geometry), label="rescale", in_place=True)

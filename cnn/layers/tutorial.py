@@ -7,12 +7,14 @@ One image takes microseconds here, so an array that is right already is passed o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from cnn_c import KERNELS, empty
 
 from ..backends import checks, geometry
+from ..backends.tables import call
 from ..backends.threads import threads_for
 
 
@@ -47,6 +49,9 @@ class Conv3x3:
         self.last_input = None
         self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
+    def __repr__(self):
+        return call(type(self), {"num_filters": self.num_filters, "dtype": self.dtype.name})
+
     @property
     def filters(self):
         return self._w[:, :, 0].transpose(2, 0, 1)
@@ -54,6 +59,32 @@ class Conv3x3:
     @filters.setter
     def filters(self, value):
         self.filters[...] = checks.parameter("filters", value, self.filters)
+
+    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Go through every 3x3 region that lies on an image, row by row.
+
+        The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
+
+        Parameters
+        ----------
+        image : (h, w)
+
+        Yields
+        ------
+        im_region : (3, 3)
+            A view of `image`.
+        i, j : int
+            Row and column of its top left pixel, and of what the region gives in the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `image` is no array of real numbers, or has another number of dimensions.
+        """
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None), "(h, w)")
+        h, w = image.shape
+        return ((image[i : i + 3, j : j + 3], i, j) for i in range(h - 2) for j in range(w - 2))
 
     def forward(self, image):
         """Cross-correlation of an image with every filter.
@@ -72,7 +103,8 @@ class Conv3x3:
         TypeError
             `image` is no array of real numbers, or is masked.
         ValueError
-            Another number of dimensions, or an image smaller than the filters.
+            Another number of dimensions, or an image smaller than the filters. A shape (h, w, 3) or (h, w, 4) with
+            h and w of at least 8 is a colour image and no batch: it is refused, too.
         """
         image = checks.real("image", image, self.dtype)
         plan = self._plan if self._plan[0] == image.shape else self._planned(image.shape)
@@ -83,6 +115,7 @@ class Conv3x3:
         return output
 
     def _planned(self, shape):
+        checks.not_colour("image", shape)
         if len(shape) not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {shape}")
         g = geometry.conv2d((*shape[-2:], 1), self._w.shape)
@@ -128,6 +161,35 @@ class MaxPool2:
     def __init__(self):
         self.last_input = None
         self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+
+    def __repr__(self):
+        return call(type(self), {})
+
+    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Go through the 2x2 regions that tile an image, row by row; an odd last row or column is left out.
+
+        The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
+
+        Parameters
+        ----------
+        image : (h, w, f)
+
+        Yields
+        ------
+        im_region : (2, 2, f)
+            A view of `image`.
+        i, j : int
+            Row and column of the region among the regions, which are those of its maximum in the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `image` is no array of real numbers, or has another number of dimensions.
+        """
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None, None), "(h, w, f)")
+        h, w, _ = image.shape
+        return ((image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j) for i in range(h // 2) for j in range(w // 2))
 
     def forward(self, input):
         """Maximum of every window.
@@ -210,6 +272,12 @@ class Softmax:
         repeats a run. Another array of this shape and dtype may be assigned; it is copied.
     biases : (nodes,)
         Zeros. May be assigned like `weights`.
+    last_input : (input_len,) or (n, input_len)
+        What the last `forward` was given, each input flat: a view of it, unless it had to be converted.
+    last_input_shape : tuple of int
+        The shape in which it was given.
+    last_totals : (nodes,) or (n, nodes)
+        ``last_input @ weights + biases`` as they were then, of which `forward` returned the softmax.
 
     Raises
     ------
@@ -225,9 +293,12 @@ class Softmax:
         self._w = np.empty((self.nodes, self.input_len), self.dtype)
         self._w.T[...] = np.random.randn(self.input_len, self.nodes) / self.input_len
         self._biases = np.zeros(self.nodes, self.dtype)
-        self.last_input = None
-        self._last_output = None
-        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+        self._input = None  # of the last `forward`, in its own shape
+        self._kept = None  # its totals and probabilities, (2, nodes) or (2, n, nodes)
+        self._plan = (None,)  # for the last input's shape: that, the shape of `_kept`, images
+
+    def __repr__(self):
+        return call(type(self), {"input_len": self.input_len, "nodes": self.nodes, "dtype": self.dtype.name})
 
     @property
     def weights(self):
@@ -244,6 +315,18 @@ class Softmax:
     @biases.setter
     def biases(self, value):
         self._biases[...] = checks.parameter("biases", value, self._biases)
+
+    @property
+    def last_input(self):
+        return None if self._input is None else self._input.reshape(*self._kept.shape[1:-1], self.input_len)
+
+    @property
+    def last_input_shape(self):
+        return None if self._input is None else self._input.shape
+
+    @property
+    def last_totals(self):
+        return None if self._kept is None else self._kept[0]
 
     def forward(self, input):
         """Probabilities of the classes.
@@ -266,18 +349,18 @@ class Softmax:
         """
         input = checks.real("input", input, self.dtype)
         plan = self._plan if self._plan[0] == input.shape else self._planned(input.shape)
-        _, output_shape, images = plan
-        output = empty(output_shape, self.dtype)
+        _, kept_shape, images = plan
+        kept, output = empty(kept_shape, self.dtype), empty(kept_shape[1:], self.dtype)
         kernels = KERNELS[self.dtype.char]
-        kernels.softmax_layer_forward(input, self._w, self._biases, output, threads_for(images))
-        self.last_input, self._last_output = input, output
-        return output.copy()
+        kernels.softmax_layer_forward(input, self._w, self._biases, kept, output, threads_for(images))
+        self._input, self._kept = input, kept
+        return output
 
     def _planned(self, shape):
         if len(shape) > 1 and math.prod(shape[1:]) == self.input_len:
-            self._plan = shape, (shape[0], self.nodes), shape[0]
+            self._plan = shape, (2, shape[0], self.nodes), shape[0]
         elif math.prod(shape) == self.input_len:
-            self._plan = shape, (self.nodes,), 1
+            self._plan = shape, (2, self.nodes), 1
         else:
             raise ValueError(f"input must have {self.input_len} elements, or be a batch of such, got shape {shape}")
         return self._plan
@@ -303,15 +386,15 @@ class Softmax:
         TypeError, ValueError
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
-        input, output = self.last_input, self._last_output
+        input, kept = self._input, self._kept
         if input is None:
             raise _too_early(self)
-        d_L_d_out = _gradient(d_L_d_out, output.shape, self.dtype)
+        d_L_d_out = _gradient(d_L_d_out, kept.shape[1:], self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
         d_L_d_input = empty(input.shape, self.dtype)
         kernels = KERNELS[self.dtype.char]
         kernels.softmax_layer_backprop(
-            d_L_d_out, output, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._plan[2])
+            d_L_d_out, kept, input, self._w, self._biases, d_L_d_input, learn_rate, threads_for(self._plan[2])
         )
         return d_L_d_input
 

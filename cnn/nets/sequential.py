@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 
-from cnn_c import KERNELS
-
 from ..backends import checks
-from ..backends.compiled import aligned_zeros
-from ..backends.program import Noise, Plan
+from ..backends.program import Batches
 from ..backends.select import operations
-from ..backends.tables import text_table
-from ..backends.threads import get_num_threads
 from ..layers.base import Layer, layer_names
-from ..plan.make import BLOCK, make_plan
-from ..training.augment import Augment
-from ..training.fit import Data, History, Run, Settings
-from ..training.optimizers import SGD, Optimizer
+from ..plan.executor import Executor
+from ..training.fit import Fit
+from ..training.history import History
+from ..training.interfaces import RunningFit
+from ..training.optimizers import SGD, checked_optimizer
+from ..training.settings import Data, checked_settings
+from .evaluation import Evaluation, evaluation
+from .inputs import Inputs
+from .summary import Row, summary_rows, summary_table
 
-_PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
-_UINT8 = np.dtype(np.uint8)
-_READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
-# Made anew for a copied net.
-_NOT_COPIED = ("_ops", "_parameters", "_gradients", "_statistics", "_trainer", "_predictors", "run")
-
-
-class Evaluation(NamedTuple):
-    """What `Sequential.evaluate` returns: the mean loss in nats, and the fraction of right labels."""
-
-    loss: float
-    accuracy: float
+_NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
 
 
 class Sequential:
@@ -58,7 +45,7 @@ class Sequential:
         What is no layer, or layers whose shapes do not fit.
     """
 
-    run: Run | None = None  # the fit that is running
+    current_fit: RunningFit | None = None  # while the net is trained by `fit`
     stop_training = False  # set to True, it ends that after its epoch
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
@@ -71,7 +58,15 @@ class Sequential:
         if not self.layers:
             raise ValueError("layers must hold at least one layer")
         rng = checks.generator("seed", seed)
-        shape = checks.image_shape("input_shape", input_shape)
+        self.input_shape, self.output_shape = self._build(checks.image_shape("input_shape", input_shape), rng)
+        self.inputs = Inputs(self.input_shape, self.output_shape[0], self.dtype, backend)
+        self.executor = Executor(self.layers, self.dtype, backend)
+        self.step_seed = int(rng.integers(2**63))  # of what is random in the last step of train_on_batch
+        for layer in self.layers:
+            layer.in_net = True
+
+    def _build(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Build all layers, if each of them can be in this net; the shapes of its inputs and outputs."""
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise TypeError(f"layers[{i}] must be a layer, got {layer!r}")
@@ -79,45 +74,11 @@ class Sequential:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
             if layer.in_net:
                 raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
-            layer.backend = backend
+            layer.backend = self.backend
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
-        self.input_shape = self.layers[0].input_shape
-        self.output_shape = shape
-        self._image_shapes = {self.input_shape}
-        if backend == "compiled" and self.input_shape[-1] == 1:  # the kernels see no difference
-            self._image_shapes.add(self.input_shape[:-1])
-        self._plan(1, True)  # a layer that no plan can have is refused now
-        self._gather()
-        self._noise = int(rng.integers(2**63))  # seeds what is random in the steps of train_on_batch
-        self._trainer: tuple[Any, Any] | None = None
-        self._predictors: list[Any] = []
-        for layer in self.layers:
-            layer.in_net = True
-
-    def _gather(self) -> None:
-        """One flat buffer for all parameters, one for all gradients, one for statistics; layers hold views of them."""
-        values = [value for layer in self.layers for value in layer.parameters.values()]
-        ends = np.cumsum([0, *(value.size for value in values)])
-        largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
-        flat = aligned_zeros(int(ends[-1]), self.dtype, int(ends[largest]))
-        gradients = aligned_zeros(int(ends[-1]), self.dtype, int(ends[largest]))
-        start = 0
-        for layer in self.layers:
-            for name, value in layer.parameters.items():
-                place = slice(start, start + value.size)
-                flat[place] = value.ravel(order=layer.memory_order)
-                layer.parameters[name] = flat[place].reshape(value.shape, order=layer.memory_order)
-                layer.gradients[name] = gradients[place].reshape(value.shape, order=layer.memory_order)
-                start += value.size
-        self._parameters, self._gradients = flat, gradients
-        held = [(layer.statistics, name, value) for layer in self.layers for name, value in layer.statistics.items()]
-        self._statistics = np.concatenate([value for _, _, value in held]) if held else np.empty(0, self.dtype)
-        start = 0
-        for statistics, name, value in held:
-            statistics[name] = self._statistics[start : start + value.size]
-            start += value.size
+        return self.layers[0].input_shape, shape
 
     def __copy__(self) -> Sequential:
         return copy.deepcopy(self)  # two nets cannot share their layers
@@ -128,21 +89,22 @@ class Sequential:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._ops = operations(self.backend)
-        self._gather()  # or the copied layers would have left the buffer
-        self._trainer, self._predictors = None, []
+        self.executor = Executor(self.layers, self.dtype, self.backend)  # gathers what the copied layers hold
 
     def __repr__(self) -> str:
         layers = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"Sequential([\n{layers}], input_shape={self.input_shape}, dtype={self.dtype.name!r})"
 
-    def _names(self) -> list[str]:
+    @property
+    def layer_names(self) -> list[str]:
+        """The names of the layers ("conv2d_1"), in their order."""
         return layer_names(self.layers)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
         return {
             f"{name}.{parameter}": value
-            for name, layer in zip(self._names(), self.layers, strict=True)
+            for name, layer in zip(self.layer_names, self.layers, strict=True)
             for parameter, value in layer.parameters.items()
         }
 
@@ -150,7 +112,7 @@ class Sequential:
         """All that a trained net has learned, by name: its parameters and running statistics, as views."""
         statistics = {
             f"{name}.{statistic}": value
-            for name, layer in zip(self._names(), self.layers, strict=True)
+            for name, layer in zip(self.layer_names, self.layers, strict=True)
             for statistic, value in layer.statistics.items()
         }
         return self.parameters() | statistics
@@ -170,10 +132,9 @@ class Sequential:
         OSError
             The folder is missing or read-only, the disk is full, what is there is no file.
         """
-        from ..storage import archive  # with hashing and JSON, which not every program needs
-        from ..storage import description as saving
+        from ..storage import archive, description  # with hashing and JSON, which not every program needs
 
-        archive.write(path, saving.document(self), self.state())
+        archive.write(path, description.document(self), self.state())
 
     def plan(self, batch_size=32) -> None:
         """Print how `fit` runs the net: fused operations, with bytes and multiply-adds of an image.
@@ -188,32 +149,27 @@ class Sequential:
         TypeError, ValueError
             A batch size that is no integer or below 1.
         """
-        print(self._plan(checks.integer("batch_size", batch_size, minimum=1), True).table(self.dtype.itemsize))
-
-    def _plan(self, batch_size: int, training: bool) -> Plan:
-        return make_plan(self.layers, self._names(), batch_size, training)
+        plan = self.executor.plan(checks.integer("batch_size", batch_size, minimum=1), training=True)
+        print(plan.table(self.dtype.itemsize))
 
     def summary(self) -> None:
         """Print a table: layer, output shape, parameters, and multiply-adds of one image's forward pass."""
-        print(self._summary())
+        print(summary_table(self.summary_rows()))
 
-    def _summary(self) -> str:
-        heading = "layer", "output shape", "parameters", "MACs"
-        rows = ((name, shape, f"{size:,}", f"{macs:,}") for name, shape, size, macs in self._table())
-        return text_table([heading, *rows], left=2)
+    def summary_rows(self, times="x") -> list[Row]:
+        """What `summary` prints: a row for each layer, and one for all.
 
-    def _table(self, times="x") -> list[tuple[str, str, int, int]]:
-        """Name, output shape, parameters and multiply-adds of every layer, and of all."""
+        Parameters
+        ----------
+        times : str
+            What stands between the sizes of a shape.
 
-        def sizes(shape: tuple[int, ...]) -> str:
-            return f" {times} ".join(map(str, shape))
-
-        rows = [
-            (name, sizes(layer.output_shape), sum(value.size for value in layer.parameters.values()), layer.macs)
-            for name, layer in zip(self._names(), self.layers, strict=True)
-        ]
-        macs = sum(layer.macs for layer in self.layers)
-        return [*rows, ("total", f"from {sizes(self.input_shape)}", self._parameters.size, macs)]
+        Raises
+        ------
+        TypeError
+            `times` is no text.
+        """
+        return summary_rows(self.layers, times)
 
     # ---- training ----
 
@@ -279,75 +235,22 @@ class Sequential:
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        if self.run is not None:
+        if self.current_fit is not None:
             raise RuntimeError("fit was called while the net is being trained; wait for that fit to end")
-        x = self._images("x", x)
-        y = self._labels("y", y, len(x))
-        if validation_data is not None:
-            if not isinstance(validation_data, Sequence) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), got {type(validation_data).__name__}")
-            x_val = self._images("validation_data[0]", validation_data[0])
-            validation_data = x_val, self._labels("validation_data[1]", validation_data[1], len(x_val))
-        if augment is not None and not isinstance(augment, Augment):
-            raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
-        settings = Settings(
-            checks.integer("epochs", epochs, minimum=0),
-            min(checks.integer("batch_size", batch_size, minimum=1), len(x)),
-            bool(shuffle),
-            seed,
-            augment,
-            checks.number("label_smoothing", label_smoothing, maximum=1.0),
+        x = self.inputs.images("x", x)
+        y = self.inputs.labels("y", y, len(x))
+        validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+        settings = checked_settings(
+            len(x),
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            augment=augment,
+            label_smoothing=label_smoothing,
         )
-        optimizer = SGD(0.1) if optimizer is None else _optimizer(optimizer)
-        run = Run(self, Data(x, y, validation_data), settings, optimizer, callbacks)
-        if resume is None:
-            return run.go(progress)
-        from ..training.checkpoint import SavedRun
-
-        return run.go(progress, SavedRun(resume, run))
-
-    def _train(self, x, y, order, batch_size, optimizer, noise) -> tuple[np.ndarray, np.ndarray, int]:
-        """Steps on the images that `order` names: loss and rightness of each image, and how many steps were done.
-
-        All of them, unless a loss was not finite; the parameters are then as before that step.
-        """
-        threads = get_num_threads()
-        key = batch_size, threads, self._runner_type()
-        trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
-        if trainer is None or trainer[0] != key:
-            trainer = key, self._runner(batch_size, threads, True)
-        losses, right = np.empty(len(order)), np.empty(len(order), np.uint8)
-        states = optimizer.states(self._parameters)
-        factors = optimizer.factors(-(-len(order) // batch_size))
-        done = trainer[1].train(
-            self._parameters,
-            self._statistics,
-            *states,
-            optimizer.rule,
-            factors,
-            noise,
-            x,
-            y,
-            order,
-            losses,
-            right,
-            threads,
-        )
-        self._trainer = trainer
-        optimizer.done += done
-        return losses[: done * batch_size], right[: done * batch_size], done
-
-    def _runner(self, batch_size: int, threads: int, training: bool) -> Any:
-        plan, kind = self._plan(batch_size, training), self._runner_type()
-        layers = () if self.backend == "compiled" else (self.layers,)  # NumPy runs the layers, not their operations
-        return kind(plan, *layers, threads, training)
-
-    def _runner_type(self) -> Any:
-        if self.backend == "compiled":
-            return KERNELS[self.dtype.char].Runner
-        from ..backends.numpy.runner import Runner
-
-        return Runner
+        optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
+        return Fit(self, Data(x, y, validation), settings, optimizer, callbacks).train(progress, resume)
 
     def train_on_batch(self, x, y, optimizer) -> float:
         """One step on one batch; returns the loss before the update.
@@ -366,14 +269,15 @@ class Sequential:
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
         """
-        optimizer = _optimizer(optimizer)
-        x = self._images("x", x)
-        y = self._labels("y", y, len(x))
-        self._noise = (self._noise + 1) % 2**63
-        noise = Noise(seed=self._noise)
-        losses, _, done = self._train(x, y, np.arange(len(x)), len(x), optimizer, noise)
-        if not done:
+        optimizer = checked_optimizer(optimizer)
+        x = self.inputs.images("x", x)
+        y = self.inputs.labels("y", y, len(x))
+        self.step_seed = (self.step_seed + 1) % 2**63
+        losses, correct = np.empty(len(x)), np.empty(len(x), np.uint8)
+        batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
+        if not self.executor.train(len(x), batch, optimizer.update(self.executor.learned.parameters, steps=1)):
             raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
+        optimizer.done += 1
         return float(losses.mean())
 
     # ---- prediction ----
@@ -395,7 +299,26 @@ class Sequential:
         TypeError, ValueError
             What are no images of this net.
         """
-        return self._predict(self._images("x", x), probabilities=True)
+        return self.executor.predict(self.inputs.images("x", x), True)
+
+    def predict_logits(self, x) -> np.ndarray:
+        """The last layer's outputs, of which `predict_proba` gives the softmax.
+
+        Parameters
+        ----------
+        x
+            As for `predict_proba`.
+
+        Returns
+        -------
+        array (n, classes) in the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What are no images of this net.
+        """
+        return self.executor.predict(self.inputs.images("x", x), False)
 
     def predict(self, x) -> np.ndarray:
         """The class of the highest probability of each image.
@@ -414,7 +337,7 @@ class Sequential:
         TypeError, ValueError
             What are no images of this net.
         """
-        return self._predict(self._images("x", x), probabilities=False).argmax(axis=1)
+        return self.executor.predict(self.inputs.images("x", x), False).argmax(axis=1)
 
     def evaluate(self, x, y) -> Evaluation:
         """Mean loss and accuracy on images and labels.
@@ -434,11 +357,26 @@ class Sequential:
         TypeError, ValueError
             What are no images or labels of this net, or none at all.
         """
-        x = self._images("x", x)
-        y = self._labels("y", y, len(x))
-        logits = self._predict(x, probabilities=False)
-        loss, probabilities, _ = self._ops.softmax_cross_entropy(logits, y)
-        return Evaluation(loss, float(np.mean(probabilities.argmax(axis=1) == y)))
+        x = self.inputs.images("x", x)
+        y = self.inputs.labels("y", y, len(x))
+        return evaluation(self.executor.predict(x, False), y, self._ops)
+
+    def evaluate_logits(self, logits: np.ndarray, y) -> Evaluation:
+        """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
+
+        Parameters
+        ----------
+        logits : array (n, classes)
+            Of all images, in the net's dtype.
+        y
+            As for `fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What are no labels of so many images, or none at all.
+        """
+        return evaluation(logits, self.inputs.labels("y", y, len(logits)), self._ops)
 
     def score(self, x, y) -> float:
         """The accuracy alone, under the name that scikit-learn's classifiers give it.
@@ -454,45 +392,3 @@ class Sequential:
             As for `evaluate`.
         """
         return self.evaluate(x, y).accuracy
-
-    def _predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
-        out = np.empty((len(x), self.output_shape[0]), self.dtype)
-        threads, kind = get_num_threads(), self._runner_type()
-        try:
-            runner = self._predictors.pop()  # one for each thread of Python that predicts at the same time
-        except IndexError:
-            runner = None
-        if type(runner) is not kind or runner.threads < threads:
-            runner = self._runner(BLOCK, threads, False)
-        images = max(BLOCK, _PIXELS_A_CALL // math.prod(self.input_shape))
-        if len(x) <= images:
-            runner.predict(self._parameters, self._statistics, x, out, probabilities, threads)
-        else:
-            for i in range(0, len(x), images):
-                part = slice(i, i + images)
-                runner.predict(self._parameters, self._statistics, x[part], out[part], probabilities, threads)
-        self._predictors.append(runner)
-        return out
-
-    def _images(self, name: str, x) -> np.ndarray:
-        """Images as the runners read them: uint8 or float, in one piece."""
-        # What is right already passes after a look of a few hundred nanoseconds, a tenth of a small prediction.
-        if type(x) is np.ndarray and x.shape[1:] in self._image_shapes:
-            dtype, flags = x.dtype, x.flags
-            if dtype in (_UINT8, self.dtype) and flags.c_contiguous and flags.aligned:
-                return x
-        images = checks.images(name, x, self.input_shape)
-        if images.dtype in _READ_DIRECTLY:
-            return np.require(images, None, ["C", "A"])
-        return checks.real(name, images, self.dtype)
-
-    def _labels(self, name: str, y, n: int) -> np.ndarray:
-        if n == 0:
-            raise ValueError(f"{name} must hold at least one label, got none")
-        return checks.labels(name, y, n, self.output_shape[0])
-
-
-def _optimizer(optimizer):
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
-    return optimizer

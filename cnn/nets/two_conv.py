@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..backends import checks
+from ..backends import checks, geometry
+from ..backends.program import Elementwise
+from ..backends.select import operations
+from ..backends.tables import call
 from ..layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from ..training.optimizers import SGD
 from .sequential import Sequential
@@ -25,6 +28,8 @@ class ConvolutionalNeuralNetwork:
     conv1_weights (3, 3, 1, 8), conv1_bias (8,), conv2_weights (3, 3, 8, 16), conv2_bias (16,), fc1_weights (784, 128),
     fc1_bias (128,), output_weights (128, 10), output_bias (10,)
         Arrays to read or change; assigning needs the same shape and dtype.
+    conv1_filters 8, conv1_filter_size 3, conv2_filters 16, conv2_filter_size 3, fc1_units 128, output_units 10
+        Its sizes, to read.
     net : Sequential
         The net behind it.
 
@@ -44,6 +49,116 @@ class ConvolutionalNeuralNetwork:
             Flatten(), self._fc1, ReLU(), self._output,
         ]  # fmt: skip
         self.net = Sequential(layers, input_shape=(28, 28, 1), dtype=dtype, seed=seed, backend=backend)
+
+    def __repr__(self):
+        return call(type(self), {"dtype": self.net.dtype.name, "backend": self.net.backend})
+
+    def conv2d(self, x, weight, bias):
+        """Convolution with stride 1, its input padded with zeros so that the output is as large: the net's.
+
+        Parameters
+        ----------
+        x : (h, w) or (h, w, c_in), or a batch of such
+            A batch is (n, h, w, c_in), and for one channel (n, h, w) as well; (h, w, 1) is one image.
+        weight : (kh, kw, c_in, c_out)
+        bias : (c_out,) or None
+
+        Returns
+        -------
+        (h, w, c_out) or (n, h, w, c_out), the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, shapes that do not fit each other.
+        """
+        dtype = self.net.dtype
+        x, weight = checks.real("x", x, dtype), checks.real("weight", weight, dtype)
+        checks.shape("weight", weight, (None, None, None, None), "(kh, kw, c_in, c_out)")
+        if x.ndim not in (2, 3, 4):
+            raise ValueError(f"x must have shape (h, w), (h, w, c_in) or (n, h, w, c_in), got {x.shape}")
+        c_in = weight.shape[2]
+        single = x.ndim == 2 or (x.ndim == 3 and (c_in != 1 or x.shape[2] == 1))
+        if x.ndim == 2 or (x.ndim == 3 and not single):
+            checks.not_colour("x", x.shape)
+            x = x[..., None]
+        if x.shape[-1] != c_in:
+            raise ValueError(f"x must have the {c_in} channels that weight {weight.shape} takes, got {x.shape[-1]}")
+        if single:
+            x = x[None]
+        if bias is not None:
+            bias = checks.real("bias", bias, dtype)
+            checks.shape("bias", bias, weight.shape[3:], "one for each filter of weight")
+        g = geometry.conv2d(x.shape[1:], weight.shape, padding="same")
+        y = operations(self.net.backend).conv2d_forward(x, weight, bias, g)
+        return y[0] if single else y
+
+    def max_pool2d(self, x, size=2):
+        """Maximum over windows that do not overlap; rows and columns that fill no window are dropped.
+
+        Parameters
+        ----------
+        x : (h, w), (h, w, c) or (n, h, w, c)
+        size : int or (int, int)
+            Height and width of a window.
+
+        Returns
+        -------
+        (h // size, w // size), with the other axes of `x`; the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, another number of dimensions, a window larger than the image.
+        """
+        x = checks.real("x", x, self.net.dtype)
+        if x.ndim not in (2, 3, 4):
+            raise ValueError(f"x must have shape (h, w), (h, w, c) or (n, h, w, c), got {x.shape}")
+        images = x if x.ndim == 4 else x.reshape(1, *x.shape, *(1,) * (3 - x.ndim))
+        g = geometry.pool2d(images.shape[1:], checks.pair("size", size, minimum=1))
+        y, _ = operations(self.net.backend).maxpool2d_forward(images, g)
+        return y.reshape(*x.shape[:-3], *g.output_shape[: min(x.ndim, 3)])
+
+    def relu(self, x):
+        """``max(x, 0)``, element by element; NaN stays NaN.
+
+        Parameters
+        ----------
+        x : any shape
+
+        Returns
+        -------
+        The shape of `x`, the net's dtype
+
+        Raises
+        ------
+        TypeError
+            `x` is no array of real numbers, or is masked.
+        """
+        return operations(self.net.backend).elementwise_forward(
+            Elementwise("relu"), checks.real("x", x, self.net.dtype)
+        )
+
+    def softmax(self, x):
+        """``exp(x)`` divided by its sum: a probability for each class.
+
+        Parameters
+        ----------
+        x : (classes,) or (n, classes)
+
+        Returns
+        -------
+        The shape of `x`, the net's dtype
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no array of real numbers, another number of dimensions, no class at all.
+        """
+        x = checks.real("x", x, self.net.dtype)
+        if x.ndim not in (1, 2) or x.shape[-1] == 0:
+            raise ValueError(f"x must have shape (classes,) or (n, classes), got {x.shape}")
+        return operations(self.net.backend).softmax(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
     def forward(self, x):
         """Probabilities: (10,) for one image, (N, 10) for a batch."""
@@ -90,6 +205,17 @@ def _parameter(layer, name):
     )
 
 
+def _size(layer, read):
+    return property(lambda self: read(getattr(self, layer)))
+
+
+for _layer in ("conv1", "conv2"):
+    setattr(ConvolutionalNeuralNetwork, f"{_layer}_filters", _size(f"_{_layer}", lambda layer: layer.filters))
+    setattr(
+        ConvolutionalNeuralNetwork, f"{_layer}_filter_size", _size(f"_{_layer}", lambda layer: layer.kernel_size[0])
+    )
+for _layer in ("fc1", "output"):
+    setattr(ConvolutionalNeuralNetwork, f"{_layer}_units", _size(f"_{_layer}", lambda layer: layer.units))
 for _layer in ("conv1", "conv2", "fc1", "output"):
     for _name in ("weights", "bias"):
         setattr(ConvolutionalNeuralNetwork, f"{_layer}_{_name}", _parameter(f"_{_layer}", _name))

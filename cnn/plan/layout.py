@@ -4,13 +4,14 @@ and at which place in an image's memory.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..backends.program import WIDEST, Layout, Place, rounded
-from ..layers.lowering import Frame, copy
+from ..backends.program import Operation, Room, Sizes, Tensor
+from ..layers.lowering import Frame, Layout, copy
 from .fusion import Fused
+
+_LINE = 16  # reals: places begin with a cache line of the smaller dtype
 
 
 class LaidOut(NamedTuple):
@@ -21,17 +22,6 @@ class LaidOut(NamedTuple):
     y: Layout
 
 
-class Places(NamedTuple):
-    """Where an operation's tensors begin, and what it keeps in scratch memory for the backward pass."""
-
-    x: Place
-    y: Place
-    dx: Place
-    dy: Place
-    kept: int
-    argmax: int
-
-
 class Memory:
     """Hands out places one after the other."""
 
@@ -40,8 +30,23 @@ class Memory:
 
     def take(self, size: int) -> int:
         at = self.size
-        self.size += rounded(size)
+        self.size += -(-size // _LINE) * _LINE
         return at
+
+    def room(self, size: int) -> Room:
+        return Room(self.take(size), size)
+
+
+class Memories:
+    """All memory of a plan: of an image, of a thread, of a chunk."""
+
+    def __init__(self) -> None:
+        self.transient, self.persistent = Memory(), Memory()
+        self.workspace, self.sums, self.moments = Memory(), Memory(), Memory()
+
+    def begin(self, persistent: bool, size: int) -> Tensor:
+        """A new tensor."""
+        return Tensor(persistent, (self.persistent if persistent else self.transient).take(size), size)
 
 
 def lay_out(operations: Sequence[Fused]) -> list[LaidOut]:
@@ -78,36 +83,48 @@ def _given(fused: Fused, wanted: Layout) -> Layout:
 def _layout(shape: tuple[int, ...], frame: Frame = (0, 0, 0, 0), least_pitch: int = 0) -> Layout:
     """A map inside a frame of zeros; a row's right border is the next one's left border."""
     if len(shape) != 3:
-        return Layout(size=math.prod(shape))
-    (h, w, c), (top, left, bottom, right) = shape, frame
+        return Layout()
+    (_, w, c), (top, left, _, right) = shape, frame
     pitch = max(w + max(left, right), least_pitch)
-    lead = (top * pitch + left) * c
-    with_frame = ((top + h + bottom) * pitch + left + right) * c + WIDEST  # registers read, and write, past the end
-    return Layout(pitch, lead, max(with_frame, lead + rounded((h - 1) * pitch + w) * c))
+    return Layout(pitch, (top * pitch + left) * c, frame)
 
 
-def place(
-    operations: Sequence[LaidOut], geometries: Sequence[Any], scratch: Memory, persistent: Memory
-) -> list[Places]:
-    """Places for the tensors of all operations in an image's memory."""
-    result: list[Places] = []
-    x, dx = Place(), Place()
-    for k, ((fused, x_layout, y_layout), geometry) in enumerate(zip(operations, geometries, strict=True)):
-        lowering = fused.lowering
-        lasts = lowering.matrix or (k + 1 < len(operations) and operations[k + 1].fused.lowering.matrix)
-        y = Place(lasts, (persistent if lasts else scratch).take(y_layout.size))
-        if lowering.in_place and x_layout == y_layout:
-            dy = dx  # each number makes way for the one that comes of it
+def place(laid_out: Sequence[LaidOut], drafts: Sequence[Operation], sizes: Sequence[Sizes], memories: Memories):
+    """The drafts with places for all that their kernels touch, of the sizes that these have given."""
+    result: list[Operation] = []
+    x, dx = Tensor(), Tensor()  # from the beginning of their frames on
+    for k, (laid, draft, size) in enumerate(zip(laid_out, drafts, sizes, strict=True)):
+        lowering, following = laid.fused.lowering, k + 1 < len(drafts)
+        next_lead = _lead(laid_out[k + 1], laid.y) if following else 0
+        next_size = sizes[k + 1] if following else Sizes(*(0 for _ in Sizes._fields))
+        lasts = lowering.matrix or (following and laid_out[k + 1].fused.lowering.matrix)
+        y = memories.begin(lasts, max(laid.y.lead + size.y, next_lead + next_size.x))
+        if lowering.in_place and laid.x == laid.y and size.dx == size.dy:
+            dy = dx  # dx overwrites dy; where nothing below learns, there is no dx
         else:
-            dy = Place(lowering.matrix, (persistent if lowering.matrix else scratch).take(y_layout.size))
-        kept, argmax = (scratch.take(size) for size in lowering.kept_sizes(geometry))
-        has_frame = lowering.frame is not None  # it takes the frame, all others the map inside
-        begins = [tensor if has_frame else _inside(tensor, x_layout) for tensor in (x, dx)]
-        result.append(Places(begins[0], _inside(y, y_layout), begins[1], _inside(dy, y_layout), kept, argmax))
+            dy = memories.begin(lowering.matrix, max(laid.y.lead + size.dy, next_lead + next_size.dx))
+        lead = _lead(laid, laid.x)
+        result.append(
+            draft._replace(
+                x=_part(x, lead, size.x),
+                y=_part(y, laid.y.lead, size.y),
+                dx=_part(dx, lead, size.dx),
+                dy=_part(dy, laid.y.lead, size.dy),
+                kept=memories.transient.room(size.kept),
+                argmax=memories.transient.room(size.argmax),
+                workspace=memories.workspace.room(size.workspace),
+                sums=memories.sums.room(size.sums),
+                moments=memories.moments.room(size.moments),
+            )
+        )
         x, dx = y, dy
     return result
 
 
-def _inside(place: Place, layout: Layout) -> Place:
-    """Where the map begins, given where its frame does."""
-    return Place(place.persistent, place.at + layout.lead)
+def _lead(laid: LaidOut, x: Layout) -> int:
+    """Where an operation's x begins: with the frame, for one that reads it, else with the map inside."""
+    return 0 if laid.fused.lowering.frame is not None else x.lead
+
+
+def _part(tensor: Tensor, lead: int, size: int) -> Tensor:
+    return Tensor(tensor.persistent, tensor.at + lead, size)

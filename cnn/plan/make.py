@@ -1,7 +1,7 @@
 """Plans: a net and a batch size as the flat list of operations, and the layout of memory, that the runners take.
 
-Python plans, C runs. A plan is plain data: `Sequential.plan(batch_size)` prints it. Four steps make it: layers are
-fused into operations, these get layouts, then the numbers that their kernels take, then places in memory.
+Python plans, C runs. A plan is plain data: `Sequential.plan(batch_size)` prints it. Layers are fused into operations,
+these get layouts and the numbers that their kernels take, and places in memory of the sizes that the kernels give.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cnn_c import KERNELS
+
 from ..backends import checks
-from ..backends.program import Operation, Plan
+from ..backends.program import Operation, Plan, Sizes
 from ..layers.base import Layer
-from .fusion import Fused, fuse
-from .layout import Memory, Places, lay_out, place
+from .fusion import fuse
+from .layout import LaidOut, Memories, lay_out, place
 
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
 _CHUNKS = 16  # parts of a batch whose convolution gradients are summed apart, and the most threads of use
@@ -39,67 +41,71 @@ def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, tr
     ValueError
         The net's memory is more than an index reaches.
     """
+    classes = math.prod(layers[-1].output_shape)
     laid_out = lay_out(fuse(layers, names, training))
-    geometries = [o.fused.lowering.geometry(o.x, o.y, 1 + k) for k, o in enumerate(laid_out)]
-    scratch, persistent = Memory(), Memory()
-    places = place(laid_out, geometries, scratch, persistent)
-    checks.elements("the net's memory for a block of images", BLOCK, scratch.size + persistent.size)
-    checks.elements("the net's memory for a batch", batch_size, persistent.size + scratch.size)
-    learned = _learned_places(layers)
-    operations: list[Operation] = []
-    lowest = None  # operation with parameters
-    for k, ((fused, x, _), geometry, where) in enumerate(zip(laid_out, geometries, places, strict=True)):
-        operations.append(
-            _operation(fused, where, learned)._replace(
-                geometry=geometry, frame_size=x.size, with_dx=lowest is not None, stream=1 + k
-            )
-        )
-        if operations[k].w >= 0 and lowest is None:
-            lowest = k
+    drafts = _drafts(laid_out, _learned_places(layers))
+    kernels = KERNELS[layers[0].dtype.char]
+    sizes = [Sizes(*kernels.operation_sizes(draft, training)) for draft in drafts]
+    sizes[-1] = _with_loss(sizes[-1], classes, training)
+    memories = Memories()
+    operations = place(laid_out, drafts, sizes, memories)
+    of_image = memories.transient.size + memories.persistent.size
+    checks.elements("the net's memory for a block of images", BLOCK, of_image)
+    checks.elements("the net's memory for a batch", batch_size, of_image)
     return Plan(
         tuple(operations),
         batch_size,
         image_size=math.prod(layers[0].input_shape),
-        classes=math.prod(layers[-1].output_shape),
-        cell=scratch.size,
-        row=persistent.size,
+        classes=classes,
+        transient=memories.transient.size,
+        persistent=memories.persistent.size,
+        workspace=memories.workspace.size,
+        scratch=max(classes, *(size.scratch for size in sizes)),
+        sums=memories.sums.size,
+        moments=memories.moments.size,
         block=min(BLOCK, batch_size),
         chunks=min(_CHUNKS, batch_size),
-        lowest=len(operations) if lowest is None else lowest,
+        lowest=next((k for k, o in enumerate(operations) if o.w >= 0), len(operations)),
         parameters=sum(value.size for layer in layers for value in layer.parameters.values()),
         statistics=sum(value.size for layer in layers for value in layer.statistics.values()),
     )
 
 
-def _operation(fused: Fused, places: Places, learned: dict[int, Learned]) -> Operation:
-    """All of an operation that does not hang on the others."""
-    lowering = fused.lowering
-    own = learned[id(fused.layers[0])] if fused.layers else Learned()
-    norm = learned[id(lowering.normalisation)] if lowering.normalisation else Learned()
-    return Operation(
-        kind=lowering.kind,
-        layers=", ".join(fused.names),
-        x=places.x,
-        y=places.y,
-        dx=places.dx,
-        dy=places.dy,
-        out_shape=fused.out_shape,
-        out_size=math.prod(fused.out_shape),
-        kept=places.kept,
-        codes=places.argmax,
-        w=own.w,
-        b=own.b,
-        w_size=own.w_size,
-        channels=fused.out_shape[-1],
-        gamma=norm.w,
-        statistics=norm.statistics,
-        epsilon=lowering.epsilon,
-        scale=lowering.scale,
-        offset=lowering.offset,
-        macs=sum(layer.macs for layer in fused.layers),
-        whole_batch=lowering.whole_batch,
-        first_layer=fused.first_layer,
-    )
+def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, Learned]) -> list[Operation]:
+    """The operations without their places in memory."""
+    drafts: list[Operation] = []
+    for k, (fused, x, y) in enumerate(laid_out):
+        lowering = fused.lowering
+        own = learned[id(fused.layers[0])] if fused.layers else Learned()
+        norm = learned[id(lowering.normalisation)] if lowering.normalisation else Learned()
+        drafts.append(
+            Operation(
+                kind=lowering.kind,
+                label=lowering.label or lowering.kind,
+                layers=", ".join(fused.names),
+                geometry=lowering.geometry(x, y),
+                out_shape=fused.out_shape,
+                out_size=math.prod(fused.out_shape),
+                w=own.w,
+                b=own.b,
+                w_size=own.w_size,
+                channels=fused.out_shape[-1],
+                gamma=norm.w,
+                statistics=norm.statistics,
+                epsilon=lowering.epsilon,
+                with_dx=any(draft.w >= 0 for draft in drafts),
+                macs=sum(layer.macs for layer in fused.layers),
+                whole_batch=lowering.whole_batch,
+                first_layer=fused.first_layer,
+                stream=1 + k,
+            )
+        )
+    return drafts
+
+
+def _with_loss(last: Sizes, classes: int, training: bool) -> Sizes:
+    """The last operation's sizes: the loss reads the logits, and writes their gradient."""
+    return last._replace(y=max(last.y, classes), dy=max(last.dy, classes if training else 0))
 
 
 def _learned_places(layers: Sequence[Layer]) -> dict[int, Learned]:

@@ -9,8 +9,7 @@ from os import PathLike
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ..training.fit import History
-from .arguments import checked_history
+from .arguments import History, checked_history
 from .style import GREY, NAVY, ORANGE, PALE, SMALL, WIDTH, Picture, heading
 
 _LEFT = 0.58  # of the first panel

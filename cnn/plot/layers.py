@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..backends import checks
 from ..layers import Conv2D, Dropout, Flatten, Rescaling
-from .arguments import checked_net
+from .arguments import Net, checked_net
 from .style import DIGITS, FAINT, MARGIN, NAVY, SIGNED, WIDTH, Picture, cells, heading, largest, tile
-
-if TYPE_CHECKING:
-    from ..nets.sequential import Sequential
 
 MOST_FILTERS, MOST_INPUTS = 32, 8  # of a convolution, side by side and one below the other
 MOST_MAPS = 16  # of a layer
@@ -25,7 +22,7 @@ _HEAD, _GAP = 0.24, 0.12  # heights: of a heading, and between two layers
 _PASSING_ON = Rescaling, Flatten, Dropout  # layers that only pass the picture on in a prediction
 
 
-def filters(net: Sequential, path: str | PathLike[str] | None = None) -> Picture:
+def filters(net: Net, path: str | PathLike[str] | None = None) -> Picture:
     """The kernels of every convolution: a column a filter, a row an input channel.
 
     All kernels of a convolution have one scale, from minus to plus its greatest weight; white is zero. The first 32
@@ -51,7 +48,7 @@ def filters(net: Sequential, path: str | PathLike[str] | None = None) -> Picture
         The file cannot be written; an older one is still there.
     """
     net = checked_net(net)
-    names = net._names()
+    names = net.layer_names
     convolutions = [(name, of) for name, of in zip(names, net.layers, strict=True) if isinstance(of, Conv2D)]
     if not convolutions:
         raise ValueError(f"net has no filters to show: it must have a Conv2D, and has {', '.join(names)}")
@@ -94,7 +91,7 @@ def _kernels(picture: Picture, axes: Axes, kernels: np.ndarray, limit: float) ->
     scale.set_yticks([-limit, 0, limit], [f"\N{MINUS SIGN}{limit:.2g}", "0", f"{limit:.2g}"])
 
 
-def feature_maps(net: Sequential, image, path: str | PathLike[str] | None = None) -> Picture:
+def feature_maps(net: Net, image, path: str | PathLike[str] | None = None) -> Picture:
     """What each layer makes of one image, down to the probabilities of the classes.
 
     The outputs of a layer have one scale: white is zero, blue above it, orange below. Of a layer with more than 16
@@ -138,7 +135,7 @@ def feature_maps(net: Sequential, image, path: str | PathLike[str] | None = None
     return picture.write(path)
 
 
-def _one_image(net: Sequential, image) -> np.ndarray:
+def _one_image(net: Net, image) -> np.ndarray:
     image = checks.array("image", image)
     if image.shape == net.input_shape[:-1] and net.input_shape[-1] == 1:
         image = image[..., None]
@@ -146,10 +143,10 @@ def _one_image(net: Sequential, image) -> np.ndarray:
     return image
 
 
-def _outputs(net: Sequential, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+def _outputs(net: Net, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Name and output of each layer that makes another picture, as in a prediction, which leaves the net untouched."""
     outputs, x = [], image[None]
-    for name, layer in zip(net._names(), net.layers, strict=True):
+    for name, layer in zip(net.layer_names, net.layers, strict=True):
         y = layer.forward(x, training=False)
         if not isinstance(layer, _PASSING_ON):
             outputs.append((name, y[0]))

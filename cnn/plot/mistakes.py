@@ -11,11 +11,11 @@ from matplotlib.patches import Rectangle
 
 from ..backends import checks
 from ..datasets.labels import confusion
-from ..nets.sequential import Sequential
-from .arguments import checked_net
+from .arguments import Net, Predictions, checked_net, checked_predictions, is_net
 from .style import DIGITS, ERRORS, GREY, INK, LETTERS, MARGIN, PALE, SMALL, WIDTH, Picture, heading
 
 MOST_CLASSES = 100  # whose counts are still to be read
+MOST_MISTAKES = 25  # shown, if not asked for more
 _A_ROW = 5
 
 
@@ -47,7 +47,16 @@ def confusion_matrix(net_or_predictions: Any, x, y, path: str | PathLike[str] | 
     OSError
         The file cannot be written; an older one is still there.
     """
-    counts = _counts(net_or_predictions, x, y)
+    if is_net(net_or_predictions):
+        predictions = checked_predictions(net_or_predictions, x, y)
+        counts = _counted(predictions.y, predictions.logits.argmax(axis=1), net_or_predictions.output_shape[0])
+    else:
+        counts = _counted(*_checked_labels(net_or_predictions, y))
+    return draw_confusion(counts).write(path)
+
+
+def draw_confusion(counts: np.ndarray) -> Picture:
+    """The picture of counts by true class (rows) and by what is read (columns)."""
     classes = len(counts)
     cell = min(max(3.6 / classes, 0.22), 0.6)
     side = cell * classes
@@ -57,27 +66,25 @@ def confusion_matrix(net_or_predictions: Any, x, y, path: str | PathLike[str] | 
     _margins(axes, counts)
     right, total = int(np.trace(counts)), int(counts.sum())
     heading(axes, f"{total - right:,} of {total:,} wrong", f"{right / total:.2%} right")
-    return picture.write(path)
+    return picture
 
 
-def _counts(net_or_predictions: Any, x, y) -> np.ndarray:
-    """How many images of each class (rows) are read as which (columns)."""
-    if isinstance(net_or_predictions, Sequential):
-        net, x = net_or_predictions, net_or_predictions._images("x", x)
-        y, classes = net._labels("y", y, len(x)), net.output_shape[0]
-        predictions = net.predict(x)
-    else:
-        y = checks.array("y", y)
-        if not y.size:
-            raise ValueError("y must hold at least one label, got none")
-        one_hot = y.ndim == 2
-        most = y.shape[1] if one_hot else MOST_CLASSES
-        y = checks.labels("y", y, len(y) if y.ndim else 1, most)
-        predictions = checks.labels("net_or_predictions", net_or_predictions, len(y), most)
-        classes = most if one_hot else int(max(y.max(), predictions.max())) + 1
+def _checked_labels(read: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """What images are, what they were read as, and the number of classes: of one-hot rows, or as far as labels go."""
+    y = checks.array("y", y)
+    if not y.size:
+        raise ValueError("y must hold at least one label, got none")
+    one_hot = y.ndim == 2
+    most = y.shape[1] if one_hot else MOST_CLASSES
+    y = checks.labels("y", y, len(y) if y.ndim else 1, most)
+    read = checks.labels("net_or_predictions", read, len(y), most)
+    return y, read, most if one_hot else int(max(y.max(), read.max())) + 1
+
+
+def _counted(y: np.ndarray, read: np.ndarray, classes: int) -> np.ndarray:
     if classes > MOST_CLASSES:
         raise ValueError(f"a confusion matrix must have at most {MOST_CLASSES} classes, got {classes}")
-    return confusion(y, predictions, classes)
+    return confusion(y, read, classes)
 
 
 def _cells(axes: Axes, counts: np.ndarray, letters: float) -> None:
@@ -119,7 +126,7 @@ def _parts(right: np.ndarray, of: np.ndarray) -> list[str]:
     return [f"{100 * r / n:.1f}" if n else "\N{EN DASH}" for r, n in zip(right, of, strict=True)]
 
 
-def worst_mistakes(net: Sequential, x, y, count=25, path: str | PathLike[str] | None = None) -> Picture:
+def worst_mistakes(net: Net, x, y, count=MOST_MISTAKES, path: str | PathLike[str] | None = None) -> Picture:
     """The images that the net reads wrong with the greatest loss, the worst one first.
 
     Above each is what it is and what the net takes it for, below the probability that the net gives to that, and the
@@ -151,9 +158,13 @@ def worst_mistakes(net: Sequential, x, y, count=25, path: str | PathLike[str] | 
     count = checks.integer("count", count, minimum=1)
     if len(net.input_shape) != 3:
         raise ValueError(f"net must take images (height, width, channels), and takes inputs of shape {net.input_shape}")
-    x = net._images("x", x)
-    y = net._labels("y", y, len(x))
-    losses, probabilities = _losses(net, x, y)
+    return draw_mistakes(checked_predictions(net, x, y), net.input_shape, count).write(path)
+
+
+def draw_mistakes(predictions: Predictions, image_shape: tuple[int, ...], count: int = MOST_MISTAKES) -> Picture:
+    """The picture of at most `count` of the mistakes among predictions for images (height, width, channels)."""
+    x, y, _ = predictions
+    losses, probabilities = _losses(predictions)
     labels = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(labels != y)
     worst = wrong[np.argsort(-losses[wrong], kind="stable")][:count]
@@ -166,15 +177,15 @@ def worst_mistakes(net: Sequential, x, y, count=25, path: str | PathLike[str] | 
     note: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "size": SMALL, "ha": "center"}
     for place, i in enumerate(worst):
         axes = picture.panel(MARGIN + 0.89 * (place % _A_ROW), 0.52 + 1.32 * (place // _A_ROW), 0.84, 0.84)
-        _image(axes, x[i].reshape(net.input_shape))
+        _image(axes, x[i].reshape(image_shape))
         axes.annotate(f"{y[i]} read as {labels[i]}", (0.5, 1), (0, 3), va="bottom", color=INK, **note)
         axes.annotate(f"{probabilities[i, labels[i]]:.0%}  #{i}", (0.5, 0), (0, -3), va="top", color=GREY, **note)
-    return picture.write(path)
+    return picture
 
 
-def _losses(net: Sequential, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _losses(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Loss of each image, and probabilities; from logits in float64, so that no loss is infinite."""
-    logits = net._predict(x, probabilities=False).astype(np.float64)
+    y, logits = predictions.y, predictions.logits.astype(np.float64)
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     totals = exponentials.sum(axis=1)

@@ -14,28 +14,26 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree.ElementTree import Element, indent, tostring
 
 import numpy as np
 
-from .. import plot
 from ..backends import checks
 from ..backends.config import config
+from ..datasets.labels import confusion
 from ..layers import Conv2D
 from ..storage.atomic import write_atomically
-from .arguments import checked_history, checked_net
-from .mistakes import MOST_CLASSES
+from .arguments import History, Net, Predictions, checked_history, checked_net, checked_predictions
+from .curves import training_curves
+from .layers import feature_maps, filters
+from .mistakes import MOST_CLASSES, draw_confusion, draw_mistakes
 from .style import Picture
-
-if TYPE_CHECKING:
-    from ..nets.sequential import Sequential
-    from ..training.fit import History
 
 
 def write_report(
     folder: str | PathLike[str],
-    net: Sequential,
+    net: Net,
     history: History | None,
     x_test,
     y_test,
@@ -73,12 +71,11 @@ def write_report(
     if history is not None:
         history = checked_history(history)
     folder = checks.path("folder", folder)
-    x_test = net._images("x_test", x_test)
-    y_test = net._labels("y_test", y_test, len(x_test))
+    predictions = checked_predictions(net, x_test, y_test, ("x_test", "y_test"))
     curves = [] if history is None else [_training(history)]
     content = [
-        _header(net, history, x_test, y_test, str(title)),
-        _element("main", _layers(net), *curves, *_pictures(net, x_test, y_test), _details(details or {})),
+        _header(net, history, predictions, str(title)),
+        _element("main", _layers(net), *curves, *_pictures(net, predictions), _details(details or {})),
     ]
     for part in content:
         indent(part)
@@ -102,21 +99,21 @@ def _element(tag: str, *content: str | Element, **attributes: str) -> Element:
     return element
 
 
-def _header(net: Sequential, history: History | None, x_test, y_test, title: str) -> Element:
+def _header(net: Net, history: History | None, predictions: Predictions, title: str) -> Element:
     """The title and the few figures that matter."""
-    loss, accuracy = net.evaluate(x_test, y_test)
+    images, (loss, accuracy) = len(predictions.y), net.evaluate_logits(predictions.logits, predictions.y)
     figures = {
         "accuracy": f"{accuracy:.2%}",
-        "mistakes": f"{round((1 - accuracy) * len(y_test)):,}",
+        "mistakes": f"{round((1 - accuracy) * images):,}",
         "loss": f"{loss:.4f}",
         "parameters": f"{sum(value.size for value in net.parameters().values()):,}",
     }
     if history is not None:
-        images = np.dot(history.images_per_second, history.seconds)
+        trained = np.dot(history.images_per_second, history.seconds)
         figures["training"] = f"{sum(history.seconds):,.1f} s"
-        figures["images/s"] = f"{images / sum(history.seconds):,.0f}"
+        figures["images/s"] = f"{trained / sum(history.seconds):,.0f}"
     told = (_element("div", _element("dt", name), _element("dd", value)) for name, value in figures.items())
-    measured = f"{len(y_test):,} test images, {datetime.now().astimezone():%Y-%m-%d %H:%M}"
+    measured = f"{images:,} test images, {datetime.now().astimezone():%Y-%m-%d %H:%M}"
     return _element("header", _element("h1", title), _element("p", measured), _element("dl", *told, class_="figures"))
 
 
@@ -124,9 +121,9 @@ def _section(heading: str, *content: Element) -> Element:
     return _element("section", _element("h2", heading), *content)
 
 
-def _layers(net: Sequential) -> Element:
+def _layers(net: Net) -> Element:
     """The table that `summary` prints."""
-    *rows, total = net._table("\N{MULTIPLICATION SIGN}")
+    *rows, total = net.summary_rows("\N{MULTIPLICATION SIGN}")
     words = (_element("th", text, scope="col") for text in ("layer", "output shape"))
     numbers = (_element("th", text, scope="col", class_="number") for text in ("parameters", "MACs"))
     table = _element(
@@ -149,27 +146,27 @@ def _training(history: History) -> Element:
     accuracy = (history.val_accuracy or history.accuracy)[-1]
     alt = f"Loss and error over {epochs} epochs; the last one's accuracy is {accuracy:.2%}."
     caption = f"Loss, and error in percent of the images, over {epochs} epochs."
-    return _section("Training", _figure(plot.training_curves(history), "svg", alt, caption))
+    return _section("Training", _figure(training_curves(history), "svg", alt, caption))
 
 
-def _pictures(net: Sequential, x_test: np.ndarray, y_test: np.ndarray) -> Iterable[Element]:
+def _pictures(net: Net, predictions: Predictions) -> Iterable[Element]:
     """A section for each picture of the net for which it has what it takes."""
+    x, y, logits = predictions
     if any(isinstance(layer, Conv2D) for layer in net.layers):
         caption = "A column is a filter, a row an input channel. Blue is positive, orange negative, white zero."
-        yield _section("Filters", _figure(plot.filters(net), "png", "The kernels of each convolution.", caption))
-    caption = f"What each layer makes of the first test image, a {y_test[0]}, on a scale of its own; white is zero."
+        yield _section("Filters", _figure(filters(net), "png", "The kernels of each convolution.", caption))
+    caption = f"What each layer makes of the first test image, a {y[0]}, on a scale of its own; white is zero."
     alt = "One image layer by layer, down to the probabilities of the classes."
-    yield _section(
-        "One image", _figure(plot.feature_maps(net, x_test[0].reshape(net.input_shape)), "png", alt, caption)
-    )
+    yield _section("One image", _figure(feature_maps(net, x[0].reshape(net.input_shape)), "png", alt, caption))
     if net.output_shape[0] <= MOST_CLASSES:
+        counts = confusion(y, logits.argmax(axis=1), net.output_shape[0])
         caption = "Numbers of images. Recall: percent of a true class; precision: percent of what is read as a class."
         alt = "How many images of each class are read as which."
-        yield _section("Confusion", _figure(plot.confusion_matrix(net, x_test, y_test), "svg", alt, caption))
+        yield _section("Confusion", _figure(draw_confusion(counts), "svg", alt, caption))
     if len(net.input_shape) == 3:
         caption = "By loss. Below an image: the probability of what it was read as, and its index."
         alt = "The images that the net reads wrong with the greatest loss."
-        yield _section("Worst mistakes", _figure(plot.worst_mistakes(net, x_test, y_test), "png", alt, caption))
+        yield _section("Worst mistakes", _figure(draw_mistakes(predictions, net.input_shape), "png", alt, caption))
 
 
 def _figure(picture: Picture, kind: str, alt: str, caption: str) -> Element:

@@ -1,69 +1,12 @@
 """The whole package in pure NumPy: the same names, to be read, and to check the compiled ones against."""
 
-from .functional import (
-    avgpool2d_backward,
-    avgpool2d_forward,
-    conv2d_backward,
-    conv2d_forward,
-    conv2d_input_gradient,
-    conv2d_weight_gradient,
-    dense_backward,
-    dense_forward,
-    dense_input_gradient,
-    dense_weight_gradient,
-    maxpool2d_backward,
-    maxpool2d_backward_ties,
-    maxpool2d_forward,
-    relu_backward,
-    relu_forward,
-    softmax,
-    softmax_cross_entropy,
-)
-from .layers import (
-    AvgPool2D,
-    BatchNorm,
-    Conv2D,
-    ConvolutionalNeuralNetwork,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool2D,
-    ReLU,
-    Rescaling,
-    Sequential,
-)
+from typing import TYPE_CHECKING
+
+from . import functional, layers, nets
+from .functional import *
+from .layers import *
+from .nets import *
 from .tutorial import Conv3x3, MaxPool2, Softmax
 
-__all__ = [
-    "AvgPool2D",
-    "BatchNorm",
-    "Conv2D",
-    "Conv3x3",
-    "ConvolutionalNeuralNetwork",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "MaxPool2",
-    "MaxPool2D",
-    "ReLU",
-    "Rescaling",
-    "Sequential",
-    "Softmax",
-    "avgpool2d_backward",
-    "avgpool2d_forward",
-    "conv2d_backward",
-    "conv2d_forward",
-    "conv2d_input_gradient",
-    "conv2d_weight_gradient",
-    "dense_backward",
-    "dense_forward",
-    "dense_input_gradient",
-    "dense_weight_gradient",
-    "maxpool2d_backward",
-    "maxpool2d_backward_ties",
-    "maxpool2d_forward",
-    "relu_backward",
-    "relu_forward",
-    "softmax",
-    "softmax_cross_entropy",
-]
+if not TYPE_CHECKING:
+    __all__ = [*functional.__all__, *layers.__all__, *nets.__all__, "Conv3x3", "MaxPool2", "Softmax"]

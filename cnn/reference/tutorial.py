@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..backends import checks
+from ..backends.tables import call
 from ..layers import tutorial
 from .twins import twin_of
 
@@ -26,6 +27,9 @@ class Conv3x3:
         self._filters = (np.random.randn(self.num_filters, 3, 3) / 9).astype(self.dtype)  # noqa: NPY002
         self.last_input: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return call(type(self), {"num_filters": self.num_filters, "dtype": self.dtype.name})
+
     @property
     def filters(self) -> np.ndarray:
         return self._filters
@@ -34,8 +38,15 @@ class Conv3x3:
     def filters(self, value: ArrayLike) -> None:
         self._filters[...] = checks.parameter("filters", value, self._filters)
 
+    def iterate_regions(self, image: ArrayLike) -> Iterator[tuple[np.ndarray, int, int]]:
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None), "(h, w)")
+        h, w = image.shape
+        return ((image[i : i + 3, j : j + 3], i, j) for i in range(h - 2) for j in range(w - 2))
+
     def forward(self, image: ArrayLike) -> np.ndarray:
         image = checks.real("image", image, self.dtype)
+        checks.not_colour("image", image.shape)
         if image.ndim not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {image.shape}")
         *batch, h, w = image.shape
@@ -43,7 +54,7 @@ class Conv3x3:
             raise ValueError(f"image must be at least 3x3, the size of the filters, got {h}x{w}")
         output = np.empty((*batch, h - 2, w - 2, self.num_filters), self.dtype)
         for one, out in zip(_each(image, 2), _each(output, 3), strict=True):
-            for region, i, j in _regions_3x3(one):
+            for region, i, j in self.iterate_regions(one):
                 out[i, j] = np.sum(region * self._filters, axis=(1, 2))
         self.last_input = image
         return output
@@ -55,7 +66,7 @@ class Conv3x3:
         learn_rate = checks.number("learn_rate", learn_rate)
         d_L_d_filters = np.zeros_like(self._filters)
         for image, gradient in zip(_each(last_input, 2), _each(d_L_d_out, 3), strict=True):
-            for region, i, j in _regions_3x3(image):
+            for region, i, j in self.iterate_regions(image):
                 for f in range(self.num_filters):
                     d_L_d_filters[f] += gradient[i, j, f] * region
         self._filters -= learn_rate * d_L_d_filters
@@ -66,6 +77,15 @@ class MaxPool2:
     def __init__(self) -> None:
         self.last_input: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        return call(type(self), {})
+
+    def iterate_regions(self, image: ArrayLike) -> Iterator[tuple[np.ndarray, int, int]]:
+        image = checks.array("image", image)
+        checks.shape("image", image, (None, None, None), "(h, w, f)")
+        h, w, _ = image.shape
+        return ((image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j) for i in range(h // 2) for j in range(w // 2))
+
     def forward(self, input: ArrayLike) -> np.ndarray:
         input = checks.real("input", input)
         if input.ndim not in (3, 4):
@@ -75,7 +95,7 @@ class MaxPool2:
             raise ValueError(f"input must be at least 2x2, the size of a window, got {h}x{w}")
         output = np.empty((*batch, h // 2, w // 2, num_filters), input.dtype)
         for image, out in zip(_each(input, 3), _each(output, 3), strict=True):
-            for region, i, j in _regions_2x2(image):
+            for region, i, j in self.iterate_regions(image):
                 out[i, j] = np.amax(region, axis=(0, 1))
         self.last_input = input
         return output
@@ -87,7 +107,7 @@ class MaxPool2:
         d_L_d_input = np.zeros_like(last_input)
         images, gradients, d_images = (_each(array, 3) for array in (last_input, d_L_d_out, d_L_d_input))
         for image, gradient, d_image in zip(images, gradients, d_images, strict=True):
-            for region, i, j in _regions_2x2(image):
+            for region, i, j in self.iterate_regions(image):
                 maxima = np.amax(region, axis=(0, 1))
                 for row in range(2):
                     for column in range(2):
@@ -107,7 +127,12 @@ class Softmax:
         self._weights = weights.astype(self.dtype)
         self._biases = np.zeros(self.nodes, self.dtype)
         self.last_input: np.ndarray | None = None
+        self.last_input_shape: tuple[int, ...] | None = None  # before it was flattened
+        self.last_totals: np.ndarray | None = None
         self._last_output = np.empty((0, self.nodes), self.dtype)
+
+    def __repr__(self) -> str:
+        return call(type(self), {"input_len": self.input_len, "nodes": self.nodes, "dtype": self.dtype.name})
 
     @property
     def weights(self) -> np.ndarray:
@@ -133,13 +158,15 @@ class Softmax:
                 f"input must have {self.input_len} elements, or be a batch of such, got shape {input.shape}"
             )
         rows = input.reshape(-1, self.input_len)
-        output = np.empty((len(rows), self.nodes), self.dtype)
-        for row, out in zip(rows, output, strict=True):
-            totals = np.dot(row, self._weights) + self._biases
-            exponentials = np.exp(totals - np.max(totals))  # at most 1: no total is too large
+        totals, output = (np.empty((len(rows), self.nodes), self.dtype) for _ in range(2))
+        for row, total, out in zip(rows, totals, output, strict=True):
+            total[:] = np.dot(row, self._weights) + self._biases
+            exponentials = np.exp(total - np.max(total))  # at most 1: no total is too large
             out[:] = exponentials / np.sum(exponentials)
-        self.last_input = input
-        self._last_output = output if is_batch else output[0]
+        self.last_input_shape = input.shape
+        self.last_input, self.last_totals, self._last_output = (
+            (rows, totals, output) if is_batch else (rows[0], totals[0], output[0])
+        )
         return self._last_output.copy()
 
     def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> np.ndarray:
@@ -148,8 +175,9 @@ class Softmax:
         learn_rate = checks.number("learn_rate", learn_rate)
         d_L_d_weights, d_L_d_biases = np.zeros_like(self._weights), np.zeros_like(self._biases)
         d_L_d_input = np.empty_like(last_input)
-        rows, d_rows = (array.reshape(-1, self.input_len) for array in (last_input, d_L_d_input))
-        probabilities, gradients = (_each(array, 1) for array in (self._last_output, d_L_d_out))
+        rows, d_rows, probabilities, gradients = (
+            _each(array, 1) for array in (last_input, d_L_d_input, self._last_output, d_L_d_out)
+        )
         for row, d_row, p, d_p in zip(rows, d_rows, probabilities, gradients, strict=True):
             jacobian = np.diag(p) - np.outer(p, p)  # of the probabilities for the totals; symmetric
             d_L_d_totals = jacobian @ d_p
@@ -158,23 +186,8 @@ class Softmax:
             d_row[:] = self._weights @ d_L_d_totals
         self._weights -= learn_rate * d_L_d_weights
         self._biases -= learn_rate * d_L_d_biases
-        return d_L_d_input
-
-
-def _regions_3x3(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Every 3x3 region of an image (h, w), and its position."""
-    h, w = image.shape
-    for i in range(h - 2):
-        for j in range(w - 2):
-            yield image[i : i + 3, j : j + 3], i, j
-
-
-def _regions_2x2(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
-    """The 2x2 regions (2, 2, f) that tile an image (h, w, f), and their positions in the grid of regions."""
-    h, w, _ = image.shape
-    for i in range(h // 2):
-        for j in range(w // 2):
-            yield image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j
+        assert self.last_input_shape is not None
+        return d_L_d_input.reshape(self.last_input_shape)
 
 
 def _each(array: np.ndarray, ndim: int) -> np.ndarray:

@@ -11,7 +11,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,7 +30,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 
 
 def write(path, document: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
-    """Write the file; see `files.write_atomically` for what is raised.
+    """Write the file; see `atomic.write_atomically` for what is raised.
 
     Raises
     ------
@@ -103,6 +104,22 @@ class Archive:
         if {name: tensor.shape for name, tensor in tensors.items()} != self.shapes:
             raise ValueError("its header can be read in two ways")
         return tensors
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Let errors in what the file holds name the file; they may quote all of it."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path!r} cannot be loaded: {str(error)[:500]}") from error
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Archive]:
+    """The file, open; errors in what it holds name it."""
+    with reading(path), Archive(path) as file:
+        yield file
 
 
 def _digest(document: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:

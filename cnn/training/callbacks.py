@@ -10,14 +10,13 @@ import csv
 import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..backends import checks
 
-if TYPE_CHECKING:
-    from ..nets.sequential import Sequential
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "TensorBoard"]
 
 Logs = Mapping[str, Any]
 
@@ -25,21 +24,22 @@ Logs = Mapping[str, Any]
 class Callback:
     """What a fit calls; override what you need. Setting ``net.stop_training = True`` ends the fit after its epoch.
 
-    A fit that a callback of yours has ended, at a time limit say, goes on from its checkpoint when it is resumed.
+    `net` is the `cnn.Sequential` that is trained, `net.current_fit` the fit. A fit that a callback of yours has ended,
+    at a time limit say, goes on from its checkpoint when it is resumed.
     """
 
     comes_last = False  # whether it is called after the others, because it writes down how they stand
 
-    def on_fit_begin(self, net: Sequential, logs: Logs) -> None:
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
         """Before the first epoch. `logs` has epochs, and epoch: how many are done, if the fit is resumed."""
 
-    def on_epoch_begin(self, net: Sequential, logs: Logs) -> None:
+    def on_epoch_begin(self, net: Any, logs: Logs) -> None:
         """Before an epoch. `logs` has epoch (from 1), epochs and learning_rate, that of the epoch's first step."""
 
-    def on_epoch_end(self, net: Sequential, logs: Logs) -> None:
+    def on_epoch_end(self, net: Any, logs: Logs) -> None:
         """After an epoch. `logs` also has loss, accuracy, seconds, images_per_second, val_loss, val_accuracy if any."""
 
-    def on_fit_end(self, net: Sequential, logs: Logs) -> None:
+    def on_fit_end(self, net: Any, logs: Logs) -> None:
         """After the last epoch, with epoch and epochs in `logs`; not after an error."""
 
 
@@ -79,7 +79,7 @@ class EarlyStopping(Callback):
         self._learned: dict[str, np.ndarray] = {}
 
     def on_fit_begin(self, net, logs):
-        if self.monitor.startswith("val_") and net.run.data.validation is None:
+        if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
             raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
         self._forget()
 

@@ -5,40 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..storage import description as saving
-
-if TYPE_CHECKING:
-    from .fit import Run
-
+from ..storage.description import describe
+from .interfaces import Net
+from .optimizers import Optimizer
+from .settings import Data, Settings
 
 _DIGEST = "sha256:"
 
 
-def is_digest(value: Any) -> bool:
-    """Whether a value in a fingerprint stands for an array, or for a generator."""
-    return isinstance(value, str) and value.startswith(_DIGEST)
-
-
-def fingerprint(run: Run) -> dict[str, Any]:
+def fingerprint(net: Net, data: Data, settings: Settings, optimizer: Optimizer) -> dict[str, Any]:
     """The arguments of a fit, by name; two fits of equal ones end with the same bits."""
-    net, optimizer, (x, y, validation) = saving.description(run.net), run.optimizer, run.data
+    described, (x, y, validation) = describe(net), data
     x_val, y_val = validation or (None, None)
-    layers = {f"layers[{i}]": layer for i, layer in enumerate(net.pop("layers"))}
+    layers = {f"layers[{i}]": layer for i, layer in enumerate(described.pop("layers"))}
     document = {
-        **{name: value for name, value in run.settings._asdict().items() if name != "seed"},
-        "seed": _seed(run.settings.seed),
+        **{name: value for name, value in settings._asdict().items() if name != "seed"},
+        "seed": _seed(settings.seed),
         "optimizer": {"name": type(optimizer).__name__, **optimizer.configuration()},
         "images": len(x),
         "x": x,
         "y": y,
         "validation_data[0]": x_val,
         "validation_data[1]": y_val,
-        **net,
-        "backend": run.net.backend,
+        **described,
+        "backend": net.backend,
         **layers,
     }
     return json.loads(json.dumps(document, default=_plain))
@@ -64,3 +58,29 @@ def _seed(seed: Any) -> Any:
     except TypeError:
         state = json.dumps(np.random.default_rng(seed).bit_generator.state, default=_plain)
         return _DIGEST + hashlib.sha256(state.encode()).hexdigest()
+
+
+def differences(saved: dict[str, Any], given: dict[str, Any], of="") -> list[str]:
+    """What differs, a line each; of two objects of one kind, such as optimisers, what differs in them."""
+    result = []
+    for name in [*saved, *(name for name in given if name not in saved)]:
+        one, other = saved.get(name), given.get(name)
+        if json.dumps(one) == json.dumps(other):
+            continue
+        if isinstance(one, dict) and isinstance(other, dict) and _kind(one) == _kind(other):
+            result += differences(one, other, f"{of}{name}.")
+        elif _is_digest(one) and _is_digest(other):
+            result.append(f"another {of}{name}")
+        else:
+            one, other = ("an array or generator" if _is_digest(value) else json.dumps(value) for value in (one, other))
+            result.append(f"{of}{name} {one}, not {other}")
+    return result
+
+
+def _kind(described: dict[str, Any]) -> Any:
+    return described.get("name"), described.get("layer")
+
+
+def _is_digest(value: Any) -> bool:
+    """Whether a value stands for an array, or for a generator."""
+    return isinstance(value, str) and value.startswith(_DIGEST)

@@ -1,7 +1,7 @@
 """Optimisers: the rule by which parameters follow their gradients, and how far it has come in a fit.
 
-The arithmetic is that of `src/cnn_c/optimizer.pxd`, in the epilogue of the compiled step, and of
-`cnn/backends/numpy/optimizers.py`.
+Each has its arithmetic beside it in NumPy, for flat parameters p, gradients g (with weight decay in them), the states
+that a step keeps and the step scalars. The compiled step has it in `src/cnn_c/step/optimizer.pxd`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,19 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnn_c import KERNELS
 
 from ..backends import checks
-from ..backends.compiled import CACHE_LINE, aligned_zeros
+from ..backends.buffers import CACHE_LINE, aligned_zeros
+from ..backends.numpy.optimizers import numpy_rule
+from ..backends.program import Rule, Update
 from ..backends.tables import call
 
-
-class Rule(NamedTuple):
-    """What the arithmetic of an optimiser takes, except for the learning rate."""
-
-    kind: str  # "sgd", "sgd_momentum" or "adam"
-    weight_decay: float = 0.0
-    momentum: float = 0.0  # of Adam, beta1
-    nesterov: bool = False
-    beta2: float = 0.0
-    epsilon: float = 0.0
+__all__ = ["SGD", "Adam", "AdamW"]
 
 
 class Optimizer:
@@ -78,10 +71,10 @@ class Optimizer:
 
     def restore(self, parameters: np.ndarray, arrays: Sequence[np.ndarray], done: int) -> None:
         """Go on with these parameters after `done` steps, with copies of what `arrays` gave then."""
-        own = self.arrays(parameters)
-        if len(arrays) != len(own):
-            raise ValueError(f"optimizer must have {len(own)} arrays of velocities or moments, got {len(arrays)}")
-        for array, value in zip(own, arrays, strict=True):
+        held = self.arrays(parameters)
+        if len(arrays) != len(held):
+            raise ValueError(f"optimizer must have {len(held)} arrays of velocities or moments, got {len(arrays)}")
+        for array, value in zip(held, arrays, strict=True):
             array[...] = checks.parameter("optimizer", value, array)
         self.done = done
 
@@ -100,19 +93,41 @@ class Optimizer:
             rates[...] = self.learning_rate
         return rates
 
-    def factors(self, steps: int) -> np.ndarray:
+    def step_scalars(self, steps: int) -> np.ndarray:
         """What changes from step to step, for the next so many: float64 (steps, 3).
 
         The step's length; the factor of the second moment's root; what stays of a parameter before its step.
         """
         return np.stack([self.rates(steps), np.ones(steps), np.ones(steps)], axis=1)
 
+    def update(self, parameters: np.ndarray, steps: int) -> Update:
+        """What a runner needs for the next so many steps of these parameters; `done` counts those that were done."""
+        first, second = self.states(parameters)
+        return Update(self.rule, first, second, self.step_scalars(steps))
+
     def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
         """Update flat `parameters` in place from `gradients` of the same size."""
-        first, second = self.states(parameters)
-        kernels = KERNELS[parameters.dtype.char]
-        kernels.update(parameters, gradients, first, second, self.rule, self.factors(1), threads)
+        rule, first, second, step_scalars = self.update(parameters, 1)
+        KERNELS[parameters.dtype.char].update(parameters, gradients, first, second, rule, step_scalars, threads)
         self.done += 1
+
+
+def checked_optimizer(optimizer: Any) -> Optimizer:
+    """`optimizer`; TypeError for anything but an optimiser."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
+    return optimizer
+
+
+@numpy_rule("sgd")
+def sgd(p, g, first, second, rule, scalars) -> None:
+    p -= scalars[0] * g
+
+
+@numpy_rule("sgd_momentum")
+def sgd_momentum(p, g, velocity, second, rule, scalars) -> None:
+    velocity[...] = rule.momentum * velocity + g
+    p -= scalars[0] * (g + rule.momentum * velocity if rule.nesterov else velocity)
 
 
 class SGD(Optimizer):
@@ -146,6 +161,15 @@ class SGD(Optimizer):
         self._states = 1 if self.momentum else 0
 
 
+@numpy_rule("adam")
+def adam(p, g, first, second, rule, scalars) -> None:
+    rate, root_scale, keep = scalars
+    first[...] = rule.momentum * first + (1 - rule.momentum) * g
+    second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
+    p *= keep
+    p -= rate * first / (np.sqrt(second) * root_scale + rule.epsilon)
+
+
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015), by PyTorch's rules: weight decay is added to the gradient.
 
@@ -175,13 +199,13 @@ class Adam(Optimizer):
         self.weight_decay = checks.number("weight_decay", weight_decay)
         self.rule = Rule("adam", self.weight_decay, self.beta1, False, self.beta2, self.epsilon)
 
-    def factors(self, steps):
+    def step_scalars(self, steps):
         """The rates over the bias of the first moment, and one over the root of the second's."""
         t = self.done + 1 + np.arange(steps)
-        factors = super().factors(steps)
-        factors[:, 0] /= 1 - self.beta1**t
-        factors[:, 1] /= np.sqrt(1 - self.beta2**t)
-        return factors
+        scalars = super().step_scalars(steps)
+        scalars[:, 0] /= 1 - self.beta1**t
+        scalars[:, 1] /= np.sqrt(1 - self.beta2**t)
+        return scalars
 
 
 class AdamW(Adam):
@@ -204,8 +228,8 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
         self.rule = self.rule._replace(weight_decay=0.0)  # not in the gradient
 
-    def factors(self, steps):
+    def step_scalars(self, steps):
         """As for Adam; and what the decay leaves of a parameter."""
-        factors = super().factors(steps)
-        factors[:, 2] = 1 - self.rates(steps) * self.weight_decay
-        return factors
+        scalars = super().step_scalars(steps)
+        scalars[:, 2] = 1 - self.rates(steps) * self.weight_decay
+        return scalars

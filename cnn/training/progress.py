@@ -20,8 +20,8 @@ SECONDS_BETWEEN_DRAWINGS = 0.25
 BAR, SHORT_BAR = 20, 6  # characters
 
 
-class Report(Protocol):
-    """What `reporter` yields. A fit calls its methods in the order in which they stand here."""
+class Display(Protocol):
+    """What `open_display` yields. A fit calls its methods in the order in which they stand here."""
 
     def epoch_begin(self, epoch: int) -> None:
         """Begin an epoch, counted from 1."""
@@ -34,8 +34,8 @@ class Report(Protocol):
 
 
 @contextmanager
-def reporter(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -> Iterator[Report]:
-    """Yield the report of a fit, and leave the terminal as it was however the fit ends.
+def open_display(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -> Iterator[Display]:
+    """Yield the display of a fit's progress, and leave the terminal as it was however the fit ends.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Live(Silence):
         epochs_left = self.epochs - self.epoch + 1
         left = (self.images_per_epoch * epochs_left - images_seen) / rate
         left += epochs_left * self.between / max(1, self.epoch - 1)
-        figures = f"loss {loss:.4f}", f"accuracy {accuracy:.2%}", f"{rate:,.0f} images/s", f"{_clock(left)} left"
+        figures = f"loss {loss:.4f}", f"accuracy {accuracy:.2%}", f"{rate:,.0f} images/s", f"{clock_text(left)} left"
         self.draw(images_seen, figures)
         self.next_drawing = perf_counter() + SECONDS_BETWEEN_DRAWINGS
 
@@ -202,7 +202,8 @@ class Cell(Live):
             self.handle.update(text, raw=True)
 
 
-def _clock(seconds: float) -> str:
+def clock_text(seconds: float) -> str:
+    """Seconds as minutes and seconds, or as hours, minutes and seconds."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

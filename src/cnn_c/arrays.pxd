@@ -3,7 +3,7 @@
 
 cimport numpy as np
 
-from .simd cimport real
+from .simd cimport CACHE_LINE, real
 
 cdef extern from *:
     """
@@ -11,11 +11,10 @@ cdef extern from *:
     """
     int REAL  # NumPy's number for the dtype
 
-cdef enum:
-    CACHE_LINE = 64  # bytes
-
 
 cdef inline void* checked(np.ndarray a, int typenum, Py_ssize_t size, bint writable) except NULL:
+    if a is None:
+        raise SystemError("a kernel was given None for an array")
     if a.descr.type_num != typenum or not np.PyArray_ISCARRAY_RO(a) or np.PyArray_SIZE(a) != size:
         raise SystemError(f"a kernel was given {a.dtype} of {np.PyArray_SIZE(a)} elements where {size} were planned")
     if writable and not np.PyArray_ISWRITEABLE(a):
@@ -36,6 +35,13 @@ cdef inline Py_ssize_t count(np.ndarray a, Py_ssize_t size) except -1:
     if size < 1:
         raise SystemError("a kernel was given an empty image")
     return np.PyArray_SIZE(a) // size
+
+
+cdef inline tuple as_tuple(geometry):
+    # A named tuple is a tuple in memory; Cython's own conversion takes no subclass.
+    if not isinstance(geometry, tuple):
+        raise SystemError("a kernel was given no geometry")
+    return <tuple>geometry
 
 
 cdef inline np.ndarray zeros(Py_ssize_t size):

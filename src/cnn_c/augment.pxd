@@ -3,8 +3,8 @@
 #   y[i, j] = x at (A * (i, j, from the centre) + shift + bend(i, j)), between four pixels bilinear, beyond the border
 #             the nearest pixel;   + noise * normal
 #
-# The bend is a smooth field: cubic B-splines (rows and columns come from cnn/training/augment.py) over 7 x 7 random vectors.
-# The lanes of a register are pixels of a row. Time goes into fetching four pixels for each.
+# The bend is a smooth field: cubic B-splines (rows and columns come from cnn/training/augment.py) over 7 x 7 random
+# vectors. The lanes of a register are pixels of a row. Time goes into fetching four pixels for each.
 
 from libc.math cimport cos, exp, sin, tan
 from libc.stdint cimport uint32_t

@@ -3,10 +3,8 @@
 # Weights of dense layers, and gradients for them, are (units, inputs) here.
 import numpy as np
 
-from cnn.backends.program import Noise
-from cnn.plan import Plan
-from cnn.training.augment import Warp
-from cnn.training.optimizers import Rule
+from cnn.backends.program import Batches, Learned, Rule, Update, Warp
+from cnn.plan.make import Plan
 
 lanes: int
 openmp: int
@@ -55,10 +53,12 @@ def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None: ...
 def softmax_cross_entropy(
     logits: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, dlogits: np.ndarray
 ) -> float: ...
-def softmax_layer_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray, p: np.ndarray, threads: int) -> None: ...
+def softmax_layer_forward(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, kept: np.ndarray, p: np.ndarray, threads: int
+) -> None: ...
 def softmax_layer_backprop(
     dp: np.ndarray,
-    p: np.ndarray,
+    kept: np.ndarray,
     x: np.ndarray,
     w: np.ndarray,
     b: np.ndarray,
@@ -76,37 +76,14 @@ class Runner:
     nanoseconds: np.ndarray  # (operations, 3) that forward, backward and update took, if asked to profile
 
     def __init__(self, plan: Plan, threads: int, training: bool, profile: bool = False) -> None: ...
-    def train(
-        self,
-        parameters: np.ndarray,
-        statistics: np.ndarray,
-        first: np.ndarray | None,
-        second: np.ndarray | None,
-        rule: Rule,
-        factors: np.ndarray,
-        noise: Noise,
-        x: np.ndarray,
-        labels: np.ndarray,
-        order: np.ndarray,
-        losses: np.ndarray,
-        right: np.ndarray,
-        threads: int,
-    ) -> int:
-        """Steps on the images of x and labels that the int64 `order` names, as many as there are rows of factors.
+    def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+        """Steps on the images that `batches` names, as many as there are rows of step scalars.
 
-        Fills the loss of every image (float64) and whether it was right (uint8). Returns how many steps were done:
-        fewer where a loss was not finite, and the parameters are then as before that step.
+        Fills the loss of every image and whether it was classified correctly. Returns how many steps were done: fewer
+        where a loss was not finite, and the parameters are then as before that step.
         """
 
-    def predict(
-        self,
-        parameters: np.ndarray,
-        statistics: np.ndarray,
-        x: np.ndarray,
-        out: np.ndarray,
-        probabilities: bool,
-        threads: int,
-    ) -> None:
+    def predict(self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int) -> None:
         """Probabilities, or logits, of images x into out (n, classes)."""
 
 def fused_multiply_adds(rounds: int) -> int: ...

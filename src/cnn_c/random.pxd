@@ -1,5 +1,6 @@
 # Random numbers that are counted, not drawn: word i of a stream is a hash of i and the stream's key, so that any
-# thread may begin anywhere, and an image has the same numbers whoever takes it. The same in cnn/backends/numpy/random.py.
+# thread may begin anywhere, and an image has the same numbers whichever thread takes it. The same in NumPy is
+# cnn/backends/numpy/random.py.
 #
 # A key is made by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a word by that of MurmurHash3 (Appleby),
 # twice. Loops over i become vectors: the hash is multiplications and shifts of 32 bits.

@@ -1,4 +1,5 @@
 # What simd.h offers, for Cython: it takes `vec` for a number, so that `+` and `*` on registers read as they do in C.
+# `lanes` are a bit mask with AVX-512, a vector with AVX2, a number elsewhere: `first_lanes`, `lanes_of` make them.
 
 cdef extern from "simd.h" nogil:
     ctypedef float real
@@ -59,3 +60,12 @@ cdef extern from "simd.h" nogil:
     void restore_mode(unsigned long long mode)
     ivec iload(const int *p, lanes m)
     void istore(int *p, ivec v, lanes m)
+
+
+cdef enum:
+    CACHE_LINE = 64  # bytes, 16 reals of the smaller dtype
+    LINE = 16        # reals, to which places in memory are rounded
+
+
+cdef inline Py_ssize_t rounded_up(Py_ssize_t n) noexcept nogil:
+    return (n + LINE - 1) // LINE * LINE

@@ -210,14 +210,14 @@ INTERRUPTED = """
     x, y = rng.integers(0, 256, (30_000, 28, 28), dtype=np.uint8), rng.integers(0, 10, 30_000)
     net = {net}
     net.predict(x[:64])
-    before = net._parameters.copy()
+    before = net.executor.learned.parameters.copy()
     try:
         print("begin", flush=True)
         while True:
             {call}
     except KeyboardInterrupt:
         print("interrupted", flush=True)
-    after = net._parameters.copy()
+    after = net.executor.learned.parameters.copy()
     assert np.isfinite(after).all()
     assert {unchanged} == np.array_equal(before, after)
     assert (np.full(9, np.float32(4e-45)) / 2 != 0).all()  # subnormal numbers work
@@ -312,7 +312,7 @@ def test_a_forked_child_goes_on_with_the_net_of_its_parent(python):
     program = """
     def go_on():
         net.fit(x, y, optimizer=cnn.SGD(0.1, momentum=0.9), seed=1, progress=False)
-        return net.predict_proba(x).tobytes() + net._parameters.tobytes()
+        return net.predict_proba(x).tobytes() + net.executor.learned.parameters.tobytes()
 
     x, y = np.random.default_rng(0).integers(0, 256, (90, 28, 28), dtype=np.uint8), np.arange(90) % 10
     net = cnn.models.two_conv(seed=0)
@@ -439,11 +439,11 @@ def test_nets_train_while_another_one_is_asked(python):
     program = """
     asked = trained(9)
     expected = asked.predict_proba(x).tobytes()
-    bits = [trained(i)._parameters.tobytes() for i in range(3)]
+    bits = [trained(i).executor.learned.parameters.tobytes() for i in range(3)]
 
     def work(i):
         if i < 3:
-            return [trained(i)._parameters.tobytes() for _ in range(2)]
+            return [trained(i).executor.learned.parameters.tobytes() for _ in range(2)]
         return [asked.predict_proba(x).tobytes() for _ in range(8)]
 
     results = together(6, work)

@@ -15,7 +15,7 @@ import pytest
 import cnn
 from cnn.cli import recipes
 from cnn.datasets import mnist, strokes
-from cnn.training import checkpoint
+from cnn.training import saved_fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -165,7 +165,7 @@ def test_the_report_tells_what_was_trained_and_how(command, data_folder, bars, t
 
 
 def test_errors_are_counted_to_the_nearest_one(command, data_folder, monkeypatch):
-    history = cnn.nets.sequential.History([0.5], [0.5], [0.5], [0.9], [1.0], [9.0])
+    history = cnn.training.history.History([0.5], [0.5], [0.5], [0.9], [1.0], [9.0])
     assert (1 - 0.9) * 40 < 4
     monkeypatch.setattr(cnn.Sequential, "fit", lambda *_, **__: history)
     _, out, _ = command("train", "--data", data_folder)
@@ -258,7 +258,7 @@ def stopped(command, data_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(cnn.Checkpoint, "on_fit_end", lambda *_: sys.exit(9))
     assert command(*options)[0] == 9
     monkeypatch.setattr(cnn.Checkpoint, "on_fit_end", write)
-    assert checkpoint.standing(file)[:3] == (2, 3, False)
+    assert saved_fit.read_status(file)[:3] == (2, 3, False)
     return options, file
 
 
@@ -276,7 +276,7 @@ def test_resume_goes_on_where_the_training_stopped(command, stopped):
     status, out, _ = command(*options, "--resume")
     assert status == 0
     assert re.findall(r"^epoch (\d)/3", out, re.M) == ["3"]
-    assert checkpoint.standing(file)[:3] == (3, 3, True)
+    assert saved_fit.read_status(file)[:3] == (3, 3, True)
 
 
 def test_resume_with_other_options_is_one_line_that_names_them(command, stopped):
@@ -331,7 +331,7 @@ def test_a_training_that_was_killed_and_resumed_ends_with_the_same_bits(command,
         until_epoch(child, 5)
         child.kill()
     assert child.returncode == -signal.SIGKILL
-    assert not checkpoint.standing(tmp_path / "killed.run").finished
+    assert not saved_fit.read_status(tmp_path / "killed.run").finished
     assert command(*killed, "--resume", "--save", tmp_path / "killed.net")[0] == 0
     assert command(*options, "--save", tmp_path / "whole.net")[0] == 0
     resumed, whole = cnn.load(tmp_path / "killed.net").state(), cnn.load(tmp_path / "whole.net").state()
@@ -348,7 +348,7 @@ def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(data_folder, tmp
         _, err = child.communicate(timeout=20)
     assert child.returncode == 130
     assert err == f"cnn: interrupted; the same command with --resume goes on from {file}\n"
-    held = checkpoint.standing(file)
+    held = saved_fit.read_status(file)
     assert not held.finished
     assert 1 <= held.epoch == len(held.history.loss)
 
@@ -382,7 +382,7 @@ def test_an_interrupt_of_a_finished_training_has_nothing_to_go_on_with(command, 
     monkeypatch.setattr(cnn.Checkpoint, "on_fit_end", interrupted)
     options = ("train", "--net", "tutorial", "--epochs", 1, "--data", data_folder, "--checkpoint", file)
     status, _, err = command(*options)
-    assert checkpoint.standing(file).finished
+    assert saved_fit.read_status(file).finished
     assert (status, err) == (130, "cnn: interrupted\n")
 
 

@@ -11,6 +11,8 @@ from cnn.datasets import (
     load_mnist,
     mnist,
     mnist_files,
+    normalize,
+    one_hot,
     save_idx,
     sources,
 )
@@ -178,3 +180,50 @@ def test_mnist_is_what_it_should_be(mnist_dataset):
     assert [array.shape for array in mnist_dataset] == [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)]
     of_each_digit = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     np.testing.assert_array_equal(np.bincount(mnist_dataset.test_labels), of_each_digit)
+
+
+# ---- preparation -------------------------------------------------------------------------------------------
+
+
+def test_normalized_pixels_are_floats_from_0_to_1():
+    pixels = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    expected = (pixels / 255).astype(np.float32)
+    for kind in (np.uint8, np.int64, np.float32, np.float64):
+        given = pixels.astype(kind)
+        result = normalize(given)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, expected, rtol=np.finfo(np.float32).eps, atol=0)
+        assert np.array_equal(given, pixels)
+    assert (result.min(), result.max()) == (0, 1)
+    assert normalize(np.zeros((0, 28, 28), int)).shape == (0, 28, 28)
+
+
+@pytest.mark.parametrize("bad", [-1, 256, np.nan, np.inf])
+def test_pixels_out_of_range_are_a_value_error(bad):
+    with pytest.raises(ValueError, match="images must hold pixels from 0 to 255"):
+        normalize(np.array([[0.0, bad]]))
+    with pytest.raises(TypeError, match="images must"):
+        normalize(np.ma.zeros((2, 2)))
+
+
+def test_one_hot_rows_have_a_1_at_the_label():
+    for labels in ([3, 0, 9], np.array([3, 0, 9], np.uint8), [3.0, 0.0, 9.0]):
+        np.testing.assert_array_equal(one_hot(labels), np.eye(10, dtype=np.float32)[[3, 0, 9]], strict=True)
+    assert one_hot([1, 0], classes=3).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert one_hot([]).shape == (0, 10)
+
+
+@pytest.mark.parametrize("bad", [10, -1, 2.5, np.nan])
+def test_labels_that_are_no_classes_are_a_value_error_that_names_the_first(bad):
+    with pytest.raises(ValueError, match=r"labels\[1\] must be a whole number from 0 to 9"):
+        one_hot([1, bad, bad])
+
+
+def test_one_hot_refuses_other_shapes_and_no_classes():
+    for labels in (3, [[1, 2]], np.eye(10)):
+        with pytest.raises(ValueError, match=r"labels must have shape \(N\)"):
+            one_hot(labels)
+    with pytest.raises(ValueError, match="classes must be at least 1"):
+        one_hot([0], classes=0)
+    with pytest.raises(TypeError, match="classes must be an integer"):
+        one_hot([0], classes=2.0)

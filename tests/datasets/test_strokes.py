@@ -107,7 +107,7 @@ def test_ink_is_black_with_grey_edges(data):
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_each_skeleton_leaves_ink(skeleton):
-    images = strokes._draw(strokes._path(skeleton), 20, np.random.default_rng(0))
+    images = strokes.draw(strokes.stroke_path(skeleton), 20, np.random.default_rng(0))
     ink = (images > 127).sum(axis=(1, 2))
     assert ink.min() >= 20  # a line of 20 pixels
     assert ink.max() <= 400  # of the box
@@ -122,8 +122,8 @@ def test_skeletons_come_as_often_as_their_weights_say(monkeypatch):
 
 
 def test_a_curve_passes_through_its_joints():
-    path = strokes._path("0 0, 40 10, 60 60!, 20 100 / 80 0, 80 100")
-    points = np.stack([strokes._along(path, path.joints[:, [axis]])[:, 0] for axis in (0, 1)], axis=1)
+    path = strokes.stroke_path("0 0, 40 10, 60 60!, 20 100 / 80 0, 80 100")
+    points = np.stack([strokes.place_along(path, path.joints[:, [axis]])[:, 0] for axis in (0, 1)], axis=1)
     distances = np.hypot(*(points[:, None] - path.joints).T)
     assert distances.min(axis=1).max() < 1e-4
     assert np.abs(path.weights.sum(axis=0) - 1).max() < 1e-6
@@ -132,18 +132,18 @@ def test_a_curve_passes_through_its_joints():
 def test_points_of_a_stroke_are_close_together():
     for skeleton in SKELETONS.values():
         for stroke in skeleton.split("/"):
-            assert np.hypot(*_steps(strokes._path(stroke))).max() < 2 * strokes.SPACING
+            assert np.hypot(*_steps(strokes.stroke_path(stroke))).max() < 2 * strokes.SPACING
 
 
 def test_joints_that_nearly_touch_are_points_of_the_stroke_too():
-    path = strokes._path("50 50, 51 50, 51 51")
-    x, y = (strokes._along(path, path.joints[:, [axis]])[:, 0].tolist() for axis in (0, 1))
+    path = strokes.stroke_path("50 50, 51 50, 51 51")
+    x, y = (strokes.place_along(path, path.joints[:, [axis]])[:, 0].tolist() for axis in (0, 1))
     assert (x, y) == ([50, 51, 51], [50, 50, 51])
 
 
 def test_a_stroke_turns_sharply_at_its_corners_alone():
     def sharpest_turn(skeleton):
-        return np.abs(np.diff(np.arctan2(*_steps(strokes._path(skeleton))))).max()
+        return np.abs(np.diff(np.arctan2(*_steps(strokes.stroke_path(skeleton))))).max()
 
     assert sharpest_turn("0 0, 50 0, 50 50") < 0.5
     assert sharpest_turn("0 0, 50 0!, 50 50") == pytest.approx(np.pi / 2)
@@ -151,7 +151,7 @@ def test_a_stroke_turns_sharply_at_its_corners_alone():
 
 def _steps(path):
     """From each point to the next, in x and in y."""
-    return [np.diff(strokes._along(path, path.joints[:, [axis]])[:, 0]) for axis in (0, 1)]
+    return [np.diff(strokes.place_along(path, path.joints[:, [axis]])[:, 0]) for axis in (0, 1)]
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,13 @@ LAYERS = {
     ),
     "mean pooling": (lambda ns: ns.AvgPool2D(), (5, 6, 3)),
     "means of windows that overlap": (lambda ns: ns.AvgPool2D((3, 2), stride=(2, 1), padding=1), (6, 5, 2)),
+    "mean of a map": (lambda ns: ns.GlobalAvgPool2D(), (5, 6, 3)),
     "dense": (lambda ns: ns.Dense(7), (13,)),
     "dense without a bias": (lambda ns: ns.Dense(5, bias=False), (9,)),
     "relu": (lambda ns: ns.ReLU(), (4, 3, 2)),
+    "leaky relu": (lambda ns: ns.LeakyReLU(0.2), (4, 3, 2)),
+    "sigmoid": (lambda ns: ns.Sigmoid(), (4, 3, 2)),
+    "tanh": (lambda ns: ns.Tanh(), (4, 3, 2)),
     "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
     "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
     "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
@@ -33,6 +37,7 @@ LAYERS = {
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
+CURVED = ["sigmoid", "tanh"]
 NORMALISING = [name for name in LAYERS if "normalisation" in name]
 OUTPUT_SHAPES = {
     "convolution": (4, 5, 3),
@@ -46,9 +51,13 @@ OUTPUT_SHAPES = {
     "windows that overlap, every tie": (4, 4, 2),
     "mean pooling": (2, 3, 3),
     "means of windows that overlap": (3, 6, 2),
+    "mean of a map": (3,),
     "dense": (7,),
     "dense without a bias": (5,),
     "relu": (4, 3, 2),
+    "leaky relu": (4, 3, 2),
+    "sigmoid": (4, 3, 2),
+    "tanh": (4, 3, 2),
     "dropout": (4, 3, 2),
     "normalisation": (4, 3, 2),
     "normalisation of rows": (5,),
@@ -56,7 +65,7 @@ OUTPUT_SHAPES = {
     "rescaling": (4, 3, 2),
 }
 EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)
-EVERY_LINEAR_LAYER = pytest.mark.parametrize("name", [name for name in LAYERS if name not in NORMALISING])
+EVERY_LINEAR_LAYER = pytest.mark.parametrize("name", [name for name in LAYERS if name not in NORMALISING + CURVED])
 EVERY_WEIGHTED_LAYER = pytest.mark.parametrize("name", WEIGHTED)
 EVERY_NORMALISATION = pytest.mark.parametrize("name", NORMALISING)
 

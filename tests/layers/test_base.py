@@ -1,6 +1,6 @@
 """What all layers share, each alone: shapes, types, gradients, faults; NumPy and compiled, level by level.
 
-The operations under them are tested by themselves; here it is what a layer makes of them.
+The operations under them are tested in `tests/functional`; here it is what a layer makes of them.
 """
 
 from __future__ import annotations

@@ -71,6 +71,6 @@ def test_a_prediction_drops_nothing_and_draws_nothing(either, dtype):
 
 def test_layers_after_a_dropout_begin_as_they_would_without_it(either):
     def parameters(*between):
-        return either.Sequential([either.Dense(4), *between, either.Dense(3)], (5,), seed=3)._parameters
+        return either.Sequential([either.Dense(4), *between, either.Dense(3)], (5,), seed=3).executor.learned.parameters
 
     assert np.array_equal(parameters(), parameters(either.Dropout(0.5), either.Dropout(0.1)))

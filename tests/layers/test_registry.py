@@ -14,7 +14,7 @@ from .cases import LAYERS
 
 
 def test_every_layer_is_exported_where_its_name_is_looked_for():
-    assert {"Layer", "layer_names", *registry.LAYERS} == set(cnn.layers.__all__)
+    assert {"Layer", *registry.LAYERS} == set(cnn.layers.__all__)
     for name, layer in registry.LAYERS.items():
         assert layer.__name__ == name
         assert getattr(cnn, name) is getattr(cnn.layers, name) is layer

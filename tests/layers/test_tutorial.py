@@ -82,13 +82,6 @@ def test_a_run_on_mnist_prints_and_learns_the_same(compiled_tutorial, mnist_data
     assert_same_run(train(compiled_tutorial, images, labels, epochs=1), pure_run_on_mnist)
 
 
-@pytest.mark.slow
-def test_the_tutorials_whole_run_prints_and_learns_the_same(mnist_dataset):
-    images, labels = mnist_dataset.train_images[:1000], mnist_dataset.train_labels[:1000]
-    runs = [train(layers, images, labels, epochs=5, lines_every=100) for layers in (cnn, cnn.reference)]
-    assert_same_run(*runs)
-
-
 def test_any_number_of_threads_gives_the_same_bits(compiled_tutorial, thread_counts):
     images, _ = drawn_digits(23)
     runs = []
@@ -123,6 +116,70 @@ def test_compiled_and_reference_have_the_same_methods_arguments_and_docstrings(n
         assert arguments(one) == arguments(pure[key])
         assert one.__doc__
         assert one.__doc__ == pure[key].__doc__
+
+
+# Every name of the tutorials' classes, and the arguments of their methods.
+NAMES = {
+    "Conv3x3": {
+        "num_filters": None,
+        "filters": None,
+        "last_input": None,
+        "iterate_regions": ["image"],
+        "forward": ["image"],
+        "backprop": ["d_L_d_out", "learn_rate"],
+    },
+    "MaxPool2": {"last_input": None, "iterate_regions": ["image"], "forward": ["input"], "backprop": ["d_L_d_out"]},
+    "Softmax": {
+        "weights": None,
+        "biases": None,
+        "last_input": None,
+        "last_input_shape": None,
+        "last_totals": None,
+        "forward": ["input"],
+        "backprop": ["d_L_d_out", "learn_rate"],
+    },
+    "ConvolutionalNeuralNetwork": {
+        **dict.fromkeys(["conv1_filters", "conv1_filter_size", "conv2_filters", "conv2_filter_size"]),
+        **dict.fromkeys(["fc1_units", "output_units"]),
+        **dict.fromkeys(["conv1_weights", "conv1_bias", "conv2_weights", "conv2_bias"]),
+        **dict.fromkeys(["fc1_weights", "fc1_bias", "output_weights", "output_bias"]),
+        "conv2d": ["x", "weight", "bias"],
+        "max_pool2d": ["x", "size"],
+        "relu": ["x"],
+        "softmax": ["x"],
+        "forward": ["x"],
+        "train": ["x", "y", "learning_rate"],
+        "predict": ["x"],
+    },
+}
+CONSTRUCTORS = {
+    "Conv3x3": (["num_filters", "dtype"], (8,)),
+    "MaxPool2": ([], ()),
+    "Softmax": (["input_len", "nodes", "dtype"], (4, 3)),
+    "ConvolutionalNeuralNetwork": (["seed", "dtype", "backend"], ()),
+}
+
+
+@pytest.mark.parametrize("layers", [cnn, cnn.reference])
+@pytest.mark.parametrize("kind", NAMES)
+def test_every_name_of_the_tutorials_is_there_with_its_arguments(layers, kind):
+    arguments, given = CONSTRUCTORS[kind]
+    made = getattr(layers, kind)
+    assert list(inspect.signature(made).parameters) == arguments
+    layer = made(*given)
+    for name, expected in NAMES[kind].items():
+        member = getattr(layer, name)
+        if expected is None:
+            assert not callable(member)
+        else:
+            assert list(inspect.signature(member).parameters) == expected
+            assert inspect.getdoc(member)
+
+
+def test_a_layer_prints_as_the_call_that_makes_it(tutorial):
+    assert repr(tutorial.Conv3x3(8)) == "Conv3x3(num_filters=8, dtype='float64')"
+    assert repr(tutorial.MaxPool2()) == "MaxPool2()"
+    assert repr(tutorial.Softmax(1352, 10, "float32")) == "Softmax(input_len=1352, nodes=10, dtype='float32')"
 
 
 # ---- initial values ----------------------------------------------------------------------------------------
@@ -379,6 +436,71 @@ def test_inputs_of_any_type_and_layout(tutorial, dtype, kind):
     assert np.array_equal(pool.forward(np.asarray(given)[..., None]), pooled)
 
 
+def test_a_convolution_goes_through_the_regions_of_an_image_row_by_row(tutorial):
+    image = np.arange(20).reshape(4, 5)
+    regions = tutorial.Conv3x3(2).iterate_regions(image)
+    assert inspect.isgenerator(regions)
+    regions = list(regions)
+    assert [(i, j) for _, i, j in regions] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    for region, i, j in regions:
+        np.testing.assert_array_equal(region, image[i : i + 3, j : j + 3], strict=True)
+    assert list(tutorial.Conv3x3(2).iterate_regions(image[:2])) == []
+
+
+def test_pooling_goes_through_the_regions_that_tile_an_image(tutorial):
+    image = np.arange(2 * 4 * 5).reshape(4, 5, 2)
+    regions = tutorial.MaxPool2().iterate_regions(image)
+    assert inspect.isgenerator(regions)
+    regions = list(regions)
+    assert [(i, j) for _, i, j in regions] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for region, i, j in regions:
+        np.testing.assert_array_equal(region, image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], strict=True)
+
+
+def test_forward_is_the_tutorials_loop_over_the_regions(tutorial):
+    conv, pool = tutorial.Conv3x3(3), tutorial.MaxPool2()
+    image = np.random.default_rng(0).standard_normal((7, 8))
+    y = conv.forward(image)
+    for region, i, j in conv.iterate_regions(image):
+        np.testing.assert_allclose(y[i, j], np.sum(region * conv.filters, axis=(1, 2)), rtol=0, atol=9 * 4 * EPS)
+    pooled = pool.forward(y)
+    for region, i, j in pool.iterate_regions(y):
+        assert np.array_equal(pooled[i, j], np.amax(region, axis=(0, 1)))
+
+
+def test_regions_of_what_is_no_image_are_refused_at_once(tutorial):
+    for layer, shapes in ((tutorial.Conv3x3(2), [(3,), (2, 3, 3)]), (tutorial.MaxPool2(), [(4, 4), (1, 4, 4, 2)])):
+        for shape in shapes:
+            with pytest.raises(ValueError, match=r"image must have shape \(N, N"):
+                layer.iterate_regions(np.zeros(shape))
+        with pytest.raises(TypeError, match="image must be an array"):
+            layer.iterate_regions(None)
+
+
+@pytest.mark.parametrize("shape", [(24,), (2, 3, 4), (4, 6), (5, 24), (5, 2, 3, 4), (1, 2, 3, 4), (0, 2, 3, 4)])
+def test_softmax_keeps_the_flat_input_its_shape_and_the_totals_of_the_last_forward(tutorial, dtype, shape):
+    softmax = tutorial.Softmax(24, 10, dtype=dtype)
+    assert (softmax.last_input, softmax.last_input_shape, softmax.last_totals) == (None, None, None)
+    softmax.biases = np.arange(10).astype(dtype)
+    x = np.random.default_rng(4).standard_normal(shape).astype(dtype)
+    p = softmax.forward(x)
+    batch = shape[:1] if shape[1:] in ((24,), (2, 3, 4)) else ()
+    np.testing.assert_array_equal(softmax.last_input, x.reshape(*batch, 24), strict=True)
+    assert softmax.last_input_shape == shape
+    totals = softmax.last_totals
+    assert (totals.shape, totals.dtype) == (p.shape, dtype)
+    exact = softmax.last_input.astype(np.float64) @ softmax.weights.astype(np.float64) + softmax.biases
+    assert (abs(totals - exact) <= 26 * 20 * np.finfo(dtype).eps).all()  # below 20, sums of 25 terms
+    kept = totals.copy()
+    softmax.backprop(np.ones_like(p) * np.arange(10, dtype=dtype), 0.5)
+    assert np.array_equal(softmax.last_totals, kept)  # of the forward, whatever the weights are now
+    softmax.weights, softmax.biases = softmax.weights * 0, softmax.biases * 0
+    assert np.array_equal(softmax.last_totals, kept)
+    softmax.forward(np.ones(24))
+    assert softmax.last_input_shape == (24,)
+    assert softmax.last_totals.tolist() == [0] * 10
+
+
 # ---- attributes and pickling -------------------------------------------------------------------------------
 
 
@@ -520,6 +642,24 @@ def test_inputs_of_another_shape_are_a_value_error_naming_it(tutorial):
         for shape in shapes:
             with pytest.raises(ValueError, match=r"must|is larger than"):
                 layer.forward(np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (28, 28, 4), (8, 8, 3), (9, 100, 4), (5, 28, 28, 3), (1, 8, 9, 4)])
+def test_a_colour_image_is_refused_and_not_taken_for_a_batch(tutorial, shape):
+    conv = tutorial.Conv3x3(2)
+    with pytest.raises(
+        ValueError, match=r"image must be grey.*colour in \d channels.*image\[\.\.\., :3\]\.mean"
+    ) as error:
+        conv.forward(np.zeros(shape))
+    assert str(shape) in str(error.value)
+    assert conv.last_input is None
+    assert conv.forward(np.zeros(shape)[..., :3].mean(axis=-1)).shape[-1] == 2
+
+
+def test_batches_of_narrow_images_are_none_of_colour(tutorial):
+    conv = tutorial.Conv3x3(2)
+    for shape in ((7, 28, 3), (28, 7, 4), (28, 28, 5), (28, 3), (8, 4)):
+        assert conv.forward(np.zeros(shape)).shape == (*shape[:-2], shape[-2] - 2, shape[-1] - 2, 2)
 
 
 @pytest.mark.parametrize("bad", [None, "image", object(), np.zeros((4, 4), complex), np.ma.zeros((4, 4))])

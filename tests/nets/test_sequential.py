@@ -660,7 +660,7 @@ def test_labels_are_those_that_were_given_whatever_becomes_of_the_array(either):
 def test_the_kernels_take_no_label_that_is_none(wrong):
     class Relabel(cnn.Callback):
         def on_epoch_end(self, net, logs):
-            net.run.data.y[3] = wrong
+            net.current_fit.data.y[3] = wrong
 
     net = small()
     with pytest.raises(SystemError, match=r"^a kernel was given image 3 of 20, or a label"):

@@ -302,6 +302,130 @@ def test_compiled_and_reference_are_called_alike():
     assert list(ours.parameters) == list(theirs.parameters)
 
 
+# ---- sizes and single operations ---------------------------------------------------------------------------
+
+
+def test_its_sizes_may_be_read_and_not_assigned(either):
+    net = either(seed=0)
+    sizes = {"conv1_filters": 8, "conv1_filter_size": 3, "conv2_filters": 16, "conv2_filter_size": 3}
+    sizes |= {"fc1_units": 128, "output_units": 10}
+    for name, size in sizes.items():
+        assert getattr(net, name) == size
+        with pytest.raises(AttributeError):
+            setattr(net, name, 5)
+
+
+def test_it_prints_its_dtype_and_backend():
+    expected = "ConvolutionalNeuralNetwork(dtype='float64', backend='{}')"
+    assert repr(cnn.ConvolutionalNeuralNetwork(0, "float64")) == expected.format("compiled")
+    assert repr(cnn.reference.ConvolutionalNeuralNetwork(0, "float64")) == expected.format("numpy")
+
+
+def test_forward_is_made_of_the_single_operations(make, dtype):
+    net = make(seed=2, dtype=dtype)
+    for x in (images(1)[0], images(3)):
+        y = net.max_pool2d(net.relu(net.conv2d(x, net.conv1_weights, net.conv1_bias)), 2)
+        y = net.max_pool2d(net.relu(net.conv2d(y, net.conv2_weights, net.conv2_bias)), 2)
+        y = net.relu(y.reshape(-1, 784) @ net.fc1_weights + net.fc1_bias)
+        y = net.softmax(y @ net.output_weights + net.output_bias)
+        assert_close(y, written_out(net, x.reshape(-1, 28, 28)), dtype)
+
+
+@pytest.mark.parametrize(
+    ("shape", "c_in", "expected"),
+    [
+        ((6, 7), 1, (6, 7, 4)),
+        ((6, 7, 1), 1, (6, 7, 4)),
+        ((5, 6, 7), 1, (5, 6, 7, 4)),
+        ((5, 6, 7, 1), 1, (5, 6, 7, 4)),
+        ((6, 7, 2), 2, (6, 7, 4)),
+        ((9, 9, 3), 3, (9, 9, 4)),
+        ((5, 6, 7, 2), 2, (5, 6, 7, 4)),
+        ((0, 6, 7, 2), 2, (0, 6, 7, 4)),
+    ],
+)
+def test_a_convolution_keeps_height_and_width(make, dtype, shape, c_in, expected):
+    net = make(dtype=dtype)
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal(shape), rng.standard_normal((3, 3, c_in, 4)), rng.standard_normal(4)
+    y = net.conv2d(x, w, b)
+    assert (y.shape, y.dtype) == (expected, dtype)
+    x, w, b = (a.astype(dtype).astype(np.float64) for a in (x, w, b))
+    x = np.pad(x.reshape(-1, *expected[-3:-1], c_in), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+    exact = np.einsum("nijcuv,uvcf->nijf", views, w).reshape(expected) + b
+    np.testing.assert_allclose(y, exact, rtol=0, atol=28 * 28 * 16 * np.finfo(dtype).eps)  # at most 28 terms below 16
+    without = net.conv2d(x[:, 1:-1, 1:-1].reshape(shape), w, None)
+    np.testing.assert_allclose(without, exact - b, rtol=0, atol=28 * 28 * 16 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [
+        ((6, 7), 2, (3, 3)),
+        ((6, 7, 5), 2, (3, 3, 5)),
+        ((6, 7, 5), (3, 1), (2, 7, 5)),
+        ((4, 6, 7, 5), 3, (4, 2, 2, 5)),
+        ((0, 6, 7, 5), 3, (0, 2, 2, 5)),
+    ],
+)
+def test_pooling_takes_the_maximum_of_windows_that_do_not_overlap(make, dtype, shape, size, expected):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    images = x.reshape(-1, 6, 7, 5 if len(shape) > 2 else 1)
+    images = images[:, : 6 // rows * rows, : 7 // columns * columns]
+    n, h, w, c = images.shape
+    exact = images.reshape(n, h // rows, rows, w // columns, columns, c).max(axis=(2, 4)).reshape(expected)
+    np.testing.assert_array_equal(make(dtype=dtype).max_pool2d(x, size), exact, strict=True)
+
+
+def test_relu_and_softmax_of_any_rows(make, dtype):
+    net = make(dtype=dtype)
+    for shape in ((), (5,), (2, 3), (2, 3, 4, 5), (0, 3)):
+        x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+        np.testing.assert_array_equal(net.relu(x), np.maximum(x, 0).reshape(shape), strict=True)
+    for shape in ((5,), (2, 3), (1, 4), (0, 3)):
+        x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+        exact = np.exp(x.astype(np.float64))
+        exact /= exact.sum(axis=-1, keepdims=True)
+        p = net.softmax(x)
+        assert (p.shape, p.dtype) == (shape, dtype)
+        np.testing.assert_allclose(p, exact, rtol=16 * np.finfo(dtype).eps, atol=0)
+
+
+def test_operations_convert_to_the_nets_dtype(either, dtype):
+    net = either(dtype=dtype)
+    x = np.arange(16).reshape(4, 4)
+    results = net.conv2d(x, np.ones((3, 3, 1, 2), int), [0, 1]), net.max_pool2d(x), net.relu(x), net.softmax(x)
+    assert {result.dtype for result in results} == {dtype}
+
+
+def test_operations_refuse_other_shapes_and_name_the_argument(either):
+    net = either()
+    w, b = np.ones((3, 3, 1, 2)), np.ones(2)
+    for call, message in (
+        (lambda: net.conv2d(np.ones(4), w, b), r"^x must have shape \(h, w\)"),
+        (lambda: net.conv2d(np.ones((1, 2, 4, 4, 1)), w, b), r"^x must have shape \(h, w\)"),
+        (lambda: net.conv2d(np.ones((4, 4)), w[:, :, 0], b), r"^weight must have shape"),
+        (lambda: net.conv2d(np.ones((4, 4)), w, b[:1]), r"^bias must have shape"),
+        (lambda: net.conv2d(np.ones((4, 4, 3)), np.ones((3, 3, 2, 2)), b), r"^x must have the 2 channels .* got 3"),
+        (lambda: net.conv2d(np.ones((28, 28, 3)), w, b), r"^x must be grey.*colour"),
+        (lambda: net.max_pool2d(np.ones(4), 2), r"^x must have shape \(h, w\)"),
+        (lambda: net.max_pool2d(np.ones((4, 4)), 0), r"^size must be at least 1"),
+        (lambda: net.max_pool2d(np.ones((4, 4)), 5), r"larger than"),
+        (lambda: net.softmax(np.ones((2, 2, 2))), r"^x must have shape \(classes,\)"),
+        (lambda: net.softmax(np.ones((2, 0))), r"^x must have shape \(classes,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    for call in (net.relu, net.softmax, net.max_pool2d, lambda x: net.conv2d(x, w, b)):
+        with pytest.raises(TypeError, match=r"^x "):
+            call(np.zeros((4, 4), complex))
+
+
+# ---- digits ------------------------------------------------------------------------------------------------
+
+
 def test_it_learns_digits(mnist_dataset):
     net = cnn.ConvolutionalNeuralNetwork(seed=0)
     x = mnist_dataset.train_images[:2000] / 255 - 0.5

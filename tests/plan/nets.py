@@ -28,13 +28,13 @@ def counterpart(net, dtype="float64"):
     made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
     for value, given_value in zip(made.state().values(), net.state().values(), strict=True):
         value[...] = given_value
-    made._noise = net._noise  # or other values would be dropped
+    made.step_seed = net.step_seed  # or other values would be dropped
     return made
 
 
 def flat(net) -> np.ndarray:
     """A copy of all that the net has learned: its parameters, then its running statistics, as they lie in memory."""
-    return np.concatenate([net._parameters, net._statistics])
+    return np.concatenate(net.executor.learned)
 
 
 def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:

@@ -78,12 +78,20 @@ def normalisations(whole_numbers: bool) -> Arguments | None:
     return None if whole_numbers else st.just({"momentum": 0.7, "epsilon": 0.5})
 
 
+def leaky_relus(whole_numbers: bool) -> Arguments:
+    return st.fixed_dictionaries({"slope": st.just(-1.0) if whole_numbers else st.sampled_from([0.01, 0.2, -0.5])})
+
+
 def dense_layers(whole_numbers: bool) -> Arguments:
     return st.fixed_dictionaries({"units": st.integers(1, 35), "bias": st.booleans()})
 
 
 def no_arguments(whole_numbers: bool) -> Arguments:
     return st.just({})
+
+
+def no_arguments_nor_whole_numbers(whole_numbers: bool) -> Arguments | None:
+    return None if whole_numbers else st.just({})
 
 
 # None for a layer that makes something else of simple fractions than simple fractions, no larger ones except for those
@@ -95,12 +103,16 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Dense": dense_layers,
     "Dropout": dropouts,
     "Flatten": no_arguments,
+    "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
+    "LeakyReLU": leaky_relus,
     "MaxPool2D": max_poolings,
     "ReLU": no_arguments,
     "Rescaling": rescalings,
+    "Sigmoid": no_arguments_nor_whole_numbers,
+    "Tanh": no_arguments_nor_whole_numbers,
 }
 ROWS_ONLY = {"Dense", "Flatten"}
-MAPS_ONLY = {"AvgPool2D", "Conv2D", "MaxPool2D"}
+MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
 
 
@@ -155,7 +167,7 @@ def stacks(draw, whole_numbers=False, dropout=True):
 def _add_logits(draw, stack: Stack, make, allowed: list[str], whole_numbers: bool) -> None:
     """Add the layers that give the logits: maps of one number, a class each, or dense layers."""
     classes = 2 if whole_numbers else draw(st.integers(2, 18))
-    if draw(st.sampled_from([False, False, True])):
+    if len(stack.here) == 3 and draw(st.sampled_from([False, False, True])):
         here = stack.here[:2]
         window = here if whole_numbers else draw(st.sampled_from([here, (1, 1)]))
         stack.add(functools.partial(cnn.Conv2D, classes, window, bias=draw(st.booleans())))

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 import cnn
+import cnn.training.history
 
 from .nets import counterpart
 
@@ -24,7 +25,7 @@ KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
 
 
-def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.nets.sequential.History:
+def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.training.history.History:
     """At least so many steps."""
     epochs = -(-steps // -(-len(x) // batch_size))
     options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
@@ -47,12 +48,16 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
             size = (size + np.abs(mean)) * slope + np.abs(layer.beta)
             terms += 10
             continue
+        if isinstance(layer, cnn.Sigmoid | cnn.Tanh):  # no steeper than 1, and rounded themselves, as numbers below 1
+            size, terms = size + 1, terms + 10
+            continue
         for value in layer.parameters.values():
             np.abs(value, out=value)
         if isinstance(layer, cnn.Rescaling):
             layer = cnn.Rescaling(abs(layer.scale), abs(layer.offset)).build(layer.input_shape, dtype=layer.dtype)
         terms += 3 + (math.prod(layer.parameters["weights"].shape[:-1]) if layer.parameters else 0)
         terms += math.prod(layer.pool_size) if isinstance(layer, cnn.AvgPool2D) else 0
+        terms += math.prod(layer.input_shape[:2]) if isinstance(layer, cnn.GlobalAvgPool2D) else 0
         size = layer.forward(size, training=False)
     return y, terms * np.finfo(net.dtype).eps * size
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.layers.base import layer_names
 from cnn.plan.make import make_plan
 
 from .nets import MODELS, averaged, counterpart, flat, noise, normalised
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 def operations(net, training=True) -> list[tuple[str, str]]:
-    return [(o.kind, o.layers) for o in make_plan(net.layers, layer_names(net.layers), 32, training).operations]
+    return [(o.label, o.layers) for o in make_plan(net.layers, net.layer_names, 32, training).operations]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_images_of_one_channel_have_an_operation_of_their_own_for_the_usual_kern
 def test_below_a_fused_convolution_of_one_channel_what_learns_gets_its_gradient(level, learns, size):
     layers = [learns(), cnn.Conv2D(4, size), cnn.MaxPool2D(2), cnn.Flatten(), cnn.Dense(10)]
     net = cnn.Sequential(layers, (12, 12, 1), dtype="float64", seed=0)
-    assert ("conv+pool", f"{layer_names(net.layers)[1]}, maxpool2d_1") in operations(net)
+    assert ("conv+pool", f"{net.layer_names[1]}, maxpool2d_1") in operations(net)
     reference = counterpart(net)
     before = [value.copy() for value in net.layers[0].parameters.values()]
     for either in (net, reference):

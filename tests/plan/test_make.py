@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.layers.base import layer_names
 from cnn.plan.make import make_plan
 
 from .nets import MODELS, NETS, general, noise
@@ -16,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("two_threads")
 
 @pytest.mark.parametrize("name", NETS)
 def test_gradients_go_down_to_the_first_layer_with_parameters(name):
-    layers = NETS[name]().layers
-    plan = make_plan(layers, layer_names(layers), 32, training=True)
+    net = NETS[name]()
+    plan = make_plan(net.layers, net.layer_names, 32, training=True)
     has_weights = [o.w >= 0 for o in plan.operations]
     assert plan.lowest == has_weights.index(True)
     assert [o.with_dx for o in plan.operations] == [i > plan.lowest for i in range(len(plan.operations))]
@@ -57,8 +56,8 @@ def test_a_batch_of_more_numbers_than_an_index_reaches_is_refused():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 33, 1000])
 def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batch_size):
-    layers = general().layers
-    plan = make_plan(layers, layer_names(layers), batch_size, training=True)
+    net = general()
+    plan = make_plan(net.layers, net.layer_names, batch_size, training=True)
     assert 1 <= plan.block <= plan.batch_size == batch_size
     edges = [batch_size * chunk // plan.chunks for chunk in range(plan.chunks + 1)]
     sizes = np.diff(edges)
@@ -72,6 +71,6 @@ def test_a_step_takes_little_memory(model, batch_size):
     net = MODELS[model](seed=0)
     x, y = noise(net, batch_size)
     net.train_on_batch(x, y, cnn.SGD(0.1))
-    _, runner = net._trainer
+    runner = net.executor.trainer
     assert runner.threads == 2
-    assert 0 < runner.bytes <= batch_size * 2**16 + 4 * net._parameters.nbytes
+    assert 0 < runner.bytes <= batch_size * 2**16 + 4 * net.executor.learned.parameters.nbytes

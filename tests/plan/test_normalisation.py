@@ -29,8 +29,10 @@ def test_a_step_moves_the_running_statistics_as_the_layers_one_by_one_do(impleme
     # Sums of fewer than 100 terms, of numbers below 100, through three layers; what rounding leaves of a deviation
     # from the mean grows by at most one over the root of the smallest epsilon.
     tolerance = 3 * 100 * 100 * np.finfo(dtype).eps
-    np.testing.assert_allclose(net._statistics, alone._statistics, rtol=tolerance, atol=tolerance)
-    assert not np.array_equal(alone._statistics, normalised()._statistics)
+    np.testing.assert_allclose(
+        net.executor.learned.statistics, alone.executor.learned.statistics, rtol=tolerance, atol=tolerance
+    )
+    assert not np.array_equal(alone.executor.learned.statistics, normalised().executor.learned.statistics)
 
 
 @pytest.mark.parametrize(

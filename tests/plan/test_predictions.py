@@ -24,7 +24,7 @@ def test_a_prediction_of_any_net_is_that_of_its_layers_one_by_one(implementation
     x, _ = noise(net, n, "float32", seed)
     logits, bound = rounded(net, x)
     run = counterpart(net, dtype) if implementation == "reference" else net
-    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(run.predict_logits(x) - logits) <= bound).all()
     if dtype == np.float64:
         assert bound.max() < 1e-6 * (1 + np.abs(logits).max())  # or this would show nothing
 
@@ -36,7 +36,7 @@ def test_predictions_are_those_of_the_layers_one_by_one(implementation, dtype, n
     x, _ = noise(net, 20)
     logits, bound = rounded(net, x)
     run = counterpart(net, dtype) if implementation == "reference" else net
-    assert (np.abs(run._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(run.predict_logits(x) - logits) <= bound).all()
 
 
 ENDS = {
@@ -57,7 +57,7 @@ def test_flattened_maps_may_be_the_logits(implementation, dtype, channels, layer
     x, y = noise(net, n, "float32")
     teach(net)
     logits, bound = rounded(net, x)
-    assert (np.abs(net._predict(x, probabilities=False) - logits) <= bound).all()
+    assert (np.abs(net.predict_logits(x) - logits) <= bound).all()
     # A step of the same numbers, with a dense layer above that passes them on as they are.
     classes = net.output_shape[0]
     passed_on = cnn.Sequential([*layers(), cnn.Flatten(), cnn.Dense(classes, bias=False)], net.input_shape, dtype=dtype)

@@ -43,5 +43,5 @@ def test_every_layer_of_the_package_is_in_some_random_net():
 def test_every_kind_of_operation_is_in_some_random_net():
     fused = {"conv+pool", "image conv+pool", "conv"}
     assert seen()[1] == fused | {
-        "load", "maxpool", "maxpool, ties", "avgpool", "batchnorm", "dropout", "relu", "rescale", "copy", "dense",
+        "load", "maxpool", "maxpool, ties", "avgpool", "batchnorm", "dropout", "elementwise", "copy", "dense",
     }  # fmt: skip

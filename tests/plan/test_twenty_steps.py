@@ -41,10 +41,10 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
     # A sum of fewer than 10,000 terms is off by at most so many eps of its size, in either of the two orders. What an
     # error at the start makes of twenty steps, it makes of fewer at most: so much for each step.
     error = 10_000 * np.finfo(float).eps * max(1, np.abs(before).max())
-    other._parameters += error * np.random.default_rng(seed).uniform(-1, 1, other._parameters.size)
+    disturbed = other.executor.learned.parameters
+    disturbed += error * np.random.default_rng(seed).uniform(-1, 1, disturbed.size)
     histories = [fitted(either, x, y, batch_size, rule, rate=0.002) for either in (net, reference, other)]
-    for learned in ("_parameters", "_statistics"):
-        ours, theirs, disturbed = (getattr(either, learned) for either in (net, reference, other))
+    for ours, theirs, disturbed in zip(*(either.executor.learned for either in (net, reference, other)), strict=True):
         size = np.abs(ours).max(initial=1)  # variances may be larger than any parameter, and are rounded accordingly
         tolerance = STEPS * (error * size + np.abs(disturbed - ours).max(initial=0))
         assert np.abs(ours - theirs).max(initial=0) <= tolerance
@@ -70,7 +70,7 @@ def twenty_batches(net, rule: str, disturbance=0.0) -> tuple[np.ndarray, np.ndar
     for first in range(0, STEPS * BATCH, BATCH):
         part = slice(first, first + BATCH)
         losses.append(net.train_on_batch(x[part], y[part], optimizer))
-        parameters = net._parameters
+        parameters = net.executor.learned.parameters
         parameters += disturbance * np.abs(parameters).max() * rng.uniform(-1, 1, parameters.size).astype(net.dtype)
     return np.array(losses), flat(net)
 
@@ -83,7 +83,7 @@ def reference_run(name: str, disturbance=0.0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", NETS)
 def test_twenty_steps_lead_to_the_references_losses_and_parameters(implementation, dtype, name):
     net, rule = NETS[name](seed=2, dtype=dtype), RULE_OF[name]
-    net._parameters[...] = NETS[name](seed=2)._parameters
+    net.executor.learned.parameters[...] = NETS[name](seed=2).executor.learned.parameters
     start = flat(net)
     losses, parameters = reference_run(name)
     # The longest sum of a step is the gradient of a convolution's weight: over the positions of all images. Roundings

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.nets.sequential import History
+from cnn.training.history import History
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("matplotlib.style")
@@ -243,7 +243,7 @@ def test_feature_maps_are_what_the_layers_give(data, backend, dtype):
     shown = panels(plot.feature_maps(net, image))
     assert list(shown) == ["image", "conv2d_1", "relu_1", "maxpool2d_1", "dense_1"]
     x = image[None, ..., None]
-    for name, layer in zip(net._names(), net.layers, strict=True):
+    for name, layer in zip(net.layer_names, net.layers, strict=True):
         x = layer.forward(x, training=False)
         if name in shown:
             maps = x[0].transpose(2, 0, 1) if x.ndim == 4 else x[None]

@@ -11,7 +11,7 @@ import pytest
 
 import cnn
 from cnn.backends.config import config
-from cnn.nets.sequential import History
+from cnn.training.history import History
 
 pytest.importorskip("matplotlib")
 write_report = cnn.report.write_report

@@ -38,8 +38,9 @@ def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn):
         ns.Conv2D(4, (2, 3), padding="same", bias=False), ns.ReLU(),
         ns.MaxPool2D((2, 3), stride=1, padding=(1, 0), ties="all"),
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
-        ns.AvgPool2D(2, stride=1, padding=1), ns.Flatten(),
-        ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.Dropout(0.25), ns.Dense(CLASSES, bias=False),
+        ns.AvgPool2D(2, stride=1, padding=1), ns.GlobalAvgPool2D(), ns.Flatten(),
+        ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
+        ns.Dense(CLASSES, bias=False),
     ]  # fmt: skip
     return cnn.Sequential(layers, SHAPE, dtype=dtype, seed=0, backend=backend)
 
@@ -83,7 +84,7 @@ def test_a_loaded_net_is_the_saved_one_to_the_bit(path, dtype, backend):
     net.fit(images(), [0, 1, 2, 3], seed=0, progress=False)
     net.save(path)
     twin = cnn.load(path, backend=backend)
-    assert saving.description(twin) == saving.description(net)
+    assert saving.describe(twin) == saving.describe(net)
     assert (bits(twin), twin.dtype, twin.backend) == (bits(net), dtype, backend)
     assert np.array_equal(twin.predict_proba(images()), net.predict_proba(images()))
     for one in (net, twin):
@@ -92,7 +93,9 @@ def test_a_loaded_net_is_the_saved_one_to_the_bit(path, dtype, backend):
 
 
 def test_every_layer_of_the_package_is_saved():
-    kinds = {kind for kind in vars(cnn).values() if isinstance(kind, type) and issubclass(kind, cnn.layers.Layer)}
+    kinds = {kind for kind in vars(cnn).values() if isinstance(kind, type) and issubclass(kind, cnn.Layer)} - {
+        cnn.Layer
+    }
     assert kinds == set(saving.LAYERS.values())
     assert kinds == {type(layer) for layer in net_of_all_layers().layers}
 
@@ -196,9 +199,7 @@ def test_a_layer_of_somebody_else_is_not_saved_under_our_name(path):
         pass
 
     for layers in ([cnn.Flatten(), Dense(2)], [cnn.Flatten(), Own()]):
-        with pytest.raises(
-            TypeError, match=r"layers\[1\]: a net holds the package's own layers only; (Dense|Own) changes cnn\."
-        ):
+        with pytest.raises(TypeError, match=r"layers\[1\]: a net holds the package's own layers only"):
             cnn.Sequential(layers, (2, 1, 1)).save(path)
     assert not path.exists()
 
@@ -303,7 +304,7 @@ def refused_or_unchanged(path, data: bytes) -> bool:
     except ValueError as error:
         assert path.name in str(error)  # noqa: PT017
         return True
-    assert (saving.description(net), bits(net)) == (saving.description(tiny()), bits(tiny()))
+    assert (saving.describe(net), bits(net)) == (saving.describe(tiny()), bits(tiny()))
     return False
 
 
@@ -346,7 +347,7 @@ def test_pieces_that_are_lost_repeated_or_replaced_are_found(tmp_path_factory, t
 
 def crafted(path, net=None, tensors=None, more=None):
     """Load a file with a right digest: `tiny()` with other entries of its net's description, other tensors."""
-    document = {"version": 1, "net": {**saving.description(tiny()), **(net or {})}, **(more or {})}
+    document = {"version": 1, "net": {**saving.describe(tiny()), **(net or {})}, **(more or {})}
     archive.write(path, document, tiny().state() if tensors is None else tensors)
     return cnn.load(path)
 

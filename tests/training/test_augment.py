@@ -328,7 +328,9 @@ def test_a_fit_trains_on_the_references_images_step_by_step(implementation, opti
     tolerance = 100 * (rounding(x, options, "f8") / 128 + 1000 * float(np.finfo(float).eps))
     assert tolerance < 1e-7
     assert history.loss == pytest.approx(losses, abs=tolerance)
-    np.testing.assert_allclose(fitted._parameters, by_hand._parameters, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(
+        fitted.executor.learned.parameters, by_hand.executor.learned.parameters, rtol=0, atol=tolerance
+    )
 
 
 def test_a_fit_with_augmentation_is_the_same_bits_for_any_number_of_threads(level, dtype, thread_counts):
@@ -336,7 +338,7 @@ def test_a_fit_with_augmentation_is_the_same_bits_for_any_number_of_threads(leve
     for _ in thread_counts:
         net = small_net(dtype)
         history = net.fit(*training_data(), 2, batch_size=16, seed=1, augment=cnn.Augment(**OPTIONS["all"]))
-        runs.add((net._parameters.tobytes(), *history.loss))
+        runs.add((net.executor.learned.parameters.tobytes(), *history.loss))
     assert len(runs) == 1
 
 

@@ -146,7 +146,7 @@ def test_a_net_that_a_callback_copies_has_no_part_in_the_fit():
 
     copying = Copying()
     fitted(small(), [copying])
-    assert copying.twin.run is None
+    assert copying.twin.current_fit is None
     assert bits(copying.twin) == copying.bits
     assert len(fitted(copying.twin, []).loss) == 4
 
@@ -197,26 +197,30 @@ def test_a_fit_that_is_stopped_before_it_begins_has_no_epochs():
 @pytest.mark.parametrize("hook", ["on_fit_begin", "on_epoch_begin", "on_epoch_end", "on_fit_end"])
 def test_an_error_in_any_hook_ends_the_fit_and_leaves_a_net_that_can_be_used(hook):
     def fails(net, logs):
-        assert net.run is not None
+        assert net.current_fit is not None
         raise ArithmeticError(hook)
 
     callback, net = cnn.Callback(), small()
     setattr(callback, hook, fails)
     with pytest.raises(ArithmeticError, match=hook):
         fitted(net, [callback])
-    assert net.run is None
+    assert net.current_fit is None
     assert len(fitted(net, []).loss) == 4
 
 
 def test_a_callback_sees_the_run_of_its_fit():
     class Looking(cnn.Callback):
         def on_epoch_end(self, net, logs):
-            self.seen = net.run.epoch, net.run.history.loss[-1] == logs["loss"], net.run.optimizer.done
+            self.seen = (
+                net.current_fit.epoch,
+                net.current_fit.history.loss[-1] == logs["loss"],
+                net.current_fit.optimizer.done,
+            )
 
     looking, net = Looking(), small()
     fitted(net, [looking])
     assert looking.seen == (4, True, 12)
-    assert net.run is None
+    assert net.current_fit is None
 
 
 def test_a_history_is_drawn_by_the_plots(monkeypatch):

@@ -18,7 +18,7 @@ import pytest
 
 import cnn
 from cnn.storage import archive
-from cnn.training import checkpoint
+from cnn.training import saved_fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -253,10 +253,10 @@ def test_a_fit_that_a_callback_has_ended_goes_on_where_it_was(path, every):
     expected = fitted(straight, callbacks())
     stopped = fitted(small(), [TimeLimit(), *callbacks()])
     assert len(stopped.loss) == 2
-    assert not checkpoint.standing(path).finished
+    assert not saved_fit.read_status(path).finished
     assert fitted(resumed, callbacks(), resume=path).loss == expected.loss
     assert bits(resumed) == bits(straight)
-    assert checkpoint.standing(path).finished
+    assert saved_fit.read_status(path).finished
 
 
 def test_a_fit_that_goes_on_at_another_level_is_warned(path, monkeypatch):
@@ -322,7 +322,7 @@ def test_stopping_early_remembers_its_best_net(path, after_epoch, checkpoint_fir
     class Worse(cnn.Callback):  # from the third epoch on the validation gets worse
         def on_epoch_begin(self, net, logs):
             if logs["epoch"] > 3:
-                net.run.data.validation[1][...] = (net.run.data.validation[1] + 1) % 4
+                net.current_fit.data.validation[1][...] = (net.current_fit.data.validation[1] + 1) % 4
 
     options = {"optimizer": "momentum", "epochs": 12}
     straight = small()
@@ -463,7 +463,7 @@ def test_a_fit_with_other_arguments_does_not_go_on_and_says_which(path, options,
         fitted(net, resume=path, **options)
     assert str(error.value).startswith(f"resume: the run in '{path}' had ")
     assert bits(net) == bits(small())
-    assert net.run is None
+    assert net.current_fit is None
 
 
 def test_a_fit_of_another_net_does_not_go_on_and_says_where_it_differs(path):

@@ -6,33 +6,34 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.backends.program import Noise
+from cnn.plan.executor import Executor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Watched(cnn.Sequential):
+class Watched(Executor):
     """Writes down what its steps are given."""
 
-    def __init__(self):
-        super().__init__([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    def __init__(self, net):
+        super().__init__(net.layers, net.dtype, net.backend)
         self.calls = []
 
-    def _train(self, x, y, order, batch_size, optimizer, noise):
-        self.calls.append((order.tolist(), noise))
-        return super()._train(x, y, order, batch_size, optimizer, noise)
+    def train(self, batch_size, batches, update):
+        self.calls.append(batches)
+        return super().train(batch_size, batches, update)
 
 
 def watched(**options):
-    """Noise and order of the images of every epoch, each put together from its calls."""
-    net = Watched()
+    """Seeds and order of the images of every epoch, each put together from its calls; and the first call's batches."""
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    net.executor = Watched(net)
     x, y = np.random.default_rng(0).random((50, 2, 2)), np.arange(50) % 3
     net.fit(x, y, **{"epochs": 3, "batch_size": 4, "seed": 0, "progress": False, **options})
     epochs: dict[int, list[int]] = {}
-    for order, noise in net.calls:
-        assert noise.first == len(epochs.setdefault(noise.seed, []))
-        epochs[noise.seed] += order
-    return epochs, net.calls[0][1]
+    for batches in net.executor.calls:
+        assert batches.position == len(epochs.setdefault(batches.seed, []))
+        epochs[batches.seed] += batches.order.tolist()
+    return epochs, net.executor.calls[0]
 
 
 def test_every_epoch_has_a_seed_and_an_order_of_its_own():
@@ -44,7 +45,7 @@ def test_every_epoch_has_a_seed_and_an_order_of_its_own():
 
 
 def test_a_seed_repeats_the_seeds_of_the_epochs():
-    assert watched() == watched()
+    assert watched()[0] == watched()[0]
     assert watched()[0].keys() != watched(seed=1)[0].keys()
 
 
@@ -54,6 +55,6 @@ def test_without_shuffling_the_epochs_have_seeds_too():
 
 
 def test_the_steps_know_how_images_and_labels_are_changed():
-    _, noise = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
-    assert noise == Noise(noise.seed, 0, noise.warp, 0.25)
-    assert (noise.warp.shape, noise.warp.shift) == ((2, 2, 1), 2)
+    _, batches = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
+    assert (batches.position, batches.label_smoothing) == (0, 0.25)
+    assert (batches.warp.shape, batches.warp.shift) == ((2, 2, 1), 2)

@@ -142,7 +142,7 @@ def data(n: int) -> tuple[np.ndarray, np.ndarray]:
 def fitted(net, optimizer, n=24, epochs=2) -> np.ndarray:
     """The parameters after steps on eight images each."""
     net.fit(*data(n), epochs, batch_size=8, optimizer=optimizer, shuffle=False, progress=False)
-    return net._parameters.copy()
+    return net.executor.learned.parameters.copy()
 
 
 @pytest.fixture
@@ -157,17 +157,17 @@ def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
     assert optimizer.done == 6
     x, y = data(24)
     by_hand = pooled(backend=backend)
-    formula = Formula(kind, rule, 0.05, by_hand._parameters)
+    formula = Formula(kind, rule, 0.05, by_hand.executor.learned.parameters)
     for first in (0, 8, 16) * 2:
-        by_hand._parameters[...] = formula.p
+        by_hand.executor.learned.parameters[...] = formula.p
         by_hand.train_on_batch(x[first : first + 8], y[first : first + 8], cnn.SGD(1.0))
-        formula.step(formula.p - by_hand._parameters)
+        formula.step(formula.p - by_hand.executor.learned.parameters)
     # The gradients are differences here, right to eps of the parameters, and Adam divides by their size, here above
     # 1e-5 but for those that are 0; six steps enlarge that less than 1000 times.
     smallest = 1 if kind is cnn.SGD else max(1e-5, rule.get("epsilon", 0))
     tolerance = 1000 * np.finfo(float).eps * np.abs(trained).max() / smallest
     np.testing.assert_allclose(trained, formula.p, rtol=0, atol=tolerance)
-    assert np.abs(trained - pooled()._parameters).max() > 1e6 * tolerance
+    assert np.abs(trained - pooled().executor.learned.parameters).max() > 1e6 * tolerance
 
 
 # ---- what is kept from step to step ------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_every_fit_begins_without_velocity_or_moments(backend):
             for optimizer in optimizers:
                 last = fitted(net, optimizer)
                 assert optimizer.done == 6
-        assert np.array_equal(nets[0]._parameters, last)
+        assert np.array_equal(nets[0].executor.learned.parameters, last)
 
 
 @pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
@@ -191,7 +191,7 @@ def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     other.fit(x, y, optimizer=optimizer, seed=0, progress=False)
     assert optimizer.done == 1
     alone.fit(x, y, optimizer=make(), seed=0, progress=False)
-    assert np.array_equal(other._parameters, alone._parameters)
+    assert np.array_equal(other.executor.learned.parameters, alone.executor.learned.parameters)
 
 
 @pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
@@ -199,10 +199,10 @@ def test_two_nets_cannot_take_turns_with_them(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other = (pooled(backend=backend) for _ in range(2))
     one.train_on_batch(x, y, optimizer)
-    before = other._parameters.copy()
+    before = other.executor.learned.parameters.copy()
     with pytest.raises(ValueError, match=r"^optimizer holds the velocities or moments of another net"):
         other.train_on_batch(x, y, optimizer)
-    assert np.array_equal(other._parameters, before)
+    assert np.array_equal(other.executor.learned.parameters, before)
     one.train_on_batch(x, y, optimizer)
     assert optimizer.done == 2
 
@@ -221,14 +221,14 @@ def test_velocity_and_moments_count_also_batch_by_batch(backend):
         for _ in range(3):
             net.train_on_batch(x, y, optimizer)
         assert optimizer.done == 3
-        lengths[name] = np.abs(net._parameters - pooled()._parameters).sum()
+        lengths[name] = np.abs(net.executor.learned.parameters - pooled().executor.learned.parameters).sum()
     assert lengths["momentum"] > 1.5 * lengths["sgd"]
-    changed = np.count_nonzero(net._parameters != pooled()._parameters)
+    changed = np.count_nonzero(net.executor.learned.parameters != pooled().executor.learned.parameters)
     assert 0.5 * 3 * 0.0001 * changed < lengths["adam"] < 1.1 * 3 * 0.0001 * changed
 
 
 def test_only_what_a_rule_needs_is_kept():
-    parameters = pooled("float32")._parameters
+    parameters = pooled("float32").executor.learned.parameters
     for optimizer, count in ((cnn.SGD(0.1), 0), (cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam(), 2), (cnn.AdamW(), 2)):
         states = optimizer.states(parameters)
         arrays = [state for state in states if state is not None]
@@ -264,16 +264,16 @@ def test_a_batch_whose_loss_is_no_number_counts_for_nothing(backend):
     for net, optimizer in zip(nets, optimizers, strict=True):
         net.train_on_batch(x, y, optimizer)
         assert optimizer.done == 2
-    assert np.array_equal(nets[0]._parameters, nets[1]._parameters)
+    assert np.array_equal(nets[0].executor.learned.parameters, nets[1].executor.learned.parameters)
 
 
 @EVERY_KIND
-def test_the_factors_of_the_next_steps_are_those_that_come_one_by_one(kind):
+def test_the_step_scalars_of_the_next_steps_are_those_that_come_one_by_one(kind):
     optimizer = kind(cnn.schedules.Cosine(0.1))
     optimizer.start(4)
-    ahead = optimizer.factors(4)
+    ahead = optimizer.step_scalars(4)
     for i in range(4):
-        single = optimizer.factors(1)
+        single = optimizer.step_scalars(1)
         assert (ahead.shape, single.shape, ahead.dtype) == ((4, 3), (1, 3), np.float64)
         assert np.array_equal(ahead[i], single[0])
         optimizer.done += 1

@@ -18,7 +18,7 @@ FIT = """
 import sys
 from cnn.training import progress
 
-with progress.reporter({mode!r}, 2, 100) as report:
+with progress.open_display({mode!r}, 2, 100) as report:
     for epoch in (1, 2):
         report.epoch_begin(epoch)
         report.step(50, 1.0, 0.5)
@@ -28,7 +28,7 @@ with progress.reporter({mode!r}, 2, 100) as report:
 
 
 def run_fit(mode, logs=LOGS, epochs=2):
-    with progress.reporter(mode, epochs, 100) as report:
+    with progress.open_display(mode, epochs, 100) as report:
         for epoch in range(1, epochs + 1):
             report.epoch_begin(epoch)
             report.step(50, 1.0, 0.5)
@@ -166,7 +166,7 @@ def test_without_a_standard_output_nothing_is_shown(monkeypatch):
 def test_a_line_is_in_the_log_file_when_its_epoch_ends(monkeypatch):
     log = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(log))
-    with progress.reporter("auto", 2, 100) as report:
+    with progress.open_display("auto", 2, 100) as report:
         report.epoch_begin(1)
         report.epoch_end(LOGS)
         assert log.getvalue().startswith(b"epoch 1/2  loss 0.5000")
@@ -176,7 +176,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch):
     monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))  # noqa: SIM115
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "dumb")
-    with progress.reporter("auto", 1, 100) as report:
+    with progress.open_display("auto", 1, 100) as report:
         assert isinstance(report, progress.Lines)
 
 
@@ -221,7 +221,7 @@ def test_the_bar_is_drawn_a_few_times_a_second_however_many_steps_there_are(monk
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (4211, "1:10:11")])
 def test_time_left_reads_as_a_clock(seconds, shown):
-    assert progress._clock(seconds) == shown
+    assert progress.clock_text(seconds) == shown
 
 
 def test_time_left_counts_what_came_between_the_epochs_so_far(monkeypatch):
@@ -269,7 +269,7 @@ class Display:
 
 @pytest.fixture
 def cell(monkeypatch):
-    """A cell of a notebook, as far as `reporter` can tell."""
+    """A cell of a notebook, as far as `open_display` can tell."""
     display = Display()
     shell = types.SimpleNamespace(kernel=object())
     ipython = types.ModuleType("IPython")
@@ -295,7 +295,7 @@ def test_a_notebook_gets_one_display_that_keeps_a_line_of_every_epoch(cell, caps
 def test_the_bar_of_a_notebook_fills_below_the_lines_of_earlier_epochs(cell, monkeypatch):
     now = 0.0
     monkeypatch.setattr(progress, "perf_counter", lambda: now)
-    with progress.reporter("auto", 2, 100) as report:
+    with progress.open_display("auto", 2, 100) as report:
         report.epoch_begin(1)
         report.epoch_end(LOGS)
         report.epoch_begin(2)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..program import Elementwise
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Gradients = tuple[np.ndarray, np.ndarray]  # dw and db
 Out = tuple[np.ndarray, np.ndarray | None]  # arrays for them; none for a bias that there is not
@@ -23,6 +25,20 @@ def numpy_operation(function: Function) -> Function:
     """Decorator: the function is the operation of its name."""
     setattr(NUMPY_OPERATIONS, function.__name__, function)
     return function
+
+
+@numpy_operation
+def elementwise_forward(f: Elementwise, x: np.ndarray) -> np.ndarray:
+    """y = f(x), by the function that an activation has registered."""
+    y: np.ndarray = getattr(NUMPY_OPERATIONS, f"{f.function}_forward")(x, *f.constants)
+    return y
+
+
+@numpy_operation
+def elementwise_backward(f: Elementwise, dy: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """dx = dy * f'(x), from x or y, whichever the function's derivative takes."""
+    dx: np.ndarray = getattr(NUMPY_OPERATIONS, f"{f.function}_backward")(dy, kept, *f.constants)
+    return dx
 
 
 def written(dw: np.ndarray, db: np.ndarray, out: Out | None) -> Gradients:

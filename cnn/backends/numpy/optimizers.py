@@ -1,10 +1,27 @@
-"""One step of an optimiser in NumPy, by PyTorch's rules; what `cnn.training.optimizers` describes."""
+"""One step of an optimiser in NumPy: the rule of its kind, registered from `cnn/training/optimizers.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
-from ...training.optimizers import Rule
+from ..program import Rule
+
+# Changes in place: parameters, and the states that the rule has; given are gradients, rule and step scalars.
+NumpyRule = TypeVar("NumpyRule", bound=Callable[..., None])
+_RULES: dict[str, Callable[..., None]] = {}
+
+
+def numpy_rule(kind: str) -> Callable[[NumpyRule], NumpyRule]:
+    """Decorator: the function is the rule of that kind."""
+
+    def register(rule: NumpyRule) -> NumpyRule:
+        _RULES[kind] = rule
+        return rule
+
+    return register
 
 
 def update(
@@ -13,18 +30,7 @@ def update(
     first: np.ndarray | None,
     second: np.ndarray | None,
     rule: Rule,
-    factors: np.ndarray,
+    scalars: np.ndarray,
 ) -> None:
-    """Change `parameters`, the velocities or first moments `first` and the second moments in place."""
-    rate, unbias, shrink = factors
-    g = gradients + rule.weight_decay * parameters
-    if first is None:
-        parameters -= rate * g
-    elif second is None:
-        first[...] = rule.momentum * first + g
-        parameters -= rate * (g + rule.momentum * first if rule.nesterov else first)
-    else:
-        first[...] = rule.momentum * first + (1 - rule.momentum) * g
-        second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
-        parameters *= shrink
-        parameters -= rate * first / (np.sqrt(second) * unbias + rule.epsilon)
+    """Change `parameters` and the states in place; weight decay that goes into the gradient is all rules' own."""
+    _RULES[rule.kind](parameters, gradients + rule.weight_decay * parameters, first, second, rule, scalars)

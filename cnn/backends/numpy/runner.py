@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Noise, Plan
+from ..program import Batches, Learned, Plan, Update
 from .augment import augment
 from .loss import cross_entropies, softmax, softmax_cross_entropy
-from .optimizers import update
+from .optimizers import update as apply_update
 from .random import Stream
 
 
@@ -36,42 +36,47 @@ class Runner:
         learning = (k for k, layer in enumerate(layers) if layer.parameters)
         self._lowest = next(learning, len(layers))  # below, nobody needs a gradient
 
-    def train(
-        self, parameters, statistics, first, second, rule, factors, noise, x, labels, order, losses, right, threads
-    ) -> int:
-        for step in range(len(factors)):
-            part = slice(step * self.plan.batch_size, (step + 1) * self.plan.batch_size)
-            batch = order[part]
-            before = statistics.copy()
+    def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+        for step, step_scalars in enumerate(update.step_scalars):
+            before = learned.statistics.copy()
+            gradients = None
             try:
-                gradients = self._gradients(
-                    x[batch], labels[batch], noise._replace(first=noise.first + part.start), losses[part], right[part]
-                )
-            except BaseException:
-                statistics[...] = before
-                raise
+                gradients = self._gradients(self._batch(batches, step))
+            finally:
+                if gradients is None:
+                    learned.statistics[...] = before
             if gradients is None:
-                statistics[...] = before
                 return step
-            update(parameters, gradients, first, second, rule, factors[step])
-        return len(factors)
+            apply_update(learned.parameters, gradients, update.first, update.second, update.rule, step_scalars)
+        return len(update.step_scalars)
 
-    def predict(self, parameters, statistics, x, out, probabilities, threads) -> None:
+    def predict(self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int) -> None:
         y = x.astype(out.dtype)
         for layer in self.layers:
             y, _ = layer.apply(y, training=False)
         out[...] = softmax(y) if probabilities else y
 
-    def _gradients(self, x, labels, noise: Noise, losses, right) -> np.ndarray | None:
-        """The gradients for all parameters, flat, or None if a loss is not finite; fills `losses` and `right`."""
-        if noise.warp is not None:
-            x = augment(x.reshape(-1, *noise.warp.shape), noise.warp, noise.seed, noise.first)
-        with self._streams(noise):
+    def _batch(self, batches: Batches, step: int) -> Batches:
+        """The images of one step."""
+        part = slice(step * self.plan.batch_size, (step + 1) * self.plan.batch_size)
+        return batches._replace(
+            order=batches.order[part],
+            losses=batches.losses[part],
+            correct=batches.correct[part],
+            position=batches.position + part.start,
+        )
+
+    def _gradients(self, batch: Batches) -> np.ndarray | None:
+        """The gradients for all parameters, flat, or None if a loss is not finite; fills the batch's losses."""
+        x, labels = batch.x[batch.order], batch.labels[batch.order]
+        if batch.warp is not None:
+            x = augment(x.reshape(-1, *batch.warp.shape), batch.warp, batch.seed, batch.position)
+        with self._streams(batch):
             y, kept = self._forward(x)
-        _, _, d = softmax_cross_entropy(y, labels, noise.label_smoothing)
-        losses[...] = cross_entropies(y, labels, noise.label_smoothing)
-        right[...] = y.argmax(axis=1) == labels
-        if not np.isfinite(losses).all():
+        _, _, d = softmax_cross_entropy(y, labels, batch.label_smoothing)
+        batch.losses[...] = cross_entropies(y, labels, batch.label_smoothing)
+        batch.correct[...] = y.argmax(axis=1) == labels
+        if not np.isfinite(batch.losses).all():
             return None
         for k in range(len(self.layers) - 1, self._lowest - 1, -1):
             d = self.layers[k].apply_gradient(d, kept[k])
@@ -87,11 +92,11 @@ class Runner:
         return y, kept
 
     @contextmanager
-    def _streams(self, noise: Noise) -> Iterator[None]:
+    def _streams(self, batch: Batches) -> Iterator[None]:
         """Let the layers draw from the streams of their operations in the plan."""
         operations = [o for o in self.plan.operations if o.first_layer >= 0]
         for o in operations:
-            self.layers[o.first_layer].stream = Stream(noise.seed, noise.first, o.stream)
+            self.layers[o.first_layer].stream = Stream(batch.seed, batch.position, o.stream)
         try:
             yield
         finally:

@@ -40,8 +40,9 @@ def evaluate(
     net = load_net(model)
     with ordinary_output(quiet=False, as_json=as_json):
         x, y, origin = load_test_set(net, model, data)
-    loss, accuracy = net.evaluate(x, y)
-    counts = confusion(y, net.predict(x), net.output_shape[0])
+    logits = net.predict_logits(x)
+    loss, accuracy = net.evaluate_logits(logits, y)
+    counts = confusion(y, logits.argmax(axis=1), net.output_shape[0])
     images, errors = int(counts.sum()), int(counts.sum() - counts.trace())
     if as_json:
         figures = {"accuracy": accuracy, "loss": loss, "errors": errors, "images": images, "data": origin}

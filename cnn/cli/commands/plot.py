@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from ...backends import checks
-from ...storage.archive import Archive
-from ...storage.description import RUN, reading
-from ...training.checkpoint import standing
-from ...training.fit import History
+from ...training.history import History
+from ...training.saved_fit import holds_fit, read_status
 from ..common import (
     DataOption,
     DebugOption,
@@ -172,14 +170,12 @@ def _tell(output: Path) -> None:
 
 def _saved(path: Path) -> History:
     """The history in a checkpoint."""
-    with reading(str(path)), Archive(str(path)) as file:
-        has_history = RUN in file.document
-    if not has_history:
+    if not holds_fit(path):
         raise ValueError(
             f"{path} holds a net, but no history to draw: "
             "cnn train --checkpoint FILE writes one, and so does cnn.CSVLogger"
         )
-    return standing(path).history
+    return read_status(path).history
 
 
 def _logged(path: Path) -> History:

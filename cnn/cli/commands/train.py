@@ -15,14 +15,14 @@ from ... import models
 from ...backends import checks
 from ...backends.threads import MOST as MOST_THREADS
 from ...storage.atomic import checked_target
-from ...training.checkpoint import standing
+from ...training.saved_fit import read_status
 from ..common import DataOption, DebugOption, JsonOption, load_data, one_of, ordinary_output, print_json, reports_errors
 from ..recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     from ...datasets import Dataset
     from ...nets.sequential import Sequential
-    from ...training.fit import History
+    from ...training.history import History
 
 
 # The nets that can be trained from the command line.
@@ -173,7 +173,7 @@ class Files(NamedTuple):
 def _in_the_way(checkpoint: Path) -> str:
     """What a file is that a training without --resume would write over, and what to do."""
     try:
-        held = standing(checkpoint)
+        held = read_status(checkpoint)
     except ValueError as error:
         return f"{checkpoint} is there already, and is no checkpoint: name another file ({error})"
     if held.finished:
@@ -205,7 +205,7 @@ def _fit(
             resume=start,
         )
     except KeyboardInterrupt:
-        if checkpoint is not None and checkpoint.exists() and not standing(checkpoint).finished:
+        if checkpoint is not None and checkpoint.exists() and not read_status(checkpoint).finished:
             raise KeyboardInterrupt(f"the same command with --resume goes on from {checkpoint}") from None
         raise
 

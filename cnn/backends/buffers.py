@@ -1,0 +1,69 @@
+"""Flat buffers: all parameters of a net in one array, all gradients in another, all running statistics in a third.
+
+Its layers hold views of them, so that a step may update everything in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from cnn_c import empty
+
+from .program import Learned
+
+CACHE_LINE = 64  # bytes
+
+
+class HasArrays(Protocol):
+    """A layer, as far as its arrays go."""
+
+    parameters: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+    memory_order: Any
+
+
+class Buffers(NamedTuple):
+    """What the layers of a net hold views of, in their order."""
+
+    learned: Learned
+    gradients: np.ndarray
+
+
+def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
+    """Zeros (size,) of which element `at` begins a cache line: a register never lies across two of them then."""
+    shift = -at * dtype.itemsize % CACHE_LINE // dtype.itemsize
+    zeros = empty((shift + size,), dtype)[shift:]
+    zeros[...] = 0
+    return zeros
+
+
+def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> Buffers:
+    """Move the arrays of all layers into flat buffers; the layers hold views of these afterwards."""
+    values = [value for layer in layers for value in layer.parameters.values()]
+    ends = np.cumsum([0, *(value.size for value in values)])
+    largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
+    parameters, gradients = (aligned_zeros(int(ends[-1]), dtype, int(ends[largest])) for _ in range(2))
+    start = 0
+    for layer in layers:
+        order = layer.memory_order
+        for name, value in layer.parameters.items():
+            place = slice(start, start + value.size)
+            parameters[place] = value.ravel(order=order)
+            layer.parameters[name] = parameters[place].reshape(value.shape, order=order)
+            layer.gradients[name] = gradients[place].reshape(value.shape, order=order)
+            start += value.size
+    return Buffers(Learned(parameters, _gather_statistics(layers, dtype)), gradients)
+
+
+def _gather_statistics(layers: Sequence[HasArrays], dtype: np.dtype) -> np.ndarray:
+    held = [(layer.statistics, name, value) for layer in layers for name, value in layer.statistics.items()]
+    flat = np.concatenate([value for _, _, value in held]) if held else np.empty(0, dtype)
+    start = 0
+    for statistics, name, value in held:
+        statistics[name] = flat[start : start + value.size]
+        start += value.size
+    return flat

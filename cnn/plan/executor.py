@@ -1,0 +1,108 @@
+"""`Executor`: runs the layers of a net, many images a call, and keeps the runners that have memory for it.
+
+It chooses the runner, that of the compiled kernels or of NumPy. A runner serves one thread of Python at a time, so each
+thread that comes while the others are at work gets one of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnn_c import KERNELS
+
+from ..backends.buffers import gather
+from ..backends.program import Batches, Plan, Update
+from ..backends.threads import get_num_threads
+from ..layers.base import Layer, layer_names
+from .make import BLOCK, make_plan
+
+_PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
+
+
+class Executor:
+    """Trains and predicts with the layers of one net, whose parameters it gathers into flat buffers.
+
+    Attributes
+    ----------
+    learned : Learned
+        The flat parameters and statistics, of which the layers hold views.
+    gradients : array
+        The flat gradients of the layers, likewise.
+    trainer : runner or None
+        That of the last steps, with the memory that they took.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A layer that no plan can have, or a net too large for one.
+    """
+
+    def __init__(self, layers: Sequence[Layer], dtype: np.dtype, backend: str) -> None:
+        self._layers, self._dtype, self._backend = layers, dtype, backend
+        self.plan(1, training=True)  # a layer that no plan can have is refused now
+        self.learned, self.gradients = gather(layers, dtype)
+        self._classes = layers[-1].output_shape[0]
+        self._images_a_call = max(BLOCK, _PIXELS_A_CALL // math.prod(layers[0].input_shape))
+        self._trainer: tuple[Any, Any] | None = None  # what it was made for, and the runner
+        self._predictors: list[Any] = []
+
+    @property
+    def trainer(self) -> Any:
+        return None if self._trainer is None else self._trainer[1]
+
+    def plan(self, batch_size: int, training: bool) -> Plan:
+        """The operations and the memory for batches of at most `batch_size` images."""
+        return make_plan(self._layers, layer_names(self._layers), batch_size, training)
+
+    def train(self, batch_size: int, batches: Batches, update: Update) -> int:
+        """A step for each row of `update.step_scalars`, on `batch_size` images, or fewer in the last one.
+
+        Returns
+        -------
+        int
+            How many steps were done: all, unless a loss was not finite; the parameters are then as before that step.
+        """
+        threads, kind = get_num_threads(), self._runner_type()
+        key = batch_size, threads, kind
+        trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
+        if trainer is None or trainer[0] != key:
+            trainer = key, self._runner(batch_size, threads, training=True)
+        done: int = trainer[1].train(self.learned, update, batches, threads)
+        self._trainer = trainer
+        return done
+
+    def predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
+        """Probabilities, or logits, (n, classes) of images that are right already."""
+        out = np.empty((len(x), self._classes), self._dtype)
+        threads, kind = get_num_threads(), self._runner_type()
+        try:
+            runner = self._predictors.pop()  # one for each thread of Python that predicts at the same time
+        except IndexError:
+            runner = None
+        if type(runner) is not kind or runner.threads < threads:
+            runner = self._runner(BLOCK, threads, training=False)
+        images = self._images_a_call
+        if len(x) <= images:
+            runner.predict(self.learned, x, out, probabilities, threads)
+        else:
+            for i in range(0, len(x), images):
+                part = slice(i, i + images)
+                runner.predict(self.learned, x[part], out[part], probabilities, threads)
+        self._predictors.append(runner)
+        return out
+
+    def _runner(self, batch_size: int, threads: int, training: bool) -> Any:
+        plan, kind = self.plan(batch_size, training), self._runner_type()
+        layers = () if self._backend == "compiled" else (self._layers,)  # NumPy runs the layers, not their operations
+        return kind(plan, *layers, threads, training)
+
+    def _runner_type(self) -> Any:
+        if self._backend == "compiled":
+            return KERNELS[self._dtype.char].Runner
+        from ..backends.numpy.runner import Runner
+
+        return Runner

@@ -1,0 +1,69 @@
+"""What the parts of a fit ask of each other: of the net that is trained, and of the fit that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..layers.base import Layer
+from ..plan.executor import Executor
+from .history import History
+from .optimizers import Optimizer
+from .settings import Data, Settings
+
+
+class Net(Protocol):
+    """A net, as far as a fit and its callbacks need it; `cnn.Sequential` is one."""
+
+    current_fit: RunningFit | None
+    stop_training: bool
+
+    @property
+    def layers(self) -> Sequence[Layer]: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def executor(self) -> Executor: ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters and running statistics by name: views."""
+
+    def evaluate(self, x: np.ndarray, y: np.ndarray) -> Any:
+        """Mean loss and accuracy, as attributes `loss` and `accuracy`."""
+
+
+class RunningFit(Protocol):
+    """A fit, as far as its callbacks and checkpoints need it: `net.current_fit`.
+
+    Between two epochs, all that it needs to go on is here.
+
+    Attributes
+    ----------
+    net, data, settings, optimizer, callbacks
+        What it was given; callbacks in the order in which they are called.
+    rng : np.random.Generator
+        Draws the order of every epoch's images and the epoch's seed.
+    epoch : int
+        How many are done.
+    history : History
+    fingerprint : dict
+        The arguments, as checkpoints have them.
+    """
+
+    net: Net
+    data: Data
+    settings: Settings
+    optimizer: Optimizer
+    callbacks: list[Any]
+    rng: np.random.Generator
+    epoch: int
+    history: History
+
+    @property
+    def fingerprint(self) -> dict[str, Any]: ...

@@ -1,0 +1,156 @@
+"""A checkpoint that is read: how far its fit has come, and all that a fit of the same arguments needs to go on.
+
+Nothing in a file is taken on trust; what does not fit is a ValueError that names the file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends import checks
+from ..storage import archive, description
+from ..storage.archive import opened, reading
+from ..storage.description import FIT
+from .checkpoint import level_of, remembering
+from .fingerprint import differences
+from .history import History
+from .interfaces import RunningFit
+
+
+class Status(NamedTuple):
+    """How far the fit in a checkpoint has come, of how many epochs."""
+
+    epoch: int
+    epochs: int
+    finished: bool
+    history: History
+
+
+def read_status(path) -> Status:
+    """How far the fit in a checkpoint has come; the fit itself is not needed.
+
+    Raises
+    ------
+    OSError
+        There is no such file, or it cannot be read.
+    ValueError
+        It is no checkpoint, or is damaged.
+    """
+    path = checks.path("path", path)
+    with opened(path) as file:
+        document = _fit_document(file)
+        tensors = file.tensors()
+        return Status(
+            _field(document, "epoch", int),
+            _field(_field(document, "fingerprint", dict), "epochs", int),
+            _field(document, "finished", bool),
+            History(*(tensors[f"{FIT}/history/{name}"].tolist() for name in History._fields)),
+        )
+
+
+def holds_fit(path) -> bool:
+    """Whether a net's file is a checkpoint: OSError and ValueError as for `read_status`."""
+    with opened(checks.path("path", path)) as file:
+        return FIT in file.document
+
+
+class SavedFit:
+    """A checkpoint that has been read, and found to be one of `fit`.
+
+    Raises
+    ------
+    OSError
+        There is no such file, or it cannot be read.
+    ValueError
+        It is no checkpoint, is damaged, or is one of a fit with other arguments; these are named.
+    """
+
+    def __init__(self, path, fit: RunningFit) -> None:
+        self.path = checks.path("resume", path)
+        with opened(self.path) as file:
+            document = _fit_document(file)
+            fingerprint = _field(document, "fingerprint", dict)
+            callbacks = [archive.mapping("callbacks", entry) for entry in _field(document, "callbacks", list)]
+            saved_names = [_field(entry, "callback", str) for entry in callbacks]
+            self._states = [_field(entry, "state", dict) for entry in callbacks]
+            self._tensors = file.tensors()
+        names = [type(callback).__name__ for callback in remembering(fit)]
+        _compare(self.path, fingerprint | {"callbacks": saved_names}, fit.fingerprint | {"callbacks": names})
+        with reading(self.path):
+            description.compare_shapes({name: value.shape for name, value in fit.net.state().items()}, file)
+            self._generator = _generator(fit.rng, _field(document, "generator", dict))
+            self._steps = checks.integer("steps", _field(document, "steps", int), minimum=0)
+            self.finished = _field(document, "finished", bool)
+            level = _field(document, "level", str)
+            self._epoch = _field(document, "epoch", int)
+            self._history = self._read_history(fit)
+        here = level_of(fit.net)
+        if level != here and not self.finished:
+            warnings.warn(
+                f"the run in {self.path!r} began at level {level} and goes on at {here}: its last bits will not "
+                "be those of a run at one level, which CNN_C_LEVEL chooses",
+                RuntimeWarning,
+                stacklevel=4,  # where Sequential.fit was called
+            )
+
+    def _read_history(self, fit: RunningFit) -> History:
+        """The history, with a figure for each epoch that is done."""
+        figures = self._arrays("history")
+        history = History(**{name: array.tolist() for name, array in figures.items()})
+        if not 0 <= self._epoch <= fit.settings.epochs:
+            raise ValueError(f"epoch must be from 0 to {fit.settings.epochs}, got {self._epoch}")
+        for name, array in figures.items():
+            epochs = self._epoch if fit.data.validation or not name.startswith("val_") else 0
+            if array.shape != (epochs,) or array.dtype != np.float64:
+                raise ValueError(f"{name} must be {epochs} figures in float64, got {array.shape} in {array.dtype}")
+        return history
+
+    def restore_net(self, fit: RunningFit) -> None:
+        """Set optimiser, net, generator and history to how they were."""
+        with reading(self.path):
+            parameters, arrays = fit.net.executor.learned.parameters, list(self._arrays("optimizer").values())
+            fit.optimizer.restore(parameters, arrays, self._steps)
+            description.set_state(fit.net.state(), self._tensors)
+        fit.rng.bit_generator.state = self._generator
+        fit.epoch, fit.history = self._epoch, self._history
+
+    def restore_callbacks(self, fit: RunningFit) -> None:
+        """Let the callbacks remember what they did."""
+        for i, (callback, state) in enumerate(zip(remembering(fit), self._states, strict=True)):
+            callback.restore(state | self._arrays(f"callbacks/{i}"))
+
+    def _arrays(self, kind: str) -> dict[str, np.ndarray]:
+        """Copies of the tensors of one kind, in the order of their names."""
+        start = f"{FIT}/{kind}/"
+        names = sorted(name for name in self._tensors if name.startswith(start))
+        return {name.removeprefix(start): self._tensors[name].copy() for name in names}
+
+
+def _fit_document(file: archive.Archive) -> dict[str, Any]:
+    """What a checkpoint says of the fit, beside its tensors."""
+    description.check_version(file.document)
+    if FIT not in file.document:
+        raise ValueError("it holds a net, but no fit to go on with")
+    return archive.mapping(FIT, file.document[FIT])
+
+
+def _generator(rng: np.random.Generator, state: dict[str, Any]) -> dict[str, Any]:
+    """A state that a generator like `rng` takes; ValueError and others where it does not."""
+    type(rng.bit_generator)(0).state = state
+    return state
+
+
+def _field(document: dict[str, Any], name: str, kind: type) -> Any:
+    if type(document.get(name)) is not kind:
+        raise ValueError(f"{name} must be of type {kind.__name__}, got {document.get(name)!r}")
+    return document[name]
+
+
+def _compare(path: str, saved: dict[str, Any], given: dict[str, Any]) -> None:
+    """ValueError, with both values, where the arguments of two fits differ."""
+    different = differences(saved, given)
+    if different:
+        raise ValueError(f"resume: the run in {path!r} had {'; '.join(different)}")

@@ -1,0 +1,43 @@
+"""What a fit is given beside its optimiser and its callbacks, checked."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends import checks
+from .augment import Augment
+
+
+class Data(NamedTuple):
+    """What a fit trains on and validates with; both in the form that the runners read."""
+
+    x: np.ndarray
+    y: np.ndarray
+    validation: tuple[np.ndarray, np.ndarray] | None
+
+
+class Settings(NamedTuple):
+    """How a fit trains, beside its optimiser."""
+
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: Any
+    augment: Augment | None
+    label_smoothing: float
+
+
+def checked_settings(images: int, *, epochs, batch_size, shuffle, seed, augment, label_smoothing) -> Settings:
+    """The settings of a fit on so many images; TypeError and ValueError name the argument."""
+    if augment is not None and not isinstance(augment, Augment):
+        raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
+    return Settings(
+        checks.integer("epochs", epochs, minimum=0),
+        min(checks.integer("batch_size", batch_size, minimum=1), images),
+        bool(shuffle),
+        seed,
+        augment,
+        checks.number("label_smoothing", label_smoothing, maximum=1.0),
+    )

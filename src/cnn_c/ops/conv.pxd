@@ -1,0 +1,104 @@
+# The convolution as an operation of a plan: any kernel, stride and padding.
+#
+#   dx = the forward sum over dy, set apart by the stride and padded, with w turned by half a circle (`flipped`)
+#
+# Workspace of a thread: the padded image, weights packed for the forward pass; for the input gradient the padded dy,
+# the flipped weights packed, and the flipped weights.
+
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy
+
+from ..simd cimport real
+from ..step.optimizer cimport update_run
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from .conv_forward cimport conv2d_forward
+from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
+from .conv_shape cimport Conv, conv_from, flip_weights, flipped, kernel_size
+from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
+from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
+from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
+
+
+cdef struct ConvState:
+    Conv conv
+    Packed forward, input_gradient
+    Padding x, dy
+
+
+cdef inline int read(Operation* o, object geometry) except -1:
+    cdef Conv g = conv_from(geometry), t = flipped(&g)
+    cdef ConvState* s = <ConvState*>calloc(1, sizeof(ConvState))
+    if s == NULL:
+        raise MemoryError
+    o.geometry = s
+    s.conv = g
+    s.forward, s.x = packed(&g), input_padding(&g)
+    s.input_gradient, s.dy = packed(&t), gradient_padding(&g)
+    return 0
+
+
+cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+    cdef const ConvState* s = <const ConvState*>o.geometry
+    cdef const Conv* g = &s.conv
+    sizes.w, sizes.channels = kernel_size(g), g.c_out
+    sizes.x, sizes.y = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
+    sizes.workspace = folded_size(o) + padded_size(&s.x) + packed_size(&s.forward)
+    sizes.scratch = sizes.w + g.c_out
+    if not training:
+        return
+    sizes.dy, sizes.sums = sizes.y, weight_sums_size(&s.forward) + g.c_out
+    if o.with_dx:
+        sizes.dx = sizes.x
+        sizes.workspace += padded_size(&s.dy) + packed_size(&s.input_gradient) + sizes.w
+
+
+cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
+    cdef:
+        const ConvState* s = <const ConvState*>o.geometry
+        real* to = own_workspace(o, c) + padded_size(&s.x)
+        real* flipped_w
+    fold_normalization(o, c)
+    pack_weights(&s.forward, weights(o, c), bias(o, c), to)
+    if c.training and o.with_dx:
+        to += packed_size(&s.forward) + padded_size(&s.dy)
+        flipped_w = to + packed_size(&s.input_gradient)
+        flip_weights(&s.conv, weights(o, c), flipped_w)
+        pack_weights(&s.input_gradient, flipped_w, NULL, to)
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef const ConvState* s = <const ConvState*>o.geometry
+    cdef real* own = own_workspace(o, c)
+    conv2d_forward(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), own), own + padded_size(&s.x),
+                   tensor(o.y, image))
+
+
+cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef:
+        const ConvState* s = <const ConvState*>o.geometry
+        const real* dy = tensor(o.dy, image)
+        real* sums = image.sums + o.sums
+        real* own = own_workspace(o, c)
+    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), own), dy, sums)
+    bias_gradient(s.conv.oh * s.conv.ow, s.conv.c_out, dy, sums + weight_sums_size(&s.forward))
+    if o.with_dx:
+        own += padded_size(&s.x) + packed_size(&s.forward)
+        conv2d_forward(&s.input_gradient, &s.dy, padded(&s.dy, dy, own), own + padded_size(&s.dy),
+                       tensor(o.dx, image))
+
+
+cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
+    cdef:
+        const ConvState* s = <const ConvState*>o.geometry
+        const real* sums = c.program.all_sums + o.sums
+        real* gradients = c.worker.scratch
+    unpack_weight_gradient(&s.forward, sums, 1, False, gradients)
+    if o.b >= 0:
+        memcpy(gradients + o.w_size, sums + weight_sums_size(&s.forward), o.channels * sizeof(real))
+    update_run(c.optimizer, o.w_size + (o.channels if o.b >= 0 else 0), gradients, o.w)
+
+
+cdef inline void set_conv(OperationKind* row) noexcept:
+    row.name = "conv"
+    row.read, row.measure, row.prepare = read, measure, prepare
+    row.forward, row.backward, row.update = forward, backward, update

@@ -1,0 +1,95 @@
+# Convolution of one image, channels last, by one thread; with the weights flipped, its input gradient too.
+#
+#   y[i, j, o] = b[o] + sum over k, l, c of x[i*sh + k - ph, j*sw + l - pw, c] * w[k, l, c, o]
+#
+# The lanes of a register are output channels. In a row of x the positions (l, c) under the kernel lie side by side,
+# so the sum over them is one loop of kw * c_in steps.
+
+from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real, registers
+from ..tile cimport Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile
+from .conv_registers cimport fits_in_registers, run_in_registers
+from .conv_shape cimport Conv
+from .padding cimport Padding, padded_width
+from .pixel_packing cimport Packed, missing, weight_sums_size
+
+
+cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x, const real* packed,
+                                real* y) noexcept nogil:
+    # x: the padded image; packed: from pack_weights; y: (oh, ow, c_out)
+    cdef:
+        Tile tile
+        const Conv* c = &g.conv
+        const real* bias = packed + weight_sums_size(g)
+        Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
+        Py_ssize_t i = 0, lines, rows, more, first, stop
+    tile.last = lanes_of(c.c_out - missing(g) * g.c_out)
+    tile.masks = <lanes*>(bias + c.c_out)
+    if fits_in_registers(c):
+        run_in_registers(c, x, x_width, packed, tile.masks, tile.last, y_width, y)
+        return
+    tile.x_row = tile.x_down = c.sh * x_width
+    tile.x_tile, tile.x_outer, tile.x_inner = c.sw * c.c_in, x_width, 1
+    tile.v_row, tile.v_outer, tile.v_inner = 0, c.kw * c.c_in * c.c_out, c.c_out
+    tile.start_row = tile.start_tile = tile.start_down = 0
+    tile.y_row, tile.y_tile, tile.y_down = y_width, c.c_out, y_width
+    tile.inner = c.kw * c.c_in
+    # Rows under which the same rows of the kernel meet the image, not the padding, go together; in a rectangle two
+    # rows count as one, which meets what either meets.
+    lines = 2 if uses_rectangle(g) else 1
+    while i < c.oh:
+        rows = min(lines, c.oh - i)
+        first, stop = first_row(c, f, i + rows - 1), stop_row(c, f, i)
+        while i + rows < c.oh:
+            more = min(lines, c.oh - i - rows)
+            if first_row(c, f, i + rows + more - 1) != first or stop_row(c, f, i + rows) != stop:
+                break
+            rows += more
+        tile.rows, tile.outer = rows, max(stop - first, 0)
+        forward_rows(g, &tile, x + (i * c.sh + first) * x_width, packed + first * tile.v_outer, bias, y + i * y_width)
+        i += rows
+
+
+cdef inline bint uses_rectangle(const Packed* g) noexcept nogil:
+    return g.pixels > 1 and has_masked_rectangle(g.conv.ow)
+
+
+cdef inline Py_ssize_t first_row(const Conv* c, const Padding* f, Py_ssize_t i) noexcept nogil:
+    return min(max(f.top - i * c.sh, 0), c.kh)
+
+
+cdef inline Py_ssize_t stop_row(const Conv* c, const Padding* f, Py_ssize_t i) noexcept nogil:
+    return min(c.kh, f.top + (f.h - 1) * f.row_step + 1 - i * c.sh)
+
+
+cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const real* w, const real* bias,
+                              real* y) noexcept nogil:
+    # The rows that the tile says, all columns and channels.
+    cdef:
+        const Conv* c = &g.conv
+        Py_ssize_t block, o, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
+        Tile pairs
+        lanes last = tile.last
+        int size
+    if uses_rectangle(g) and tile.rows > 1:
+        tile.live = lanes_of(c.c_out)
+        pairs = tile[0]
+        pairs.rows, pairs.x_row, pairs.y_row = tile.rows // 2, 2 * tile.x_row, 2 * tile.y_row
+        run_masked_rectangle(c.ow, &pairs, x, w, bias, y)
+        x += (tile.rows - 1) * tile.x_row
+        y += (tile.rows - 1) * tile.y_row
+        tile.rows %= 2
+        if tile.rows == 0:
+            return
+    for block in range(registers(c.c_out)):
+        o = block * LANES
+        tile.live = lanes_of(c.c_out - o)
+        j = 0
+        for t in range(tiles):  # of nearly equal widths: 26 columns are 13 and 13, not 14 and 12
+            size = <int>((c.ow - j) // (tiles - t))
+            tile.last = last if g.pixels > 1 and t == tiles - 1 else tile.live
+            if g.pixels == 1:
+                run_tile(size, tile, x + j * tile.x_tile, w + o, bias + o, y + j * c.c_out + o)
+            else:
+                run_masked_tile(size, tile, x + j * tile.x_tile, w, bias, y + j * c.c_out)
+            j += size
+    tile.last = last

@@ -1,0 +1,103 @@
+# The gradients of a convolution for its weights and bias, of one image, by one thread.
+#
+#   dw[k, l, c, o] = sum over i, j of x[i*sh + k - ph, j*sw + l - pw, c] * dy[i, j, o]
+#   db[o]          = sum over i, j of dy[i, j, o]
+#
+# The lanes of a register are output channels; a tile is a piece of dw that stays in registers while the pixels pass.
+
+from ..simd cimport MAX_TILE, LANES, first_lanes, lanes, lanes_of, real, registers, vec, vload_lanes, vstore_lanes
+from ..tile cimport Tile, rectangle_lines, run_rectangle, run_tile
+from .conv_shape cimport Conv
+from .padding cimport Padding, padded_width
+from .pixel_packing cimport Packed, missing, weight_sums_size
+
+
+cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const real* x, const real* dy,
+                                        real* sums) noexcept nogil:
+    # sums: the weight gradient of the packed convolution, to which this image's is added
+    cdef:
+        Tile tile
+        const Conv* c = &g.conv
+        Py_ssize_t block, o, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
+    tile.outer = c.oh
+    tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = 1, c.sh * x_width, c.sw * c.c_in, x_width
+    tile.v_row, tile.v_outer, tile.v_inner = 0, (c.ow * g.pixels - missing(g)) * g.c_out, c.c_out
+    tile.start_tile = tile.y_tile = c.c_out
+    tile.start_down = tile.y_down = c.kw * c.c_in * c.c_out
+    for block in range(registers(c.c_out)):
+        o = block * LANES
+        tile.inner = whole
+        tile.live = tile.last = lanes_of(c.c_out - o)
+        weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
+    if g.rest:  # the last pixels of every row fill no register
+        tile.inner = 1
+        tile.live = tile.last = lanes_of(g.rest * g.c_out)
+        weight_gradient_tiles(c, &tile, x + whole * c.sw * c.c_in, x_width, dy + whole * c.c_out, sums)
+
+
+cdef inline void weight_gradient_tiles(const Conv* c, Tile* tile, const real* x, Py_ssize_t x_width, const real* dy,
+                                       real* sums) noexcept nogil:
+    # All of w's positions, tile by tile, over the pixels that the tile says.
+    cdef:
+        Py_ssize_t k = 0, j = 0, t, width = c.kw * c.c_in
+        Py_ssize_t down = rectangle_lines(width), tiles = (width + MAX_TILE - 1) // MAX_TILE
+        real* to
+        int size
+    tile.rows = 1
+    tile.x_row = tile.start_row = tile.y_row = 0
+    while down > 1 and k + down <= c.kh:
+        to = sums + k * width * c.c_out
+        run_rectangle(width, tile, x + k * x_width, dy, to, to)
+        k += down
+    if k == c.kh:
+        return
+    tile.rows = c.kh - k
+    tile.x_row, tile.start_row, tile.y_row = x_width, width * c.c_out, width * c.c_out
+    for t in range(tiles):
+        size = <int>((width - j) // (tiles - t))
+        to = sums + (k * width + j) * c.c_out
+        run_tile(size, tile, x + k * x_width + j, dy, to, to)
+        j += size
+
+
+cdef inline void unpack_weight_gradient(const Packed* g, const real* sums, real scale, bint add,
+                                        real* dw) noexcept nogil:
+    # dw[k, l, i, o] = scale * sum over the pixels p of a register of sums[k, l + p * stride, i, p, o], or added to dw
+    cdef:
+        const Conv* c = &g.conv
+        Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
+        real total
+    for k in range(c.kh):
+        for l in range(kw):
+            for i in range(c.c_in):
+                for o in range(g.c_out):
+                    total = 0
+                    for p in range(g.pixels):
+                        total += sums[((k * c.kw + l + p * stride) * c.c_in + i) * c.c_out + p * g.c_out + o]
+                    dw[0] = scale * total + (dw[0] if add else 0)
+                    dw += 1
+
+
+cdef inline void bias_gradient(Py_ssize_t rows, Py_ssize_t channels, const real* dy, real* db) noexcept nogil:
+    # db[o] += sum over rows of dy[row, o]. Four sums at a time hide the latency of an addition.
+    cdef:
+        vec s0, s1, s2, s3
+        const real* p
+        Py_ssize_t block, o, _
+        lanes live
+    for block in range(registers(channels)):
+        o = block * LANES
+        live = lanes_of(channels - o)
+        p = dy + o
+        s0 = vload_lanes(db + o, live)
+        s1 = s2 = s3 = vload_lanes(p, first_lanes(0))
+        for _ in range(0, rows - 3, 4):
+            s0 = s0 + vload_lanes(p, live)
+            s1 = s1 + vload_lanes(p + channels, live)
+            s2 = s2 + vload_lanes(p + 2 * channels, live)
+            s3 = s3 + vload_lanes(p + 3 * channels, live)
+            p += 4 * channels
+        for _ in range(rows % 4):
+            s0 = s0 + vload_lanes(p, live)
+            p += channels
+        vstore_lanes(db + o, (s0 + s1) + (s2 + s3), live)

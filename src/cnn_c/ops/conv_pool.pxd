@@ -1,0 +1,93 @@
+# Convolution of stride 1, ReLU and 2x2 max pooling as one operation of a plan, of an image with several channels.
+#
+# x lies in a frame of zeros with a pitch of its own, and so does dx; y may have any pitch. Workspace of a thread: the
+# weights as the input gradient reads them, for every position of the maximum in its window.
+
+from libc.stdlib cimport calloc
+
+from ..simd cimport real
+from ..step.optimizer cimport update_run
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from .conv_pool_forward cimport conv_pool_forward
+from .conv_pool_gradient cimport (
+    conv_pool_backward, conv_pool_gradient, conv_pool_sums_size, kernel_row, lists_size, set_window_weights, window_row,
+    window_weights_size,
+)
+from .conv_pool_shape cimport ConvPool, conv_pool_from
+from .folding cimport bias, fold_normalization, folded_size, own_workspace, weights
+
+
+cdef inline int read(Operation* o, object geometry) except -1:
+    cdef ConvPool* g = <ConvPool*>calloc(1, sizeof(ConvPool))
+    if g == NULL:
+        raise MemoryError
+    o.geometry = g
+    g[0] = conv_pool_from(geometry)
+    return 0
+
+
+cdef inline Py_ssize_t map_size(const ConvPool* g) noexcept nogil:
+    # From the first real of the frame to the last one of the image in it.
+    return ((g.ph + g.h - 1) * g.x_pitch + g.pw + g.w) * g.c_in
+
+
+cdef inline Py_ssize_t last_pixel(const ConvPool* g) noexcept nogil:
+    # Of the padded image, under the top left of the kernel at the last window's last position.
+    return (2 * g.oh - 1) * g.x_pitch + 2 * g.ow - 1
+
+
+cdef inline Py_ssize_t dx_size(const ConvPool* g) noexcept nogil:
+    # Added up, and therefore zeroed first: all of the image, and the registers written for the last window.
+    return max(map_size(g), (last_pixel(g) + (g.kh - 1) * g.x_pitch - 1) * g.c_in + window_row(g))
+
+
+cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+    cdef:
+        const ConvPool* g = <const ConvPool*>o.geometry
+        Py_ssize_t last = last_pixel(g) + (g.kh - 1) * g.x_pitch
+        Py_ssize_t y = ((g.oh - 1) * g.y_pitch + g.ow) * g.c_out
+    sizes.w, sizes.channels = g.kh * g.kw * g.c_in * g.c_out, g.c_out
+    sizes.x = max(map_size(g), (last + g.kw) * g.c_in)
+    sizes.y = y
+    sizes.workspace, sizes.scratch = folded_size(o), sizes.w + g.c_out
+    if not training:
+        return
+    sizes.x = max(sizes.x, last * g.c_in + kernel_row(g))
+    sizes.dy, sizes.argmax = y, g.oh * g.ow * g.c_out
+    sizes.sums = conv_pool_sums_size(g)
+    sizes.scratch = max(sizes.scratch, lists_size(g))
+    if o.with_dx:
+        sizes.dx = dx_size(g)
+        sizes.workspace += window_weights_size(g) * g.c_out + window_row(g)
+
+
+cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
+    fold_normalization(o, c)
+    if c.training and o.with_dx:
+        set_window_weights(<const ConvPool*>o.geometry, c.program.parameters + o.w, own_workspace(o, c))
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    conv_pool_forward(<const ConvPool*>o.geometry, tensor(o.x, image), weights(o, c), bias(o, c), tensor(o.y, image),
+                      <int*>(image.transient + o.argmax) if c.training else NULL)
+
+
+cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    conv_pool_backward(g, tensor(o.dy, image), <int*>(image.transient + o.argmax), tensor(o.x, image),
+                       own_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL, dx_size(g),
+                       c.worker.scratch)
+
+
+cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
+    cdef:
+        const ConvPool* g = <const ConvPool*>o.geometry
+        real* gradients = c.worker.scratch
+    conv_pool_gradient(g, c.program.all_sums + o.sums, gradients, gradients + o.w_size if o.b >= 0 else NULL)
+    update_run(c.optimizer, o.w_size + (o.channels if o.b >= 0 else 0), gradients, o.w)
+
+
+cdef inline void set_conv_pool(OperationKind* row) noexcept:
+    row.name = "conv+pool"
+    row.read, row.measure, row.prepare = read, measure, prepare
+    row.forward, row.backward, row.update = forward, backward, update

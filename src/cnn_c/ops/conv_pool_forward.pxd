@@ -1,0 +1,85 @@
+# Forward pass of convolution, ReLU and 2x2 max pooling of an image with several channels, by one thread.
+#
+# The lanes of a register are output channels, as in conv_forward.pxd: two rows of outputs are made in registers and
+# pooled there; the map before pooling is never stored.
+
+from ..simd cimport (
+    MAX_TILE, LANES, flattened, istore, ivec, lanes_of, real, registers, vec, vload_lanes, vstore_lanes,
+)
+from ..tile cimport Tile, add_products
+from .conv_pool_shape cimport ConvPool, window_maximum
+
+
+cdef inline void windows(const int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
+                         const Tile* tile, const real* x, const real* w, vec bias, real* y, int* argmax) noexcept nogil:
+    # `count` pooling windows side by side, of LANES channels: two rows of convolution outputs, in registers.
+    cdef:
+        vec sums[28]
+        ivec code
+        Py_ssize_t _
+        int t, d
+    for _ in range(tile.rows):  # one; see tile_rows
+        for d in range(2):
+            for t in range(2 * count):
+                sums[d * 2 * count + t] = bias
+        add_products(2, 2 * count, c_in, False, tile, x, w, sums)
+        for t in range(count):
+            vstore_lanes(y + t * g.c_out, window_maximum(g.relu, sums[2 * t], sums[2 * t + 1],
+                                                         sums[2 * count + 2 * t], sums[2 * count + 2 * t + 1], &code),
+                         tile.live)
+            if keep:
+                istore(argmax + t * g.c_out, code, tile.live)
+
+
+cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
+                                  const Tile* tile, const real* x, const real* w, vec bias, real* y,
+                                  int* argmax) noexcept nogil:
+    if count == 1: windows(1, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 2: windows(2, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 3: windows(3, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 4: windows(4, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 5: windows(5, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 6: windows(6, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 7: windows(7, c_in, keep, g, tile, x, w, bias, y, argmax)
+
+
+cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, const real* x, const real* w,
+                         const real* b, real* y, int* argmax) noexcept nogil:
+    cdef:
+        Tile tile
+        Py_ssize_t i, j, block, o, t, first, stop
+        Py_ssize_t most = MAX_TILE // 2 if MAX_TILE == 14 else MAX_TILE // 4, tiles = (g.ow + most - 1) // most
+        int count
+    tile.rows, tile.inner = 1, g.kw * c_in
+    tile.x_down = tile.x_outer = g.x_pitch * c_in
+    tile.x_inner = 1
+    tile.v_outer, tile.v_inner = g.kw * c_in * g.c_out, g.c_out
+    for i in range(g.oh):
+        # Rows of the kernel that meet only padding, under both rows of outputs, are skipped.
+        first, stop = max(g.ph - 2 * i - 1, 0), min(g.kh, g.ph + g.h - 2 * i)
+        tile.outer = max(stop - first, 0)
+        for block in range(registers(g.c_out)):
+            o = block * LANES
+            tile.live = lanes_of(g.c_out - o)
+            j = 0
+            for t in range(tiles):  # of nearly the same width
+                count = <int>((g.ow - j) // (tiles - t))
+                windows_of_count(count, c_in, keep, g, &tile, x + ((2 * i + first) * g.x_pitch + 2 * j) * c_in,
+                                 w + first * tile.v_outer + o, vload_lanes(b + o, tile.live),
+                                 y + (i * g.y_pitch + j) * g.c_out + o,
+                                 argmax + (i * g.ow + j) * g.c_out + o if keep else NULL)
+                j += count
+
+
+cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* y,
+                                        int* argmax) noexcept nogil:
+    # x: the image in its frame of zeros; w: (kh, kw, c_in, c_out); b: (c_out,) -> y: (oh, ow, c_out) with y_pitch,
+    # argmax: (oh, ow, c_out) or NULL. A number of channels that the compiler knows goes into the addresses.
+    if argmax != NULL:
+        if g.c_in == 6: forward(6, True, g, x, w, b, y, argmax)
+        elif g.c_in == 8: forward(8, True, g, x, w, b, y, argmax)
+        else: forward(g.c_in, True, g, x, w, b, y, argmax)
+    else:
+        if g.c_in == 6: forward(6, False, g, x, w, b, y, argmax)
+        elif g.c_in == 8: forward(8, False, g, x, w, b, y, argmax)
+        else: forward(g.c_in, False, g, x, w, b, y, argmax)

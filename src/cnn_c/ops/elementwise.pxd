@@ -1,0 +1,155 @@
+# Elementwise operations, over consecutive reals, by one thread: y[i] = f(x[i]), dx[i] = dy[i] * f'(x[i]).
+#
+#   relu      y = x where x > 0 or x is NaN, else 0;   dx = dy where y > 0, else 0
+#   leaky     y = x where x > 0, else a * x;           dx = dy where x > 0, else a * dy
+#   sigmoid   y = 1 / (1 + exp(-x));                    dx = dy * y * (1 - y)
+#   tanh      y = (1 - exp(-2x)) / (1 + exp(-2x));      dx = dy * (1 - y * y)
+#   rescale   y = a * x + b;                           dx = a * dy
+#
+# A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
+# backward loop reads x or y, not both; dx may be dy.
+
+from libc.stdlib cimport calloc
+
+from ..simd cimport real
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+
+
+cdef extern from "exponential.h" nogil:
+    real logistic(real x)
+    real hyperbolic_tangent(real x)
+
+
+cdef struct Elementwise  # below
+
+
+ctypedef void (*Forward)(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil
+ctypedef void (*Backward)(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                          real* dx) noexcept nogil
+
+
+cdef struct Elementwise:
+    Forward forward
+    Backward backward
+    real a, b  # the function's constants
+
+
+cdef inline void relu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = 0 if x[i] <= 0 else x[i]
+
+
+cdef inline void relu_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                               real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] if y[i] > 0 else 0
+
+
+cdef inline void leaky_relu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = f.a
+    for i in range(size):
+        y[i] = x[i] if x[i] > 0 else slope * x[i]
+
+
+cdef inline void leaky_relu_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x,
+                                     const real* y, real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = f.a
+    for i in range(size):
+        dx[i] = dy[i] if x[i] > 0 else slope * dy[i]
+
+
+cdef inline void sigmoid_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = logistic(x[i])
+
+
+cdef inline void sigmoid_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                                  real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * (y[i] * (<real>1 - y[i]))
+
+
+cdef inline void tanh_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = hyperbolic_tangent(x[i])
+
+
+cdef inline void tanh_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                               real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * (<real>1 - y[i] * y[i])
+
+
+cdef inline void rescale_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real a = f.a, b = f.b
+    for i in range(size):
+        y[i] = x[i] * a + b
+
+
+cdef inline void rescale_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                                  real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real a = f.a
+    for i in range(size):
+        dx[i] = dy[i] * a
+
+
+cdef inline int set_function(Elementwise* f, object geometry) except -1:
+    # From a cnn.backends.program.Elementwise.
+    cdef tuple constants = geometry.constants
+    cdef double a = constants[0] if len(constants) > 0 else 0, b = constants[1] if len(constants) > 1 else 0
+    cdef str name = geometry.function
+    f.a, f.b = <real>a, <real>b
+    if name == "relu":
+        f.forward, f.backward = relu_forward, relu_backward
+    elif name == "leaky_relu":
+        f.forward, f.backward = leaky_relu_forward, leaky_relu_backward
+    elif name == "sigmoid":
+        f.forward, f.backward = sigmoid_forward, sigmoid_backward
+    elif name == "tanh":
+        f.forward, f.backward = tanh_forward, tanh_backward
+    elif name == "rescale":
+        f.forward, f.backward = rescale_forward, rescale_backward
+    else:
+        raise SystemError(f"there is no elementwise function {name!r}")
+    return 0
+
+
+# ---- as an operation of a plan ----
+
+cdef inline int read(Operation* o, object geometry) except -1:
+    cdef Elementwise* f = <Elementwise*>calloc(1, sizeof(Elementwise))
+    if f == NULL:
+        raise MemoryError
+    o.geometry = f
+    return set_function(f, geometry)
+
+
+cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+    sizes.x = sizes.y = o.out_size
+    if training and o.with_dx:
+        sizes.dx = sizes.dy = o.out_size
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef const Elementwise* f = <const Elementwise*>o.geometry
+    f.forward(f, o.out_size, tensor(o.x, image), tensor(o.y, image))
+
+
+cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef const Elementwise* f = <const Elementwise*>o.geometry
+    f.backward(f, o.out_size, tensor(o.dy, image), tensor(o.x, image), tensor(o.y, image), tensor(o.dx, image))
+
+
+cdef inline void set_elementwise(OperationKind* row) noexcept:
+    row.name = "elementwise"
+    row.read, row.measure, row.forward, row.backward = read, measure, forward, backward

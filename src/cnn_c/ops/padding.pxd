@@ -1,0 +1,80 @@
+# Padding: an image is copied into a larger one of zeros, which costs a few per cent and leaves no edge cases in the
+# arithmetic of a convolution. Where there is nothing to add, the image serves as it is.
+
+from libc.string cimport memcpy
+
+from ..simd cimport real
+from .conv_shape cimport Conv, flipped
+from .pixel_packing cimport Packed, packed
+
+
+cdef struct Padding:
+    # Where an image of h x w x c lies inside a zeroed one of rows x columns x c: its top left corner (negative if
+    # cut off), and how far apart its rows and its columns are set.
+    Py_ssize_t h, w, c, rows, columns, top, left, row_step, column_step
+
+
+cdef inline Py_ssize_t padded_columns(const Conv* g) noexcept nogil:
+    # All that the kernel passes over, groups of pixels that stick out at the end of a row included.
+    cdef Packed s = packed(g)
+    return (s.conv.ow - 1) * s.conv.sw + s.conv.kw
+
+
+cdef inline Padding input_padding(const Conv* g) noexcept nogil:
+    cdef Padding f
+    f.h, f.w, f.c = g.h, g.w, g.c_in
+    f.rows, f.columns = (g.oh - 1) * g.sh + g.kh, padded_columns(g)
+    f.top, f.left = g.ph, g.pw
+    f.row_step = f.column_step = 1
+    return f
+
+
+cdef inline Padding gradient_padding(const Conv* g) noexcept nogil:
+    cdef Padding f
+    cdef Conv t = flipped(g)
+    f.h, f.w, f.c = g.oh, g.ow, g.c_out
+    f.rows, f.columns = t.h, padded_columns(&t)
+    f.top, f.left = g.kh - 1 - g.ph, g.kw - 1 - g.pw
+    f.row_step, f.column_step = g.sh, g.sw
+    return f
+
+
+cdef inline bint is_image(const Padding* f) noexcept nogil:
+    # Nothing to add in front, nothing beyond the image is read: the image serves as it is.
+    return (f.top == 0 and f.left == 0 and f.rows <= f.h and f.columns <= f.w
+            and f.row_step == 1 and f.column_step == 1)
+
+
+cdef inline Py_ssize_t padded_size(const Padding* f) noexcept nogil:
+    return 0 if is_image(f) else f.rows * f.columns * f.c
+
+
+cdef inline void fill_padded(const Padding* f, const real* image, real* memory) noexcept nogil:
+    # The memory was zeroed once; every image overwrites the same places.
+    cdef Py_ssize_t i, j, row, first, last
+    first = 0 if f.left >= 0 else (-f.left + f.column_step - 1) // f.column_step
+    last = 0 if f.left >= f.columns else min(f.w, (f.columns - 1 - f.left) // f.column_step + 1)
+    if last <= first:
+        return
+    for i in range(f.h):
+        row = f.top + i * f.row_step
+        if row < 0 or row >= f.rows:
+            continue
+        if f.column_step == 1:
+            memcpy(memory + (row * f.columns + f.left + first) * f.c, image + (i * f.w + first) * f.c,
+                   (last - first) * f.c * sizeof(real))
+        else:
+            for j in range(first, last):
+                memcpy(memory + (row * f.columns + f.left + j * f.column_step) * f.c, image + (i * f.w + j) * f.c,
+                       f.c * sizeof(real))
+
+
+cdef inline const real* padded(const Padding* f, const real* image, real* memory) noexcept nogil:
+    if is_image(f):
+        return image
+    fill_padded(f, image, memory)
+    return memory
+
+
+cdef inline Py_ssize_t padded_width(const Padding* f) noexcept nogil:
+    return (f.w if is_image(f) else f.columns) * f.c

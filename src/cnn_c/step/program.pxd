@@ -1,0 +1,198 @@
+# What a training step works with: a plan's operations and the memory that they share. step/*.pxd are what one thread
+# does with blocks of images, steps.pxd the order of it. Neither knows an operation by name: they call the functions of
+# its row in the table (ops/table.pxd).
+#
+# A. An image has transient memory, for what lies between the operations on it, which a thread reuses from block to
+#    block, and persistent memory, in which the inputs of dense layers and the gradients for their outputs lie until the
+#    update.
+# B. Forward and backward, consecutive operations on single images run depth first: one image passes all of them while
+#    it is in the first cache. A dense layer takes the block as a matrix. A normalisation needs the whole batch: then
+#    every image has transient memory for itself, and in steps.pxd the threads meet at a barrier.
+# C. Gradients of convolutions are summed a chunk of images at a time, by whichever thread has the chunk; those of dense
+#    layers in the update, by whichever thread has the weights. Neither sum depends on the number of threads.
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from ..augment cimport Warp
+from ..simd cimport real
+from .optimizer cimport Optimizer
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static long long now(void) /* nanoseconds */
+    {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    """
+    long long now() noexcept nogil
+
+
+cdef enum DataKind:
+    UINT8
+    FLOAT32
+    FLOAT64
+
+
+cdef struct Place:
+    bint persistent
+    Py_ssize_t at
+
+
+cdef struct Sizes:
+    # All that an operation's kernels may touch, in reals from where each begins: the plan asks, the Runner checks.
+    Py_ssize_t x, y, dx, dy         # tensors of an image, with what registers read and write past their end
+    Py_ssize_t kept                 # of an image: what backward needs beside x and y
+    Py_ssize_t argmax               # of an image, int32: which element of its window each maximum was
+    Py_ssize_t workspace            # of a thread, for this operation alone; zeroed once
+    Py_ssize_t scratch              # of a thread, for whichever operation is at work
+    Py_ssize_t sums                 # of a chunk: gradients for its parameters
+    Py_ssize_t moments              # of a chunk, doubles: sums over the batch
+    Py_ssize_t w, channels          # among the parameters: weights; biases, if there are any
+
+
+cdef struct Operation:
+    const OperationKind* kind
+    void* geometry                  # the kind's own struct
+    bint with_dx                    # whether any layer below has parameters
+    Place x, y, dx, dy
+    Py_ssize_t out_size
+    Py_ssize_t kept, argmax         # in the image's transient memory
+    Py_ssize_t w, b                 # among the parameters: -1 for none; b follows w
+    Py_ssize_t w_size, channels     # of w; of the output
+    Py_ssize_t gamma, statistics    # of a normalisation, among the parameters and the statistics; -1 for none
+    double epsilon                  # of that normalisation
+    Py_ssize_t workspace            # in a thread's memory
+    Py_ssize_t sums, sums_size      # in a chunk's sums
+    Py_ssize_t moments              # in a chunk's moments
+    uint64_t stream                 # of random numbers
+
+
+cdef struct Program:
+    Operation* operations
+    Py_ssize_t count, lowest        # operations; the first of those that have parameters
+    Py_ssize_t transient, persistent, sums, moments  # reals of an image, of a chunk; doubles of a chunk
+    Py_ssize_t block                # images that a thread takes at a time
+    Py_ssize_t chunks               # at most so many parts of a batch
+    Py_ssize_t classes
+    real* parameters
+    real* no_bias                   # zeros
+    real* statistics                # running means and variances
+    real* all_persistent            # of a batch, in training
+    real* all_transient             # of a batch, in training with normalisations; else NULL
+    real* all_sums                  # one chunk's after the other's
+    double* all_moments             # likewise
+    int64_t* nanoseconds            # that operations took: forward, backward, update of each; NULL if nobody asks
+
+
+cdef struct Worker:                 # a thread's memory
+    real* transient                 # of a block
+    real* persistent                # of a block, in prediction
+    real* workspace
+    real* scratch
+    double* merged                  # moments of the batch
+
+
+cdef struct Batch:
+    DataKind data_kind
+    const void* data
+    const int64_t* order            # of the images, or NULL
+    const int64_t* labels           # of all images of the data set
+    Py_ssize_t n, chunks
+    double* losses
+    uint8_t* correct
+    double label_smoothing
+    const Warp* warp                # augmentation of images, or NULL
+    uint64_t seed                   # of random numbers,
+    int64_t position                # which are counted from the epoch's first image
+
+
+cdef struct Context:                # what a thread's functions are given in a step
+    const Program* program
+    const Worker* worker
+    const Batch* batch
+    const Optimizer* optimizer
+    bint training
+
+
+cdef struct Image:                  # of the batch, or the first one of a block
+    Py_ssize_t i
+    real* transient
+    real* persistent
+    real* sums                      # of its chunk
+
+
+cdef struct OperationKind:
+    # A row of the table: the functions of a kind of operation, NULL for what it has not.
+    const char* name
+    int (*read)(Operation* o, object geometry) except -1    # makes its struct of a geometry of cnn/backends/program.py
+    void (*measure)(const Operation* o, bint training, Sizes* sizes) noexcept nogil
+    # The thread's memory: once, and before the first image of every step.
+    void (*initialize)(const Operation* o, real* workspace) noexcept nogil
+    void (*prepare)(const Operation* o, const Context* c) noexcept nogil
+    # One image.
+    void (*forward)(const Operation* o, const Context* c, const Image* image) noexcept nogil
+    void (*backward)(const Operation* o, const Context* c, const Image* image) noexcept nogil
+    # Instead, a block of images as a matrix; `prefetch` brings the i-th of `count` parts of its weights near.
+    void (*forward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
+    void (*backward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
+    void (*prefetch)(const Operation* o, const Context* c, Py_ssize_t i, Py_ssize_t count) noexcept nogil
+    # What depends on the whole batch, forward and backward: sums of a chunk, then of all chunks, by every thread.
+    void (*add_moments)(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil
+    void (*merge_moments)(const Operation* o, const Context* c) noexcept nogil
+    void (*add_gradient_moments)(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil
+    void (*merge_gradient_moments)(const Operation* o, const Context* c) noexcept nogil
+    # After the last image, parameters from their gradients: the share of thread `part` of `parts`, or all of it.
+    void (*update_share)(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil
+    void (*update)(const Operation* o, const Context* c) noexcept nogil
+
+
+cdef inline real* tensor(Place p, const Image* image) noexcept nogil:
+    return (image.persistent if p.persistent else image.transient) + p.at
+
+
+cdef inline real* workspace(const Operation* o, const Context* c) noexcept nogil:
+    return c.worker.workspace + o.workspace
+
+
+cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
+    return batch.order[i] if batch.order != NULL else i
+
+
+cdef inline Py_ssize_t first_of_chunk(const Batch* batch, Py_ssize_t chunk) noexcept nogil:
+    return batch.n * chunk // batch.chunks
+
+
+cdef inline Py_ssize_t chunk_of(const Batch* batch, Py_ssize_t i) noexcept nogil:
+    return ((i + 1) * batch.chunks - 1) // batch.n
+
+
+cdef inline Image image_of_batch(const Program* p, const Worker* worker, const Batch* batch, Py_ssize_t i,
+                                 Py_ssize_t first) noexcept nogil:
+    # Image i of a batch in training, in a block that begins with image `first`.
+    cdef Image image
+    image.i = i
+    image.persistent = p.all_persistent + i * p.persistent
+    if p.all_transient != NULL:
+        image.transient = p.all_transient + i * p.transient
+    else:
+        image.transient = worker.transient + (i - first) * p.transient
+    image.sums = p.all_sums + chunk_of(batch, i) * p.sums
+    return image
+
+
+cdef enum Phase:
+    FORWARD
+    BACKWARD
+    UPDATE
+
+
+cdef inline long long tick(const Program* p) noexcept nogil:
+    return now() if p.nanoseconds != NULL else 0
+
+
+cdef inline void tock(const Program* p, Py_ssize_t k, Phase phase, long long began) noexcept nogil:
+    if p.nanoseconds != NULL:
+        p.nanoseconds[3 * k + phase] += now() - began

@@ -1,0 +1,334 @@
+"""Convolution and its gradients, compared with the sums written out, or with the reference in float64."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cnn.backends import geometry
+from cnn.reference import functional as reference
+
+from .cases import (
+    CHANNELS,
+    FLOAT64,
+    SPURIOUS,
+    arguments_of,
+    assert_rounded,
+    assert_same_bits,
+    leave_nan_in_freed_memory,
+    normal,
+    numerical_gradient,
+)
+
+# ---- values ------------------------------------------------------------------------------------------------
+
+
+def conv2d_by_loops(x, w, b, dy, g):
+    """Convolution and its three gradients, one product at a time, in float64."""
+    x, w, b, dy = (a.astype(np.float64) for a in (x, w, b, dy))
+    y = np.zeros(dy.shape) + b
+    dx, dw, db = np.zeros(x.shape), np.zeros(w.shape), dy.sum(axis=(0, 1, 2))
+    for n, i, j, u, v in itertools.product(range(len(x)), *map(range, (g.oh, g.ow, g.kh, g.kw))):
+        row, column = i * g.sh + u - g.ph, j * g.sw + v - g.pw
+        if 0 <= row < g.h and 0 <= column < g.w:
+            for c, o in itertools.product(range(g.c_in), range(g.c_out)):
+                y[n, i, j, o] += x[n, row, column, c] * w[u, v, c, o]
+                dx[n, row, column, c] += dy[n, i, j, o] * w[u, v, c, o]
+                dw[u, v, c, o] += dy[n, i, j, o] * x[n, row, column, c]
+    return y, dx, dw, db
+
+
+def assert_convolution(ops, x, w, b, dy, g, stride, padding, exact, magnitude):
+    """The four results of `ops` are `exact`, given the same four computed from magnitudes."""
+    dtype, n = x.dtype, len(x)
+    window = g.kh * g.kw * g.c_in + 1
+    leave_nan_in_freed_memory(dy.shape, x.shape, w.shape, b.shape, dtype=dtype)
+    y = ops.conv2d_forward(x, w, b, stride, padding)
+    assert_rounded(y, exact[0], window, magnitude[0], dtype)
+    dx, dw, db = ops.conv2d_backward(dy, x, w, stride, padding)
+    assert_rounded(dx, exact[1], g.kh * g.kw * g.c_out, magnitude[1], dtype)
+    assert_rounded(dw, exact[2], n * g.oh * g.ow, magnitude[2], dtype)
+    assert_rounded(db, exact[3], n * g.oh * g.ow, magnitude[3], dtype)
+
+
+@pytest.mark.parametrize(
+    ("h", "w", "kernel", "stride", "padding"),
+    [
+        (5, 6, (3, 3), 1, "valid"),
+        (5, 6, (3, 3), 1, "same"),
+        (5, 4, (2, 4), 1, "same"),
+        (6, 5, (3, 2), (2, 3), "same"),
+        (6, 7, (3, 3), 2, (1, 0)),
+        (5, 5, (1, 1), 2, 0),
+        (3, 3, (1, 2), (1, 2), (2, 3)),
+        (4, 3, (3, 1), (1, 9), (0, 5)),
+        (1, 1, (3, 3), 1, 1),
+        (4, 4, (4, 4), 1, "valid"),
+    ],
+)
+def test_convolution_equals_the_sums_written_out(ops, dtype, h, w, kernel, stride, padding):
+    rng = np.random.default_rng(0)
+    g = geometry.conv2d((h, w, 2), (*kernel, 2, 3), stride, padding)
+    shapes = ((2, h, w, 2), (*kernel, 2, 3), (3,), (2, *g.output_shape))
+    x, kernel_weights, b, dy = (normal(rng, shape, dtype) for shape in shapes)
+    exact = conv2d_by_loops(x, kernel_weights, b, dy, g)
+    magnitude = conv2d_by_loops(*map(np.abs, (x, kernel_weights, b, dy)), g)
+    assert_convolution(ops, x, kernel_weights, b, dy, g, stride, padding, exact, magnitude)
+
+
+def assert_agrees_with_reference(ops, dtype, seed, n, g, stride, padding):
+    """Convolution of random numbers agrees with the reference in float64."""
+    rng = np.random.default_rng(seed)
+    shapes = ((n, *g.input_shape), g.kernel_shape, (g.c_out,), (n, *g.output_shape))
+    arrays = [normal(rng, shape, dtype) for shape in shapes]
+
+    def in_float64(x, w, b, dy):
+        x, w, b, dy = (a.astype(np.float64) for a in (x, w, b, dy))
+        y = reference.conv2d_forward(x, w, b, stride, padding)
+        return y, *reference.conv2d_backward(dy, x, w, stride, padding)
+
+    exact, magnitude = in_float64(*arrays), in_float64(*map(np.abs, arrays))
+    assert_convolution(ops, *arrays, g, stride, padding, exact, magnitude)
+
+
+@st.composite
+def convolutions(draw):
+    """Input and kernel shape, stride and padding of a legal convolution."""
+    kh, kw = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    stride = draw(st.integers(1, 9) | st.tuples(st.integers(1, 3), st.integers(1, 9)))
+    width = st.integers(0, 5)
+    padding = draw(st.sampled_from(["valid", "same"]) | width | st.tuples(width, width))
+    ph, pw = (0, 0) if isinstance(padding, str) else geometry.checks.pair("padding", padding, 0)
+    h = draw(st.integers(max(1, kh - 2 * ph), 14))
+    w = draw(st.integers(max(1, kw - 2 * pw), 14))
+    c_in, c_out = draw(st.sampled_from(CHANNELS)), draw(st.sampled_from(CHANNELS))
+    return (h, w, c_in), (kh, kw, c_in, c_out), stride, padding
+
+
+@given(convolutions(), st.integers(0, 5), st.integers(0, 2**32))
+@example(((3, 4, 1), (3, 1, 1, 1), (1, 100), (0, 5)), 1, 0)
+@example(((1, 1, 1), (1, 1, 1, 1), 7, 5), 1, 0)
+def test_any_convolution_agrees_with_the_reference_in_float64(ops, dtype, convolution, n, seed):
+    input_shape, kernel_shape, stride, padding = convolution
+    g = geometry.conv2d(input_shape, kernel_shape, stride, padding)
+    assert_agrees_with_reference(ops, dtype, seed, n, g, stride, padding)
+
+
+@pytest.mark.parametrize("c_out", CHANNELS)
+def test_convolution_is_right_at_every_output_width(ops, dtype, c_out):
+    for width in range(1, 31):
+        g = geometry.conv2d((4, width + 2, 3), (3, 3, 3, c_out))
+        assert_agrees_with_reference(ops, dtype, width, 2, g, 1, "valid")
+
+
+def test_convolution_is_right_at_every_number_of_channels(ops, dtype):
+    for c_in, c_out in itertools.product(CHANNELS, CHANNELS):
+        g = geometry.conv2d((5, 6, c_in), (3, 2, c_in, c_out), 1, "same")
+        assert_agrees_with_reference(ops, dtype, c_in, 2, g, 1, "same")
+
+
+def test_convolution_without_a_bias_is_that_with_zeros(ops, dtype):
+    x, w, b, stride, padding = arguments_of("conv2d_forward", dtype)
+    without = ops.conv2d_forward(x, w, None, stride, padding)
+    assert np.array_equal(without, ops.conv2d_forward(x, w, np.zeros_like(b), stride, padding))
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, "valid"), (1, "same"), ((2, 1), (1, 2)), (3, "same")])
+def test_convolution_gradients_are_finite_differences(ops, stride, padding):
+    rng = np.random.default_rng(6)
+    x, w, b = rng.standard_normal((2, 5, 4, 2)), rng.standard_normal((3, 2, 2, 3)), rng.standard_normal(3)
+    dy = rng.standard_normal(ops.conv2d_forward(x, w, b, stride, padding).shape)
+
+    def loss():
+        return float((dy * ops.conv2d_forward(x, w, b, stride, padding)).sum())
+
+    # Linear in each argument, so a step of 1 differs from the gradient by rounding alone.
+    magnitude = abs(dy * ops.conv2d_forward(abs(x), abs(w), abs(b), stride, padding)).sum()
+    tolerance = 4 * dy.size * np.finfo(float).eps * magnitude
+    for value, gradient in zip((x, w, b), ops.conv2d_backward(dy, x, w, stride, padding), strict=True):
+        np.testing.assert_allclose(gradient, numerical_gradient(loss, value, 1.0), rtol=0, atol=tolerance)
+
+
+# ---- the same sums give the same bits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("c_out", [1, 8, 17])
+def test_a_window_gives_the_same_bits_wherever_it_lies(compiled_ops, dtype, c_out):
+    rng = np.random.default_rng(1)
+    w, b = normal(rng, (3, 3, 2, c_out), dtype), normal(rng, (c_out,), dtype)
+    block = normal(rng, (3, 3, 2), dtype)  # images made of this one repeat their windows every third place
+    for columns in range(3, 33):
+        x = np.tile(block, (1, 3, 11, 1))[:, :, :columns].repeat(3, axis=0)
+        y = compiled_ops.conv2d_forward(x, w, b, 1, "valid")
+        for image, i, j in np.ndindex(y.shape[:3]):
+            assert_same_bits(y[image, i, j], y[0, i % 3, j % 3])
+
+
+@pytest.mark.parametrize("columns", [4, 9, 16, 28])
+def test_padding_changes_no_bit_of_the_windows_inside(compiled_ops, dtype, columns):
+    rng = np.random.default_rng(2)
+    x, w = normal(rng, (2, 6, columns, 3), dtype), normal(rng, (3, 3, 3, 9), dtype)
+    valid = compiled_ops.conv2d_forward(x, w, None, 1, "valid")
+    assert_same_bits(compiled_ops.conv2d_forward(x, w, None, 1, "same")[:, 1:-1, 1:-1], valid)
+    assert_same_bits(compiled_ops.conv2d_forward(x, w, None, 1, 4)[:, 4:-4, 4:-4], valid)
+
+
+def test_an_image_gives_the_same_bits_alone_and_in_any_batch(compiled_ops, dtype):
+    x, w, b, stride, padding = arguments_of("conv2d_forward", dtype, n=9)
+    y = compiled_ops.conv2d_forward(x, w, b, stride, padding)
+    dx, _, _ = compiled_ops.conv2d_backward(y, x, w, stride, padding)
+    for i in range(9):
+        image = slice(i, i + 1)
+        assert_same_bits(compiled_ops.conv2d_forward(x[image], w, b, stride, padding), y[image])
+        assert_same_bits(compiled_ops.conv2d_backward(y[image], x[image], w, stride, padding)[0], dx[image])
+
+
+# ---- NaN and infinity --------------------------------------------------------------------------------------
+
+
+@SPURIOUS
+@given(convolutions(), st.integers(0, 2**32), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_a_bad_pixel_reaches_exactly_the_windows_that_hold_it(ops, dtype, convolution, seed, bad):
+    input_shape, kernel_shape, stride, padding = convolution
+    rng = np.random.default_rng(seed)
+    x, w = normal(rng, (2, *input_shape), dtype), normal(rng, kernel_shape, dtype)
+    w[w == 0] = 1
+    at = (1, *(int(rng.integers(size)) for size in input_shape))
+    mark = np.zeros(x.shape)
+    mark[at] = 1
+    x[at] = bad
+    holds = reference.conv2d_forward(mark, np.ones(kernel_shape), None, stride, padding) != 0
+    y = ops.conv2d_forward(x, w, None, stride, padding)
+    assert np.array_equal(~np.isfinite(y), holds)
+    assert np.array_equal(np.isnan(y), holds & np.isnan(bad))
+    used = reference.conv2d_backward(np.ones(y.shape), mark, np.ones(kernel_shape), stride, padding)[1] != 0
+    dy = np.ones(y.shape, dtype)
+    assert np.array_equal(~np.isfinite(ops.conv2d_backward(dy, x, w, stride, padding)[1]), used)
+
+
+@SPURIOUS
+@given(convolutions(), st.integers(0, 2**32), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_a_bad_gradient_reaches_exactly_the_window_it_came_from(ops, dtype, convolution, seed, bad):
+    input_shape, kernel_shape, stride, padding = convolution
+    rng = np.random.default_rng(seed)
+    g = geometry.conv2d(input_shape, kernel_shape, stride, padding)
+    x, w = normal(rng, (2, *input_shape), dtype), normal(rng, kernel_shape, dtype)
+    x[x == 0] = w[w == 0] = 1
+    dy = normal(rng, (2, *g.output_shape), dtype)
+    at = (1, *(int(rng.integers(size)) for size in g.output_shape))
+    mark = np.zeros(dy.shape)
+    mark[at] = 1
+    dy[at] = bad
+    dx, dw, db = ops.conv2d_backward(dy, x, w, stride, padding)
+    ones = np.ones(x.shape), np.ones(kernel_shape)
+    window, used, _ = reference.conv2d_backward(mark, *ones, stride, padding)
+    assert np.array_equal(~np.isfinite(dx), window != 0)
+    assert not np.isfinite(dw[used != 0]).any()
+    assert np.isfinite(np.delete(dw, at[-1], axis=-1)).all()
+    assert np.flatnonzero(~np.isfinite(db)).tolist() == [at[-1]]
+
+
+@SPURIOUS
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_bad_weight_or_bias_reaches_its_output_channel_alone(ops, dtype, bad, bias):
+    rng = np.random.default_rng(10)
+    for c_out in CHANNELS:
+        x = abs(normal(rng, (2, 4, 5, 2), dtype)) + 1
+        w, b = normal(rng, (3, 3, 2, c_out), dtype), normal(rng, (c_out,), dtype)
+        for channel in {0, c_out // 2, c_out - 1}:
+            weights, biases = w.copy(), b.copy() if bias else None
+            (biases if bias else weights).reshape(-1, c_out)[0, channel] = bad
+            for y in (
+                ops.conv2d_forward(x, weights, biases),
+                ops.dense_forward(x[0, :3, :3].reshape(1, 18), weights.reshape(18, c_out), biases),
+            ):
+                assert np.array_equal(y[..., channel], np.full(y.shape[:-1], bad), equal_nan=True)
+                assert np.isfinite(np.delete(y, channel, axis=-1)).all()
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "message"),
+    [
+        ("conv2d_forward", [(2, 9, 9, 3), (3, 3, 2, 4), (4,)], r"x .*9, 9, 3\).* w .*\(3, 3, 2, 4\)"),
+        ("conv2d_forward", [(2, 9, 9, 2), (3, 3, 2, 4), (5,)], r"b must .*\(4\) .*\(5,\)"),
+        ("conv2d_forward", [(2, 9, 9, 2), (3, 3, 2, 4), (1,)], r"b must .*\(4\) .*\(1,\)"),
+        ("conv2d_forward", [(2, 9, 9, 2), (3, 3, 2, 4), (1, 4)], r"b must .*\(4\) .*\(1, 4\)"),
+        ("conv2d_forward", [(2, 9, 9, 2), (3, 3, 2, 4), ()], r"b must .*\(4\) .*\(\)"),
+        (
+            "conv2d_backward",
+            [(2, 7, 6, 4), (2, 9, 9, 2), (3, 3, 2, 4)],
+            r"dy .*2, 7, 7, 4.*2, 7, 6, 4",
+        ),
+        (
+            "conv2d_backward",
+            [(3, 7, 7, 4), (2, 9, 9, 2), (3, 3, 2, 4)],
+            r"dy .*2, 7, 7, 4.*3, 7, 7, 4",
+        ),
+        (
+            "conv2d_backward",
+            [(2, 7, 7, 1), (2, 9, 9, 2), (3, 3, 2, 4)],
+            r"dy .*2, 7, 7, 4.*2, 7, 7, 1",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_a_value_error_naming_both(checked_ops, name, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(checked_ops, name)(*(np.zeros(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1), (3, 3, 1, 2, 1), (0, 3, 1, 2), (3, 3, 1, -2), ()])
+def test_a_kernel_shape_that_is_none_is_a_value_error(checked_ops, shape):
+    with pytest.raises(ValueError, match="must"):
+        checked_ops.conv2d_weight_gradient(np.zeros((1, 4, 4, 2)), np.zeros((1, 6, 6, 1)), shape)
+
+
+@pytest.mark.parametrize("kernel_shape", [(0, 3, 1, 2), (3, 0, 1, 2), (3, 3, 1, 0)])
+def test_an_empty_kernel_is_a_value_error(checked_ops, kernel_shape):
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        checked_ops.conv2d_forward(np.zeros((2, 9, 9, 1)), np.zeros(kernel_shape), None)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "message"),
+    [
+        (0, "valid", "stride must be at least 1, got 0"),
+        ((1, -2), "valid", "stride must be at least 1, got -2"),
+        ((1, 1, 1), "valid", "stride must be an int or a pair"),
+        (1, -1, "padding must be at least 0, got -1"),
+        (1, "full", "padding must be"),
+    ],
+)
+def test_a_stride_or_padding_out_of_range_is_a_value_error(checked_ops, stride, padding, message):
+    x, w, dy = np.zeros((1, 5, 5, 1)), np.zeros((3, 3, 1, 1)), np.zeros((1, 3, 3, 1))
+    with pytest.raises(ValueError, match=message):
+        checked_ops.conv2d_forward(x, w, None, stride, padding)
+    with pytest.raises(ValueError, match=message):
+        checked_ops.conv2d_backward(dy, x, w, stride, padding)
+
+
+@pytest.mark.parametrize("bad", [1.5, "1", None, (1, 2.0)])
+def test_a_stride_that_is_no_integer_is_a_type_error(checked_ops, bad):
+    with pytest.raises(TypeError, match="stride must be an integer"):
+        checked_ops.conv2d_forward(np.zeros((1, 5, 5, 1)), np.zeros((3, 3, 1, 1)), None, bad)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [([2, 1], [1, 0]), (np.array([2, 1]), np.array([1, 0]))])
+def test_a_pair_may_be_a_list_or_an_array(checked_ops, stride, padding):
+    x, w, *_ = arguments_of("conv2d_forward", FLOAT64)
+    expected = checked_ops.conv2d_forward(x, w, None, (2, 1), (1, 0))
+    assert_same_bits(checked_ops.conv2d_forward(x, w, None, stride, padding), expected)
+
+
+def test_a_kernel_larger_than_the_input_is_a_value_error(checked_ops):
+    x, w = np.zeros((1, 4, 9, 1)), np.zeros((5, 3, 1, 1))
+    with pytest.raises(ValueError, match="kernel of height 5 is larger than the input of height 4"):
+        checked_ops.conv2d_forward(x, w, None)
+    assert checked_ops.conv2d_forward(x, w, None, 1, (1, 0)).shape == (1, 2, 7, 1)
