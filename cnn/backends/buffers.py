@@ -6,7 +6,7 @@ Its layers hold views of them, so that a step may update everything in one pass.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,20 +17,15 @@ from .program import Learned
 CACHE_LINE = 64  # bytes
 
 
-class HasArrays(Protocol):
-    """A layer, as far as its arrays go."""
+if TYPE_CHECKING:
 
-    parameters: dict[str, np.ndarray]
-    gradients: dict[str, np.ndarray]
-    statistics: dict[str, np.ndarray]
-    memory_order: Any
+    class HasArrays(Protocol):
+        """A layer, as far as its arrays go."""
 
-
-class Buffers(NamedTuple):
-    """What the layers of a net hold views of, in their order."""
-
-    learned: Learned
-    gradients: np.ndarray
+        parameters: dict[str, np.ndarray]
+        gradients: dict[str, np.ndarray]
+        statistics: dict[str, np.ndarray]
+        memory_order: Any
 
 
 def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
@@ -41,8 +36,16 @@ def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
     return zeros
 
 
-def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> Buffers:
-    """Move the arrays of all layers into flat buffers; the layers hold views of these afterwards."""
+def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> tuple[Learned, np.ndarray]:
+    """Move the arrays of all layers into flat buffers, of which the layers hold views afterwards.
+
+    Returns
+    -------
+    Learned
+        Parameters and statistics.
+    array
+        Gradients.
+    """
     values = [value for layer in layers for value in layer.parameters.values()]
     ends = np.cumsum([0, *(value.size for value in values)])
     largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
@@ -56,7 +59,7 @@ def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> Buffers:
             layer.parameters[name] = parameters[place].reshape(value.shape, order=order)
             layer.gradients[name] = gradients[place].reshape(value.shape, order=order)
             start += value.size
-    return Buffers(Learned(parameters, _gather_statistics(layers, dtype)), gradients)
+    return Learned(parameters, _gather_statistics(layers, dtype)), gradients
 
 
 def _gather_statistics(layers: Sequence[HasArrays], dtype: np.dtype) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from ..layers.base import Layer, layer_names
 from ..plan.executor import Executor
 from ..training.fit import Fit
 from ..training.history import History
-from ..training.interfaces import RunningFit
 from ..training.optimizers import SGD, checked_optimizer
 from ..training.settings import Data, checked_settings
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
-from .summary import Row, summary_rows, summary_table
+
+if TYPE_CHECKING:
+    from ..training.interfaces import RunningFit
+    from .summary import Row
 
 _NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
 
@@ -81,7 +83,9 @@ class Sequential:
         return self.layers[0].input_shape, shape
 
     def __copy__(self) -> Sequential:
-        return copy.deepcopy(self)  # two nets cannot share their layers
+        from copy import deepcopy
+
+        return deepcopy(self)  # two nets cannot share their layers
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
@@ -154,6 +158,8 @@ class Sequential:
 
     def summary(self) -> None:
         """Print a table: layer, output shape, parameters, and multiply-adds of one image's forward pass."""
+        from .summary import summary_table
+
         print(summary_table(self.summary_rows()))
 
     def summary_rows(self, times="x") -> list[Row]:
@@ -169,6 +175,8 @@ class Sequential:
         TypeError
             `times` is no text.
         """
+        from .summary import summary_rows
+
         return summary_rows(self.layers, times)
 
     # ---- training ----

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike
 from ..backends import checks
 from ..backends.tables import call
 from ..layers import tutorial
-from .twins import twin_of
+from .twins import documented_as
 
 
-@twin_of(tutorial.Conv3x3)
+@documented_as(tutorial.Conv3x3)
 class Conv3x3:
     def __init__(self, num_filters: int, dtype: DTypeLike = np.float64):
         self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
@@ -72,7 +72,7 @@ class Conv3x3:
         self._filters -= learn_rate * d_L_d_filters
 
 
-@twin_of(tutorial.MaxPool2)
+@documented_as(tutorial.MaxPool2)
 class MaxPool2:
     def __init__(self) -> None:
         self.last_input: np.ndarray | None = None
@@ -117,7 +117,7 @@ class MaxPool2:
         return d_L_d_input
 
 
-@twin_of(tutorial.Softmax)
+@documented_as(tutorial.Softmax)
 class Softmax:
     def __init__(self, input_len: int, nodes: int, dtype: DTypeLike = np.float64):
         self.input_len = checks.integer("input_len", input_len, minimum=1)

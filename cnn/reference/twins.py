@@ -42,7 +42,7 @@ def class_twin(original: type[T], module: str, **members: Any) -> type[T]:
     return type(original.__name__, (original,), named | members)
 
 
-def twin_of(original: Any) -> Callable[[T], T]:
+def documented_as(original: Any) -> Callable[[T], T]:
     """Decorator for a twin that is written out: it and its methods take the docstrings of `original`."""
 
     def described(twin: T) -> T:

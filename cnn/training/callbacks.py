@@ -6,7 +6,6 @@ is kept in checkpoints: a dict of arrays and of values that JSON has.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Mapping
@@ -148,6 +147,8 @@ class CSVLogger(Callback):
             pass  # an error now costs no epoch
 
     def on_epoch_end(self, net, logs):
+        import csv  # which not every program needs
+
         self._epoch = logs["epoch"]
         with open(self.path, "a+", newline="", encoding="utf-8") as file:
             file.seek(0)

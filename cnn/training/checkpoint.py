@@ -7,7 +7,7 @@ callbacks remember, and the arguments of the fit, which have to be the same when
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from ..storage import archive, description
 from ..storage.atomic import checked_target
 from ..storage.description import FIT
 from .callbacks import Callback
-from .interfaces import Net, RunningFit
+
+if TYPE_CHECKING:
+    from .interfaces import Net, RunningFit
 
 
 class Checkpoint(Callback):

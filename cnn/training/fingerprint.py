@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..storage.description import describe
-from .interfaces import Net
 from .optimizers import Optimizer
 from .settings import Data, Settings
+
+if TYPE_CHECKING:
+    from .interfaces import Net
 
 _DIGEST = "sha256:"
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import checks
 from ..backends.program import Batches
 from .history import History
-from .interfaces import Net
 from .optimizers import Optimizer
 from .progress import Display, open_display
 from .settings import Data, Settings
+
+if TYPE_CHECKING:
+    from .interfaces import Net
 
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
 _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_epoch_end", "on_fit_end")

@@ -21,7 +21,7 @@ from ..backends.numpy.optimizers import numpy_rule
 from ..backends.program import Rule, Update
 from ..backends.tables import call
 
-__all__ = ["SGD", "Adam", "AdamW"]
+__all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
 
 
 class Optimizer:
@@ -233,3 +233,46 @@ class AdamW(Adam):
         scalars = super().step_scalars(steps)
         scalars[:, 2] = 1 - self.rates(steps) * self.weight_decay
         return scalars
+
+
+@numpy_rule("rmsprop")
+def rmsprop(p, g, squares, velocity, rule, scalars) -> None:
+    squares[...] = rule.beta2 * squares + (1 - rule.beta2) * g * g
+    step = g / (np.sqrt(squares) + rule.epsilon)
+    if velocity is not None:
+        velocity[...] = step = rule.momentum * velocity + step
+    p -= scalars[0] * step
+
+
+numpy_rule("rmsprop_momentum")(rmsprop)
+
+
+class RMSprop(Optimizer):
+    """The gradient over the root of a running mean of its squares (Tieleman and Hinton, 2012), by PyTorch's rules.
+
+    Parameters
+    ----------
+    learning_rate : float, or a schedule from `cnn.schedules`
+    alpha : float from 0 to below 1
+        How much of the mean of squares stays from one step to the next.
+    momentum : float from 0 to 1
+    epsilon : float
+        Added to the root; at least the smallest normal float32, for less is flushed to zero.
+    weight_decay : float
+        Added to the gradient, times the parameter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number, out of range, NaN or infinite.
+    """
+
+    def __init__(self, learning_rate=0.01, alpha=0.99, momentum=0.0, epsilon=1e-8, weight_decay=0.0) -> None:
+        super().__init__(learning_rate)
+        self.alpha = checks.number("alpha", alpha, maximum=math.nextafter(1.0, 0.0))
+        self.momentum = checks.number("momentum", momentum, maximum=1.0)
+        self.epsilon = checks.number("epsilon", epsilon, minimum=float(np.finfo(np.float32).tiny))
+        self.weight_decay = checks.number("weight_decay", weight_decay)
+        kind = "rmsprop_momentum" if self.momentum else "rmsprop"
+        self.rule = Rule(kind, self.weight_decay, self.momentum, beta2=self.alpha, epsilon=self.epsilon)
+        self._states = 2 if self.momentum else 1

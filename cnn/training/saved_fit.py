@@ -6,7 +6,7 @@ Nothing in a file is taken on trust; what does not fit is a ValueError that name
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from ..storage.description import FIT
 from .checkpoint import level_of, remembering
 from .fingerprint import differences
 from .history import History
-from .interfaces import RunningFit
+
+if TYPE_CHECKING:
+    from .interfaces import RunningFit
 
 
 class Status(NamedTuple):

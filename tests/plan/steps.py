@@ -20,6 +20,8 @@ RULES = {
     # An epsilon of the size of the gradients: else a step hangs on the sign of gradients that are rounding alone.
     "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
     "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
+    "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
+    "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
 }
 KINDS = ["uint8", "float32", "float64"]
 STEPS = 20

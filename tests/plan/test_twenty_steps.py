@@ -55,11 +55,20 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
 
 
 RULE_OF = {
-    "A": "plain", "B": "nesterov", "L": "adam",
+    "A": "plain", "B": "nesterov", "L": "rmsprop",
     "general": "momentum", "unpooled": "weight decay", "dense alone": "adam",
-    "normalised": "adamw", "averaged": "momentum",
+    "normalised": "adamw", "averaged": "rmsprop with momentum",
 }  # fmt: skip
-RATE = {"plain": 0.02, "weight decay": 0.02, "momentum": 0.01, "nesterov": 0.005, "adam": 0.001, "adamw": 0.001}
+RATE = {
+    "plain": 0.02,
+    "weight decay": 0.02,
+    "momentum": 0.01,
+    "nesterov": 0.005,
+    "adam": 0.001,
+    "adamw": 0.001,
+    "rmsprop": 0.001,
+    "rmsprop with momentum": 0.001,
+}
 BATCH = 17
 
 

@@ -34,13 +34,20 @@ ADAMW_RULES = [
     {"weight_decay": 0.5, "epsilon": 1e-4},
     {"beta1": 0.5, "beta2": 0.9, "weight_decay": 2.0},
 ]
+RMSPROP_RULES = [
+    {},
+    {"alpha": 0.9, "epsilon": 1e-4},
+    {"momentum": 0.9},
+    {"alpha": 0.5, "momentum": 0.5, "epsilon": 0.1, "weight_decay": 0.1},
+]
 RULES = [
     *((cnn.SGD, rule) for rule in SGD_RULES),
     *((cnn.Adam, rule) for rule in ADAM_RULES),
     *((cnn.AdamW, rule) for rule in ADAMW_RULES),
+    *((cnn.RMSprop, rule) for rule in RMSPROP_RULES),
 ]
 EVERY_RULE = pytest.mark.parametrize(("kind", "rule"), RULES)
-EVERY_KIND = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam, cnn.AdamW])
+EVERY_KIND = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop])
 LEARNING_RATE, UPDATES = 0.1, 25
 
 
@@ -60,7 +67,8 @@ class Formula:
         else:
             g = gradient + decay * self.p
         self.done += 1
-        step, size = self.sgd(g) if self.kind is cnn.SGD else self.adam(g)
+        formula = {cnn.SGD: self.sgd, cnn.RMSprop: self.rmsprop}.get(self.kind, self.adam)
+        step, size = formula(g)
         self.p = self.p - self.rate * step
         self.size = np.maximum(self.size, np.abs(self.p) + size)
 
@@ -78,6 +86,13 @@ class Formula:
         root = np.sqrt(self.second / (1 - beta2**self.done)) + self.rule.get("epsilon", 1e-8)
         unbias = 1 / (1 - beta1**self.done)
         return unbias * self.first / root, unbias * self.terms / root
+
+    def rmsprop(self, g):
+        alpha = self.rule.get("alpha", 0.99)
+        self.second = alpha * self.second + (1 - alpha) * g**2
+        direction = g / (np.sqrt(self.second) + self.rule.get("epsilon", 1e-8))
+        self.first = self.rule.get("momentum", 0) * self.first + direction
+        return self.first, np.abs(self.first) + np.abs(direction)
 
 
 # ---- the rules ---------------------------------------------------------------------------------------------
@@ -174,7 +189,7 @@ def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
 
 
 def test_every_fit_begins_without_velocity_or_moments(backend):
-    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW):
+    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop):
         nets, one = [pooled(backend=backend) for _ in range(2)], make()
         for optimizers, net in zip(([one, one], [make(), make()]), nets, strict=True):
             for optimizer in optimizers:
@@ -183,7 +198,7 @@ def test_every_fit_begins_without_velocity_or_moments(backend):
         assert np.array_equal(nets[0].executor.learned.parameters, last)
 
 
-@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
+@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop])
 def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other, alone = (pooled(backend=backend) for _ in range(3))
@@ -194,7 +209,7 @@ def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     assert np.array_equal(other.executor.learned.parameters, alone.executor.learned.parameters)
 
 
-@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW])
+@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop])
 def test_two_nets_cannot_take_turns_with_them(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other = (pooled(backend=backend) for _ in range(2))
@@ -229,7 +244,13 @@ def test_velocity_and_moments_count_also_batch_by_batch(backend):
 
 def test_only_what_a_rule_needs_is_kept():
     parameters = pooled("float32").executor.learned.parameters
-    for optimizer, count in ((cnn.SGD(0.1), 0), (cnn.SGD(0.1, momentum=0.9), 1), (cnn.Adam(), 2), (cnn.AdamW(), 2)):
+    for optimizer, count in (
+        (cnn.SGD(0.1), 0),
+        (cnn.SGD(0.1, momentum=0.9), 1),
+        (cnn.Adam(), 2),
+        (cnn.AdamW(), 2),
+        (cnn.RMSprop(), 1),
+    ):
         states = optimizer.states(parameters)
         arrays = [state for state in states if state is not None]
         assert (len(states), len(arrays)) == (2, count)

@@ -10,7 +10,9 @@ from ..simd cimport (
     LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch_to_write, real, registers, vec, vload,
     vload_lanes, vsplat, vstore, vstore_lanes,
 )
-from ..step.optimizer cimport ADAM, KEEP_GRADIENT, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run
+from ..step.optimizer cimport (
+    ADAM, KEEP_GRADIENT, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run,
+)
 from .dense_forward cimport Dense
 
 
@@ -124,6 +126,9 @@ cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t 
     elif o.kind == SGD_MOMENTUM:
         update_columns(SGD_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     elif o.kind == ADAM: update_columns(ADAM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == RMSPROP: update_columns(RMSPROP, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == RMSPROP_MOMENTUM:
+        update_columns(RMSPROP_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     else: update_columns(KEEP_GRADIENT, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
 
 
@@ -178,6 +183,8 @@ cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const
     if o.kind == SGD: backward_image(SGD, g, dy, x, o[0], w, dx)
     elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, g, dy, x, o[0], w, dx)
     elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, dx)
+    elif o.kind == RMSPROP: backward_image(RMSPROP, g, dy, x, o[0], w, dx)
+    elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, g, dy, x, o[0], w, dx)
     else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, dx)
 
 

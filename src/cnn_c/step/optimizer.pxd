@@ -3,6 +3,8 @@
 #   SGD    g += decay * p;   v = momentum * v + g;   p -= rate * (g + momentum * v  if nesterov else  v)
 #   Adam   g += decay * p;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g * g;
 #          p = keep * p - rate * m / (sqrt(v) * root_scale + epsilon)
+#   RMSprop  g += decay * p;   s = beta2 * s + (1 - beta2) * g * g;   d = g / (sqrt(s) + epsilon);
+#          p -= rate * d, or with momentum   v = momentum * v + d;   p -= rate * v
 #   none   the gradient is kept, where `first` says
 #
 # Called with gradients that are still in registers. What changes from step to step (a schedule's rate, Adam's
@@ -16,6 +18,8 @@ cdef enum OptimizerKind:
     SGD
     SGD_MOMENTUM
     ADAM
+    RMSPROP
+    RMSPROP_MOMENTUM
 
 
 cdef struct Optimizer:
@@ -27,8 +31,8 @@ cdef struct Optimizer:
     real beta2, epsilon, root_scale, keep
     real one_minus_momentum, one_minus_beta2
     real* parameters
-    real* first                          # velocities or first moments, as many as parameters
-    real* second                         # second moments
+    real* first                          # velocities, first moments, of RMSprop mean squares; as many as parameters
+    real* second                         # second moments, or of RMSprop the velocities
 
 
 cdef inline int kind_of_rule(str name) except -1:
@@ -38,6 +42,10 @@ cdef inline int kind_of_rule(str name) except -1:
         return SGD_MOMENTUM
     if name == "adam":
         return ADAM
+    if name == "rmsprop":
+        return RMSPROP
+    if name == "rmsprop_momentum":
+        return RMSPROP_MOMENTUM
     raise SystemError(f"there is no rule {name!r} for optimisers")
 
 
@@ -64,7 +72,7 @@ cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at,
     # The kind is a constant where this is inlined, and the optimiser a copy, which no store can change.
     cdef:
         real* to = o.parameters + at
-        vec p, first, second
+        vec p, first, second, step
     if kind == KEEP_GRADIENT:
         vstore_lanes(o.first + at, g, live)
         return
@@ -77,6 +85,13 @@ cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at,
     if kind == SGD_MOMENTUM:
         first = o.momentum * first + g
         vstore_lanes(to, p - (o.gradient_rate * g + o.velocity_rate * first), live)
+    elif kind == RMSPROP or kind == RMSPROP_MOMENTUM:
+        first = o.beta2 * first + o.one_minus_beta2 * g * g
+        step = vdivide(g, vsqrt(first) + o.epsilon)
+        if kind == RMSPROP_MOMENTUM:
+            step = o.momentum * vload_lanes(o.second + at, live) + step
+            vstore_lanes(o.second + at, step, live)
+        vstore_lanes(to, p - o.rate * step, live)
     else:
         second = vload_lanes(o.second + at, live)
         first = o.momentum * first + o.one_minus_momentum * g
@@ -99,4 +114,6 @@ cdef inline flattened update_run(const Optimizer* o, Py_ssize_t size, const real
     if o.kind == SGD: update_registers(SGD, o[0], size, g, at)
     elif o.kind == SGD_MOMENTUM: update_registers(SGD_MOMENTUM, o[0], size, g, at)
     elif o.kind == ADAM: update_registers(ADAM, o[0], size, g, at)
+    elif o.kind == RMSPROP: update_registers(RMSPROP, o[0], size, g, at)
+    elif o.kind == RMSPROP_MOMENTUM: update_registers(RMSPROP_MOMENTUM, o[0], size, g, at)
     else: update_registers(KEEP_GRADIENT, o[0], size, g, at)
