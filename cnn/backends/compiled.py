@@ -43,14 +43,14 @@ def conv2d_weight_gradient(dy: np.ndarray, x: np.ndarray, g: ConvGeometry, out: 
 
 def maxpool2d_forward(x: np.ndarray, g: PoolGeometry) -> tuple[np.ndarray, np.ndarray]:
     y = empty((len(x), *g.output_shape), x.dtype)
-    switches = empty(y.shape, _INT32)
-    KERNELS[x.dtype.char].maxpool2d_forward(x, y, switches, g, threads_for(len(x)))
-    return y, switches
+    argmax = empty(y.shape, _INT32)
+    KERNELS[x.dtype.char].maxpool2d_forward(x, y, argmax, g, threads_for(len(x)))
+    return y, argmax
 
 
-def maxpool2d_backward(dy: np.ndarray, switches: np.ndarray, g: PoolGeometry) -> np.ndarray:
+def maxpool2d_backward(dy: np.ndarray, argmax: np.ndarray, g: PoolGeometry) -> np.ndarray:
     dx = empty((len(dy), *g.input_shape), dy.dtype)
-    KERNELS[dy.dtype.char].maxpool2d_backward(dy, switches, dx, g, threads_for(len(dy)))
+    KERNELS[dy.dtype.char].maxpool2d_backward(dy, argmax, dx, g, threads_for(len(dy)))
     return dx
 
 

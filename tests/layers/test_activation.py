@@ -8,6 +8,7 @@ import pytest
 import cnn
 import cnn.reference
 from cnn.layers.activation import Elementwise
+from cnn.layers.lowering import Layout
 from cnn.layers.registry import LAYERS
 
 # How to make each from a namespace, and its name in torch.nn.functional with its arguments.
@@ -121,3 +122,13 @@ def test_the_reference_has_it_as_a_layer_of_its_own(name):
 def test_a_slope_that_is_no_number_is_refused(bad):
     with pytest.raises((TypeError, ValueError), match="slope must be"):
         cnn.LeakyReLU(bad)
+
+
+@EVERY_ACTIVATION
+@pytest.mark.parametrize("training", [True, False])
+def test_an_activation_alone_is_an_elementwise_operation_of_its_function_and_numbers(name, training):
+    layer = ACTIVATIONS[name][0](cnn)
+    lowering = layer.lower([], [], training)
+    assert (lowering.kind, lowering.label, lowering.layers) == ("elementwise", layer.function, 1)
+    assert lowering.in_place
+    assert lowering.geometry(Layout(), Layout()) == (layer.function, tuple(layer.configuration().values()))

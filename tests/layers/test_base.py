@@ -1,9 +1,13 @@
 """What all layers share, each alone: shapes, types, gradients, faults; NumPy and compiled, level by level.
 
-The operations under them are tested in `test_functional`; here it is what a layer makes of them.
+The operations under them are tested in `tests/functional`; here it is what a layer makes of them.
 """
 
 from __future__ import annotations
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -265,3 +269,105 @@ def test_what_is_no_array_of_real_numbers_is_a_type_error(either, name, bad):
     layer.forward(np.zeros((1, *layer.input_shape)))
     with pytest.raises(TypeError, match=r"^dy "):
         layer.backward(bad)
+
+
+# ---- as a net calls them -----------------------------------------------------------------------------------
+
+
+@EVERY_LAYER
+def test_forward_and_backward_are_apply_and_its_gradient_with_checks(either, dtype, name):
+    layer, by_hand = made(either, name, dtype), made(either, name, dtype)
+    x, dy = normal(0, (3, *layer.input_shape), dtype), normal(1, (3, *layer.output_shape), dtype)
+    y, kept = by_hand.apply(x, training=True)
+    assert layer.forward(x).tobytes() == y.tobytes()
+    assert layer.backward(dy).tobytes() == by_hand.apply_gradient(dy, kept).tobytes()
+    for key, value in layer.gradients.items():
+        assert value.tobytes() == by_hand.gradients[key].tobytes()
+    assert layer.forward(x, training=False).tobytes() == by_hand.apply(x, training=False)[0].tobytes()
+
+
+@EVERY_LAYER
+def test_many_threads_may_predict_with_one_layer(either, name):
+    layer = made(either, name)
+    batches = [normal(seed, (seed + 1, *layer.input_shape)) for seed in range(20)]
+    state = pickle.dumps(layer)
+    alone = [layer.apply(x, training=False)[0].tobytes() for x in batches]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda x: layer.apply(x, training=False)[0].tobytes(), batches))
+    assert together == alone
+    assert pickle.dumps(layer) == state
+
+
+@EVERY_LAYER
+def test_an_output_shape_is_inferred_without_a_change_of_the_layer(either, name):
+    make, input_shape = LAYERS[name]
+    layer = make(either)
+    state = pickle.dumps(layer)
+    assert layer.infer_output_shape(input_shape) == OUTPUT_SHAPES[name]
+    assert pickle.dumps(layer) == state
+
+
+# ---- in a net ----------------------------------------------------------------------------------------------
+
+FIXED = [
+    "input_shape", "output_shape", "geometry", "macs", "memory_order", "dtype", "backend", "parameters", "gradients",
+    "statistics", "in_net",
+]  # fmt: skip
+
+
+def in_a_net(ns, name: str):
+    """The layer, the first of a net, and the net."""
+    make, input_shape = LAYERS[name]
+    layer = make(ns)
+    return layer, ns.Sequential([layer, ns.Flatten(), ns.Dense(3)], input_shape, dtype="float64", seed=0)
+
+
+@EVERY_LAYER
+@pytest.mark.parametrize("attribute", FIXED)
+def test_what_a_net_has_taken_of_a_layer_cannot_be_changed(either, name, attribute):
+    layer, _ = in_a_net(either, name)
+    before = getattr(layer, attribute)
+    message = f"^{attribute} of a {type(layer).__name__} in a net cannot be changed; make another net$"
+    for value in (before, None):
+        with pytest.raises(AttributeError, match=message):
+            setattr(layer, attribute, value)
+    assert getattr(layer, attribute) is before or getattr(layer, attribute) == before
+
+
+@EVERY_LAYER
+def test_no_argument_of_a_layer_in_a_net_can_be_changed(either, name):
+    layer, _ = in_a_net(either, name)
+    for argument, value in layer.configuration().items():
+        if argument == "bias":  # the parameter
+            continue
+        with pytest.raises(AttributeError, match=f"^{argument} of a "):
+            setattr(layer, argument, value)
+
+
+@EVERY_LAYER
+def test_a_layer_in_a_net_is_built_for_no_other_shape_and_goes_on_as_it_was(either, name):
+    layer, net = in_a_net(either, name)
+    _, untouched = in_a_net(either, name)
+    larger = (*(4 * size for size in layer.input_shape[:-1]), layer.input_shape[-1])
+    for call in (layer.fix_shapes, layer.build):
+        with pytest.raises(RuntimeError, match=f"^the {type(layer).__name__} is in a net, which has built it"):
+            call(larger)
+    layer.infer_output_shape(layer.input_shape)
+    x = normal(0, (5, *layer.input_shape))
+    for each in (net, untouched):
+        each.fit(x, [0, 1, 2, 0, 1], epochs=2, seed=0, progress=False)
+    assert {name: value.tobytes() for name, value in net.state().items()} == {
+        name: value.tobytes() for name, value in untouched.state().items()
+    }
+
+
+@EVERY_LAYER
+@pytest.mark.parametrize("copy_of", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_a_copy_of_a_layer_in_a_net_holds_the_same(either, name, copy_of):
+    layer, _ = in_a_net(either, name)
+    twin = copy_of(layer)
+    assert twin.configuration() == layer.configuration()
+    assert (twin.input_shape, twin.output_shape, twin.geometry) == (
+        layer.input_shape, layer.output_shape, layer.geometry
+    )  # fmt: skip
+    assert all(np.array_equal(twin.parameters[key], value) for key, value in layer.parameters.items())

@@ -1,0 +1,73 @@
+"""Fits of a few steps by any rule, and bounds on what rounding does to a prediction."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+import cnn
+import cnn.training.history
+
+from .nets import counterpart
+
+RULES = {
+    "plain": functools.partial(cnn.SGD),
+    "weight decay": functools.partial(cnn.SGD, weight_decay=0.5),
+    "momentum": functools.partial(cnn.SGD, momentum=0.5),
+    "nesterov": functools.partial(cnn.SGD, momentum=0.5, nesterov=True, weight_decay=0.25),
+    # An epsilon of the size of the gradients: else a step hangs on the sign of gradients that are rounding alone.
+    "adam": functools.partial(cnn.Adam, epsilon=1e-3, weight_decay=0.01),
+    "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
+    "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
+    "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
+}
+KINDS = ["uint8", "float32", "float64"]
+STEPS = 20
+
+
+def fitted(net, x, y, batch_size, rule, rate=0.01, steps=STEPS, **options) -> cnn.training.history.History:
+    """At least so many steps."""
+    epochs = -(-steps // -(-len(x) // batch_size))
+    options = {"optimizer": RULES[rule](rate), "epochs": epochs, "seed": 5, "progress": False} | options
+    return net.fit(x, y, batch_size=batch_size, **options)
+
+
+def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the net in float64, layer by layer as in a prediction, and how far off rounding may leave them.
+
+    The bound goes through the layers beside the values: it is what they make of magnitudes, times the terms of all
+    sums so far.
+    """
+    exact = counterpart(net)
+    y, size, terms = x.astype(np.float64), np.abs(x.astype(np.float64)), 0
+    for layer in exact.layers:
+        y = layer.forward(y, training=False)
+        if isinstance(layer, cnn.BatchNorm):
+            mean, variance = layer.statistics["mean"], layer.statistics["variance"]
+            slope = np.abs(layer.gamma) / np.sqrt(variance + layer.epsilon)
+            size = (size + np.abs(mean)) * slope + np.abs(layer.beta)
+            terms += 10
+            continue
+        if isinstance(layer, cnn.Sigmoid | cnn.Tanh):  # no steeper than 1, and rounded themselves, as numbers below 1
+            size, terms = size + 1, terms + 10
+            continue
+        for value in layer.parameters.values():
+            np.abs(value, out=value)
+        if isinstance(layer, cnn.Rescaling):
+            layer = cnn.Rescaling(abs(layer.scale), abs(layer.offset)).build(layer.input_shape, dtype=layer.dtype)
+        terms += 3 + (math.prod(layer.parameters["weights"].shape[:-1]) if layer.parameters else 0)
+        terms += math.prod(layer.pool_size) if isinstance(layer, cnn.AvgPool2D) else 0
+        terms += math.prod(layer.input_shape[:2]) if isinstance(layer, cnn.GlobalAvgPool2D) else 0
+        size = layer.forward(size, training=False)
+    return y, terms * np.finfo(net.dtype).eps * size
+
+
+def teach(net, seed=0):
+    """Running statistics as after some training."""
+    rng = np.random.default_rng(seed)
+    for layer in net.layers:
+        if layer.statistics:
+            layer.statistics["mean"][...] = rng.standard_normal(layer.gamma.size)
+            layer.statistics["variance"][...] = rng.uniform(0.1, 2, layer.gamma.size)
