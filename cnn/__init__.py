@@ -7,7 +7,7 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 import importlib
 from typing import TYPE_CHECKING
 
-from . import functional, layers, models, schedules
+from . import layers, schedules
 from .backends.threads import get_num_threads, set_num_threads
 from .layers import *
 from .layers.tutorial import Conv3x3, MaxPool2, Softmax
@@ -19,6 +19,7 @@ from .training.callbacks import *
 from .training.optimizers import *
 
 if TYPE_CHECKING:
+    from . import functional, models
     from .nets.loading import load
     from .training.checkpoint import Checkpoint
 else:  # a type checker takes all names where there is no list
@@ -42,7 +43,7 @@ else:  # a type checker takes all names where there is no list
         "show_config",
     ]
 
-_LAZY_MODULES = ("datasets", "reference")
+_LAZY_MODULES = ("datasets", "functional", "models", "reference")
 _LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "nets.loading"}  # and the modules that they are in
 _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 

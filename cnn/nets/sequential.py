@@ -11,11 +11,8 @@ from ..backends import checks
 from ..backends.program import Batches
 from ..backends.select import operations
 from ..layers.base import Layer, layer_names
-from ..plan.executor import Executor
-from ..training.fit import Fit
 from ..training.history import History
 from ..training.optimizers import SGD, checked_optimizer
-from ..training.settings import Data, checked_settings
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
 
@@ -62,7 +59,7 @@ class Sequential:
         rng = checks.generator("seed", seed)
         self.input_shape, self.output_shape = self._build(checks.image_shape("input_shape", input_shape), rng)
         self.inputs = Inputs(self.input_shape, self.output_shape[0], self.dtype, backend)
-        self.executor = Executor(self.layers, self.dtype, backend)
+        self._gather()
         self.step_seed = int(rng.integers(2**63))  # of what is random in the last step of train_on_batch
         for layer in self.layers:
             layer.in_net = True
@@ -93,7 +90,13 @@ class Sequential:
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         self._ops = operations(self.backend)
-        self.executor = Executor(self.layers, self.dtype, self.backend)  # gathers what the copied layers hold
+        self._gather()
+
+    def _gather(self) -> None:
+        """Make the executor, which gathers what the layers hold in flat arrays."""
+        from ..plan.executor import Executor
+
+        self.executor = Executor(self.layers, self.dtype, self.backend)
 
     def __repr__(self) -> str:
         layers = "".join(f"    {layer!r},\n" for layer in self.layers)
@@ -248,6 +251,9 @@ class Sequential:
         x = self.inputs.images("x", x)
         y = self.inputs.labels("y", y, len(x))
         validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+        from ..training.fit import Fit  # plans and fits are imported when they are made
+        from ..training.settings import Data, checked_settings
+
         settings = checked_settings(
             len(x),
             epochs=epochs,
