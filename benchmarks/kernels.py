@@ -4,7 +4,7 @@
 
 The peak is that of multiply-adds on registers, measured in turns with the kernels. Dense arithmetic is counted: a
 kernel gets no credit for padding or idle lanes, and a fused one is credited with all positions of a pooling window,
-although backward it computes only the winner's.
+although backward it computes only that of the maximum.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import cnn
 import cnn_c
 from cnn import functional, reference
 from cnn.backends import geometry
-from cnn.backends.program import Batches, Learned
-from cnn.plan.make import Operation, make_plan
+from cnn.backends.program import Batches, Learned, Operation
+from cnn.plan.make import make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
 # two-convolution net, LeNet-5
@@ -176,7 +176,7 @@ def step_table(name, rng, batch, dtype, seconds) -> Table:
             f"{t / 1e3:6.3f}  {f / t * 1e9 / peak:6.1%}" if f and t else f"{t / 1e3:6.3f}        "
             for f, t in zip(flops, nanoseconds, strict=True)
         ]
-        table.add_row(o.kind, o.layers, *cells)
+        table.add_row(o.label, o.layers, *cells)
     total = float(np.median([sample.sum() for sample in samples]))
     flops = sum(2 * o.macs * (2 + o.with_dx) for o in operations)
     table.add_section()

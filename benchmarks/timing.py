@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from time import perf_counter
 
-import cnn.config
+from cnn.backends.config import config
 
 
 def medians(functions: Mapping[str, Callable[[], object]], seconds: float = 2.0) -> dict[str, float]:
@@ -27,8 +27,8 @@ def medians(functions: Mapping[str, Callable[[], object]], seconds: float = 2.0)
 
 def machine() -> str:
     """Processor, level, threads and versions, for the foot of a table."""
-    config = cnn.config.config()
+    about = config()
     return (
-        f"{config['processor']}; level {config['level'].split()[0]}, {config['threads']} thread(s); "
-        f"cnn-c {config['cnn-c']}, NumPy {config['NumPy']}, Python {config['Python'].split()[0]}"
+        f"{about['processor']}; level {about['level'].split()[0]}, {about['threads']} thread(s); "
+        f"cnn-c {about['cnn-c']}, NumPy {about['NumPy']}, Python {about['Python'].split()[0]}"
     )
