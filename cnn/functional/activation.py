@@ -22,6 +22,8 @@ __all__ = [
     "tanh_forward",
 ]
 
+RELU, SIGMOID, TANH = (Elementwise(name) for name in ("relu", "sigmoid", "tanh"))
+
 
 def relu_forward(x: ArrayLike) -> np.ndarray:
     """``y = max(x, 0)``, element by element; NaN stays NaN.
@@ -40,7 +42,7 @@ def relu_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    return ops.elementwise_forward(Elementwise("relu"), checks.real("x", x))
+    return ops.elementwise_forward(RELU, checks.real("x", x))
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -64,7 +66,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ValueError
         `dy` and `y` of different shapes.
     """
-    return ops.elementwise_backward(Elementwise("relu"), *_gradient_and("y", dy, y))
+    return ops.elementwise_backward(RELU, *_gradient_and("y", dy, y))
 
 
 def leaky_relu_forward(x: ArrayLike, slope: float = 0.01) -> np.ndarray:
@@ -134,7 +136,7 @@ def sigmoid_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    return ops.elementwise_forward(Elementwise("sigmoid"), checks.real("x", x))
+    return ops.elementwise_forward(SIGMOID, checks.real("x", x))
 
 
 def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -158,7 +160,7 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ValueError
         `dy` and `y` of different shapes.
     """
-    return ops.elementwise_backward(Elementwise("sigmoid"), *_gradient_and("y", dy, y))
+    return ops.elementwise_backward(SIGMOID, *_gradient_and("y", dy, y))
 
 
 def tanh_forward(x: ArrayLike) -> np.ndarray:
@@ -178,7 +180,7 @@ def tanh_forward(x: ArrayLike) -> np.ndarray:
     TypeError
         `x` is no array of real numbers, or is masked.
     """
-    return ops.elementwise_forward(Elementwise("tanh"), checks.real("x", x))
+    return ops.elementwise_forward(TANH, checks.real("x", x))
 
 
 def tanh_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
@@ -202,7 +204,7 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     ValueError
         `dy` and `y` of different shapes.
     """
-    return ops.elementwise_backward(Elementwise("tanh"), *_gradient_and("y", dy, y))
+    return ops.elementwise_backward(TANH, *_gradient_and("y", dy, y))
 
 
 def _gradient_and(name: str, dy: ArrayLike, value: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ BLOCK = 16  # images that a thread takes at a time: enough for the matrix produc
 _CHUNKS = 16  # parts of a batch whose convolution gradients are summed apart, and the most threads of use
 
 
-class Learned(NamedTuple):
+class LearnedPlaces(NamedTuple):
     """Where what a layer learns begins in the net's flat arrays; -1 for what it does not have."""
 
     w: int = -1
@@ -71,13 +71,13 @@ def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, tr
     )
 
 
-def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, Learned]) -> list[Operation]:
+def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces]) -> list[Operation]:
     """The operations without their places in memory."""
     drafts: list[Operation] = []
     for k, (fused, x, y) in enumerate(laid_out):
         lowering = fused.lowering
-        own = learned[id(fused.layers[0])] if fused.layers else Learned()
-        norm = learned[id(lowering.normalisation)] if lowering.normalisation else Learned()
+        own = learned[id(fused.layers[0])] if fused.layers else LearnedPlaces()
+        norm = learned[id(lowering.normalisation)] if lowering.normalisation else LearnedPlaces()
         drafts.append(
             Operation(
                 kind=lowering.kind,
@@ -108,13 +108,13 @@ def _with_loss(last: Sizes, classes: int, training: bool) -> Sizes:
     return last._replace(y=max(last.y, classes), dy=max(last.dy, classes if training else 0))
 
 
-def _learned_places(layers: Sequence[Layer]) -> dict[int, Learned]:
+def _learned_places(layers: Sequence[Layer]) -> dict[int, LearnedPlaces]:
     """For each layer, by its id; weights and bias of a normalisation are its gamma and beta."""
     places, parameter, statistic = {}, 0, 0
     for layer in layers:
         sizes = [value.size for value in layer.parameters.values()]
         statistics = sum(value.size for value in layer.statistics.values())
-        places[id(layer)] = Learned(
+        places[id(layer)] = LearnedPlaces(
             w=parameter if sizes else -1,
             w_size=sizes[0] if sizes else 0,
             b=parameter + sizes[0] if len(sizes) == 2 else -1,

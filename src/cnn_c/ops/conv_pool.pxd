@@ -75,8 +75,8 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
     conv_pool_backward(g, tensor(o.dy, image), <int*>(image.transient + o.argmax), tensor(o.x, image),
-                       rest_of_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL, dx_size(g),
-                       c.worker.scratch)
+                       rest_of_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL,
+                       dx_size(g), c.worker.scratch)
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
