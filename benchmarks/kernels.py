@@ -21,7 +21,8 @@ import cnn
 import cnn_c
 from cnn import functional, reference
 from cnn.backends import geometry
-from cnn.backends.program import Batches, Learned, Operation
+from cnn.backends.calls import Batches, Learned
+from cnn.backends.program import Operation
 from cnn.plan.make import make_plan
 
 # input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnn_c import empty
 
-from .program import Learned
+from .calls import Learned
 
 CACHE_LINE = 64  # bytes
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from cnn_c import KERNELS, empty
 
+from .calls import Elementwise, Warp
 from .geometry import ConvGeometry, PoolGeometry
-from .program import Elementwise, Warp
 from .threads import threads_for
 
 Out = tuple[np.ndarray, np.ndarray | None]

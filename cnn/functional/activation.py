@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..backends import compiled as ops
-from ..backends.program import Elementwise
+from ..backends.calls import Elementwise
 
 __all__ = [
     "leaky_relu_backward",

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..backends import checks, program
+from ..backends import calls, checks
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
 from .lowering import Lowering, constant
@@ -26,9 +26,9 @@ class Elementwise(Layer):
     keeps_input = False  # whether the gradient is computed from x; else it is from y
 
     @property
-    def elementwise(self) -> program.Elementwise:
+    def elementwise(self) -> calls.Elementwise:
         """The function with its constants, which are the constructor's arguments."""
-        return program.Elementwise(self.function, tuple(self.configuration().values()))
+        return calls.Elementwise(self.function, tuple(self.configuration().values()))
 
     def apply(self, x, training):
         y = self.ops.elementwise_forward(self.elementwise, x)

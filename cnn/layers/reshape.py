@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..backends import checks
-from ..backends.program import Elementwise
+from ..backends.calls import Elementwise
 from .base import Layer
 from .lowering import Lowering, constant, load
 from .registry import register

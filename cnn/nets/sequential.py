@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backends import checks
-from ..backends.program import Batches
+from ..backends.calls import Batches
 from ..backends.select import operations
 from ..layers.base import Layer, layer_names
 from ..training.history import History

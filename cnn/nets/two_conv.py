@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backends import checks, geometry
-from ..backends.program import Elementwise
+from ..backends.calls import Elementwise
 from ..backends.select import operations
 from ..backends.tables import call
 from ..layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU

@@ -15,7 +15,8 @@ import numpy as np
 from cnn_c import KERNELS
 
 from ..backends.buffers import gather
-from ..backends.program import Batches, Plan, Update
+from ..backends.calls import Batches, Update
+from ..backends.program import Plan
 from ..backends.threads import get_num_threads
 from ..layers.base import Layer, layer_names
 from .make import BLOCK, make_plan

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ..backends import checks, compiled
-from ..backends.program import KNOTS, Warp
+from ..backends.calls import KNOTS, Warp
 
 
 class Augment:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backends import checks
-from ..backends.program import Batches
+from ..backends.calls import Batches
 from .history import History
 from .optimizers import Optimizer
 from .progress import Display, open_display

@@ -17,8 +17,8 @@ from cnn_c import KERNELS
 
 from ..backends import checks
 from ..backends.buffers import CACHE_LINE, aligned_zeros
+from ..backends.calls import Rule, Update
 from ..backends.numpy.optimizers import numpy_rule
-from ..backends.program import Rule, Update
 from ..backends.tables import call
 
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop"]

@@ -110,7 +110,7 @@ cdef class Runner:
     def train(self, learned, update, batches, int threads):
         """As many steps as `update` has rows of step scalars, on the images that `batches` names.
 
-        The three are a Learned, an Update and a Batches of cnn/backends/program.py. Fills the losses of the batches and
+        The three are a Learned, an Update and a Batches of cnn/backends/calls.py. Fills the losses of the batches and
         which images were right. Returns the number of steps done; it is less than all where a loss was not finite, and
         the parameters are then as before that step.
         """

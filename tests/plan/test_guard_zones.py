@@ -7,7 +7,8 @@ import pytest
 
 import cnn
 import cnn_c
-from cnn.backends.program import Batches, Learned, Operation, Plan, Room, Sizes, Tensor, Update
+from cnn.backends.calls import Batches, Learned, Update
+from cnn.backends.program import Operation, Plan, Room, Sizes, Tensor
 from cnn.layers.base import Layer, layer_names
 from cnn.plan.make import make_plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..program import KNOTS, Warp
+from ..calls import KNOTS, Warp
 from . import random
 
 _AFFINE = 5  # random numbers before those of the bend

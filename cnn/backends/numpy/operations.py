@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..program import Elementwise
+from ..calls import Elementwise
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Gradients = tuple[np.ndarray, np.ndarray]  # dw and db

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..program import Rule
+from ..calls import Rule
 
 # Changes in place: parameters, and the states that the rule has; given are gradients, rule and step scalars.
 NumpyRule = TypeVar("NumpyRule", bound=Callable[..., None])

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Batches, Learned, Plan, Update
+from ..calls import Batches, Learned, Update
+from ..program import Plan
 from .augment import augment
 from .loss import cross_entropies, softmax, softmax_cross_entropy
 from .optimizers import update as apply_update

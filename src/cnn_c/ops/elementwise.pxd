@@ -104,7 +104,7 @@ cdef inline void rescale_backward(const Elementwise* f, Py_ssize_t size, const r
 
 
 cdef inline int set_function(Elementwise* f, object geometry) except -1:
-    # From a cnn.backends.program.Elementwise.
+    # From a cnn.backends.calls.Elementwise.
     cdef tuple constants = geometry.constants
     cdef double a = constants[0] if len(constants) > 0 else 0, b = constants[1] if len(constants) > 1 else 0
     cdef str name = geometry.function

@@ -5,7 +5,7 @@ from .step.optimizer cimport optimizer_from, set_step_scalars, update_run
 
 
 def elementwise_forward(np.ndarray x not None, np.ndarray y not None, function, int threads):
-    """y = f(x), of any shape; `function` is a cnn.backends.program.Elementwise."""
+    """y = f(x), of any shape; `function` is a cnn.backends.calls.Elementwise."""
     cdef Job job
     job.work = elementwise_forward_runs
     set_function(&job.elementwise, function)

@@ -50,7 +50,7 @@ cdef inline int kind_of_rule(str name) except -1:
 
 
 cdef inline Optimizer optimizer_from(rule) except *:
-    # From a Rule of cnn/backends/program.py, without parameters and their states.
+    # From a Rule of cnn/backends/calls.py, without parameters and their states.
     cdef Optimizer o
     cdef double decay = rule.weight_decay, momentum = rule.momentum, beta2 = rule.beta2, epsilon = rule.epsilon
     o.kind, o.nesterov = kind_of_rule(rule.kind), rule.nesterov
