@@ -3,8 +3,8 @@
 # Weights of dense layers, and gradients for them, are (units, inputs) here.
 import numpy as np
 
-from cnn.backends.program import Batches, Learned, Rule, Update, Warp
-from cnn.plan.make import Plan
+from cnn.backends.calls import Batches, Elementwise, Learned, Rule, Update, Warp
+from cnn.backends.program import Operation, Plan
 
 lanes: int
 openmp: int
@@ -38,8 +38,11 @@ def dense_input_gradient(dy: np.ndarray, w: np.ndarray, dx: np.ndarray, threads:
 def dense_weight_gradient(
     dy: np.ndarray, x: np.ndarray, dw: np.ndarray, db: np.ndarray | None, threads: int
 ) -> None: ...
-def relu_forward(x: np.ndarray, y: np.ndarray, threads: int) -> None: ...
-def relu_backward(dy: np.ndarray, y: np.ndarray, dx: np.ndarray, threads: int) -> None: ...
+def elementwise_forward(x: np.ndarray, y: np.ndarray, function: Elementwise, threads: int) -> None: ...
+def elementwise_backward(
+    dy: np.ndarray, kept: np.ndarray, dx: np.ndarray, function: Elementwise, threads: int
+) -> None: ...
+def operation_sizes(operation: Operation, training: bool) -> tuple[int, ...]: ...
 def update(
     parameters: np.ndarray,
     gradients: np.ndarray,
@@ -68,8 +71,9 @@ def softmax_layer_backprop(
 ) -> None: ...
 
 class Runner:
-    """A plan and the memory that it wants. One thread of Python at a time may use it."""
+    """A plan and the memory that it needs. One thread of Python at a time may use it."""
 
+    memory: dict[str, list[np.ndarray]]  # the arrays of each kind of memory, for tests
     threads: int  # that it has memory for
     bytes: int  # that it holds
 
