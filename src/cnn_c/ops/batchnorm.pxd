@@ -2,14 +2,13 @@
 # means of its gradients, is summed chunk by chunk and merged by every thread once all have met at a barrier.
 
 from libc.math cimport sqrt
-from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
 from ..arrays cimport as_tuple
 from ..simd cimport real
 from ..step.optimizer cimport update_run
 from ..step.program cimport (
-    Context, Image, Operation, OperationKind, Sizes, first_of_chunk, image_of_batch, tensor, workspace,
+    Context, Image, Operation, OperationKind, Sizes, first_of_chunk, image_of_batch, new_geometry, tensor, workspace,
 )
 from .batchnorm_kernels cimport (
     Norm, add_gradients, add_image, add_squares, merge_moments as merge_two, normalize, normalize_backward,
@@ -43,10 +42,7 @@ cdef inline ChannelValues channel_values(const Operation* o, const Context* c) n
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef Norm* g = <Norm*>calloc(1, sizeof(Norm))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef Norm* g = <Norm*>new_geometry(o, sizeof(Norm))
     g.positions, g.c, g.relu, g.keep = as_tuple(geometry)
     return 0
 

@@ -5,12 +5,11 @@
 # Workspace of a thread: the padded image, weights packed for the forward pass; for the input gradient the padded dy,
 # the flipped weights packed, and the flipped weights.
 
-from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
 from ..simd cimport real
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_shape cimport Conv, conv_from, flip_weights, flipped, kernel_size
@@ -27,10 +26,7 @@ cdef struct ConvState:
 
 cdef inline int read(Operation* o, object geometry) except -1:
     cdef Conv g = conv_from(geometry), t = flipped(&g)
-    cdef ConvState* s = <ConvState*>calloc(1, sizeof(ConvState))
-    if s == NULL:
-        raise MemoryError
-    o.geometry = s
+    cdef ConvState* s = <ConvState*>new_geometry(o, sizeof(ConvState))
     s.conv = g
     s.forward, s.x = packed(&g), input_padding(&g)
     s.input_gradient, s.dy = packed(&t), gradient_padding(&g)

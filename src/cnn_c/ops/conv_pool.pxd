@@ -3,11 +3,9 @@
 # x lies in a frame of zeros with a pitch of its own, and so does dx; y may have any pitch. Workspace of a thread: the
 # weights as the input gradient reads them, for every position of the maximum in its window.
 
-from libc.stdlib cimport calloc
-
 from ..simd cimport real
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 from .conv_pool_forward cimport conv_pool_forward
 from .conv_pool_gradient cimport (
     conv_pool_backward, conv_pool_gradient, conv_pool_sums_size, kernel_row, lists_size, set_window_weights, window_row,
@@ -18,10 +16,7 @@ from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, 
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef ConvPool* g = <ConvPool*>calloc(1, sizeof(ConvPool))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef ConvPool* g = <ConvPool*>new_geometry(o, sizeof(ConvPool))
     g[0] = conv_pool_from(geometry)
     return 0
 

@@ -11,15 +11,13 @@
 #
 # Only the maximum has a gradient: one multiply-add where the unpooled convolution has four.
 
-from libc.stdlib cimport calloc
-
 from ..simd cimport (
     LANES, LINE, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
     registers, rounded_up, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore,
     vstore_lanes, vsum, vunzip_even, vunzip_odd,
 )
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 from .conv_pool_shape cimport IDLE, ConvPool, conv_pool_from, window_maximum
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 
@@ -233,10 +231,7 @@ cdef inline void conv_pool_image_gradient(const ConvPool* g, const real* sums, r
 # ---- as an operation of a plan; the workspace of a thread holds `valid` ----
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef ConvPool* g = <ConvPool*>calloc(1, sizeof(ConvPool))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef ConvPool* g = <ConvPool*>new_geometry(o, sizeof(ConvPool))
     g[0] = conv_pool_from(geometry)
     return 0
 

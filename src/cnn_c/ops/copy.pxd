@@ -1,10 +1,8 @@
 # Rows of pixels copied from one pitch to another, where an operation cannot write what the next one reads.
 
-from libc.stdlib cimport calloc
-
 from ..arrays cimport as_tuple
 from ..simd cimport LANES, lanes_of, real, registers, vload_lanes, vstore_lanes
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 
 
 cdef struct Copy:
@@ -25,10 +23,7 @@ cdef inline void copy_rows(Py_ssize_t rows, Py_ssize_t width, const real* x, Py_
 # ---- as an operation of a plan ----
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef Copy* g = <Copy*>calloc(1, sizeof(Copy))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef Copy* g = <Copy*>new_geometry(o, sizeof(Copy))
     g.rows, g.width, g.x_pitch, g.y_pitch = as_tuple(geometry)
     return 0
 

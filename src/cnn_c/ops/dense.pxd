@@ -1,11 +1,9 @@
 # The dense layer, with a ReLU if one follows, as an operation of a plan. It takes a block of images as a matrix. Its
 # weights are updated after the last image, shared out among the threads; with a batch of one image, on the way back.
 
-from libc.stdlib cimport calloc
-
 from ..arrays cimport as_tuple
 from ..simd cimport prefetch_far, real
-from ..step.program cimport Context, Image, Operation, OperationKind, Place, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Place, Sizes, new_geometry, tensor
 from .dense_forward cimport Dense, dense_forward
 from .dense_gradient cimport (
     column_blocks, dense_backward_image, dense_input_gradient, dense_update, dense_update_bias,
@@ -15,10 +13,7 @@ from .folding cimport bias
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef Dense* g = <Dense*>calloc(1, sizeof(Dense))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef Dense* g = <Dense*>new_geometry(o, sizeof(Dense))
     g.inputs, g.units, g.relu = as_tuple(geometry)
     return 0
 

@@ -3,11 +3,11 @@
 #   y[i] = x[i] / (1 - rate) where word i of the stream is at least rate * 2^32, else 0;   dx from dy likewise
 
 from libc.stdint cimport uint32_t
-from libc.stdlib cimport calloc
 
 from ..random cimport Stream, stream, word
 from ..simd cimport real
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, new_geometry, tensor
+from .elementwise cimport measure_elementwise
 
 
 cdef struct Dropout:
@@ -26,18 +26,9 @@ cdef inline void dropout(const Dropout* d, Stream s, Py_ssize_t size, const real
 
 cdef inline int read(Operation* o, object geometry) except -1:
     cdef double rate = geometry.rate
-    cdef Dropout* d = <Dropout*>calloc(1, sizeof(Dropout))
-    if d == NULL:
-        raise MemoryError
-    o.geometry = d
+    cdef Dropout* d = <Dropout*>new_geometry(o, sizeof(Dropout))
     d.threshold, d.scale = geometry.threshold, <real>(1 / (1 - rate))
     return 0
-
-
-cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
-    sizes.x = sizes.y = o.out_size
-    if training and o.with_dx:
-        sizes.dx = sizes.dy = o.out_size
 
 
 cdef inline Stream stream_of(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -54,4 +45,4 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
 
 cdef inline void set_dropout(OperationKind* row) noexcept:
     row.name = "dropout"
-    row.read, row.measure, row.forward, row.backward = read, measure, forward, backward
+    row.read, row.measure, row.forward, row.backward = read, measure_elementwise, forward, backward

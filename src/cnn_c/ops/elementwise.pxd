@@ -9,10 +9,8 @@
 # A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
 # backward loop reads x or y, not both; dx may be dy.
 
-from libc.stdlib cimport calloc
-
 from ..simd cimport real
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 
 
 cdef extern from "exponential.h" nogil:
@@ -127,14 +125,11 @@ cdef inline int set_function(Elementwise* f, object geometry) except -1:
 # ---- as an operation of a plan ----
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef Elementwise* f = <Elementwise*>calloc(1, sizeof(Elementwise))
-    if f == NULL:
-        raise MemoryError
-    o.geometry = f
+    cdef Elementwise* f = <Elementwise*>new_geometry(o, sizeof(Elementwise))
     return set_function(f, geometry)
 
 
-cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+cdef inline void measure_elementwise(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
     sizes.x = sizes.y = o.out_size
     if training and o.with_dx:
         sizes.dx = sizes.dy = o.out_size
@@ -152,4 +147,4 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
 
 cdef inline void set_elementwise(OperationKind* row) noexcept:
     row.name = "elementwise"
-    row.read, row.measure, row.forward, row.backward = read, measure, forward, backward
+    row.read, row.measure, row.forward, row.backward = read, measure_elementwise, forward, backward

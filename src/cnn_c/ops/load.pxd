@@ -3,13 +3,12 @@
 #   y[i] = x[i] * scale + offset, of uint8, float32 or float64 images
 
 from libc.stdint cimport uint8_t
-from libc.stdlib cimport calloc
 
 from ..augment cimport warp_image, warp_size
 from ..random cimport stream
 from ..simd cimport real
 from ..step.program cimport (
-    FLOAT32, UINT8, Batch, Context, Image, Operation, OperationKind, Sizes, image_at, tensor,
+    FLOAT32, UINT8, Batch, Context, Image, Operation, OperationKind, Sizes, image_at, new_geometry, tensor,
 )
 
 
@@ -40,10 +39,7 @@ cdef inline void load_image(Py_ssize_t size, const Batch* batch, Py_ssize_t i, r
 
 cdef inline int read(Operation* o, object geometry) except -1:
     cdef double scale = geometry.scale, offset = geometry.offset
-    cdef Load* g = <Load*>calloc(1, sizeof(Load))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef Load* g = <Load*>new_geometry(o, sizeof(Load))
     g.h, g.w, g.c = geometry.h, geometry.w, geometry.c
     g.scale, g.offset = <real>scale, <real>offset
     return 0

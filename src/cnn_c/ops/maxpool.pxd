@@ -7,7 +7,6 @@
 # The lanes of a register are channels. The kernels are inlined with constants: the 2x2 window where that is the
 # window, which is then four loads and three comparisons without a loop, and what is asked for.
 
-from libc.stdlib cimport calloc
 from libc.string cimport memset
 
 from ..arrays cimport as_tuple
@@ -15,7 +14,7 @@ from ..simd cimport (
     LANES, choice, first_lanes, flattened, iequals, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
     registers, vec, vequals, vload_lanes, vselect, vstore_lanes, vtakes,
 )
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 
 
 cdef struct Pool:  # cnn.backends.geometry.PoolGeometry, field by field
@@ -161,10 +160,7 @@ cdef inline flattened maxpool_backward_ties(const Pool* g, const real* dy, const
 # ---- as an operation of a plan ----
 
 cdef inline int read_pool(Operation* o, object geometry) except -1:
-    cdef Pool* g = <Pool*>calloc(1, sizeof(Pool))
-    if g == NULL:
-        raise MemoryError
-    o.geometry = g
+    cdef Pool* g = <Pool*>new_geometry(o, sizeof(Pool))
     g[0] = pool_from(geometry)
     return 0
 

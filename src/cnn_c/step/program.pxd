@@ -12,6 +12,7 @@
 #    layers in the update, by whichever thread has the weights. Neither sum depends on the number of threads.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc
 
 from ..augment cimport Warp
 from ..simd cimport real
@@ -147,6 +148,14 @@ cdef struct OperationKind:
     # After the last image, parameters from their gradients: the share of thread `part` of `parts`, or all of it.
     void (*update_share)(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil
     void (*update)(const Operation* o, const Context* c) noexcept nogil
+
+
+cdef inline void* new_geometry(Operation* o, size_t size) except NULL:
+    # Zeros for the kind's own struct. Whoever has the operation frees it.
+    o.geometry = calloc(1, size)
+    if o.geometry == NULL:
+        raise MemoryError
+    return o.geometry
 
 
 cdef inline real* tensor(Place p, const Image* image) noexcept nogil:
