@@ -71,6 +71,16 @@ class Batches(NamedTuple):
     warp: Warp | None = None
     label_smoothing: float = 0.0
 
+    def part(self, start: int, stop: int) -> Batches:
+        """The images from `start` to `stop` of `order`; what is written of them is written here, too."""
+        part = slice(start, stop)
+        return self._replace(
+            order=self.order[part],
+            losses=self.losses[part],
+            correct=self.correct[part],
+            position=self.position + start,
+        )
+
 
 class Elementwise(NamedTuple):
     """An elementwise function of `src/cnn_c/ops/elementwise.pxd` by name, and its constants."""

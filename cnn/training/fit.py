@@ -129,13 +129,9 @@ class Fit:
 
     def _steps(self, batches: Batches, start: int, stop: int) -> int:
         """Steps on the images from `start` to `stop` of an epoch's order; how many were done."""
-        part = slice(start, stop)
-        some = batches._replace(
-            order=batches.order[part], losses=batches.losses[part], correct=batches.correct[part], position=start
-        )
         executor, batch_size = self.net.executor, self.settings.batch_size
         update = self.optimizer.update(executor.learned.parameters, -(-(stop - start) // batch_size))
-        done = executor.train(batch_size, some, update)
+        done = executor.train(batch_size, batches.part(start, stop), update)
         self.optimizer.done += done
         return done
 

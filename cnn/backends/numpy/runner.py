@@ -38,11 +38,12 @@ class Runner:
         self._lowest = next(learning, len(layers))  # below, nobody needs a gradient
 
     def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+        size = self.plan.batch_size
         for step, step_scalars in enumerate(update.step_scalars):
             before = learned.statistics.copy()
             gradients = None
             try:
-                gradients = self._gradients(self._batch(batches, step))
+                gradients = self._gradients(batches.part(step * size, (step + 1) * size))
             finally:
                 if gradients is None:
                     learned.statistics[...] = before
@@ -56,16 +57,6 @@ class Runner:
         for layer in self.layers:
             y, _ = layer.apply(y, training=False)
         out[...] = softmax(y) if probabilities else y
-
-    def _batch(self, batches: Batches, step: int) -> Batches:
-        """The images of one step."""
-        part = slice(step * self.plan.batch_size, (step + 1) * self.plan.batch_size)
-        return batches._replace(
-            order=batches.order[part],
-            losses=batches.losses[part],
-            correct=batches.correct[part],
-            position=batches.position + part.start,
-        )
 
     def _gradients(self, batch: Batches) -> np.ndarray | None:
         """The gradients for all parameters, flat, or None if a loss is not finite; fills the batch's losses."""
