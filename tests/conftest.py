@@ -18,7 +18,8 @@ import cnn.datasets
 import cnn.functional
 import cnn.reference
 import cnn_c
-from cnn.datasets import mnist_files
+
+from .datasets.cases import fill
 
 # The level stays what it is for all examples of a test: no fixture need be set up anew for each of them.
 settings.register_profile(
@@ -169,8 +170,4 @@ def bars() -> cnn.datasets.Dataset:
 def data_folder(bars: cnn.datasets.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The bars in a folder, in MNIST's form; no folder is named in the environment."""
     monkeypatch.delenv("CNN_DATA_DIR", raising=False)
-    folder = tmp_path / "bars"
-    folder.mkdir()
-    for file, array in zip(mnist_files.FILES, bars, strict=True):
-        cnn.datasets.save_idx(folder / file, array)
-    return folder
+    return fill(tmp_path / "bars", dataset=bars)

@@ -11,19 +11,12 @@ import numpy as np
 import pooch
 import pytest
 
-from cnn.datasets import Dataset, fashion, load_mnist, load_strokes, mnist, mnist_files, save_idx
+from cnn.datasets import fashion, load_mnist, load_strokes, mnist, mnist_files, save_idx
 
-IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
-LABELS = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
-DATASET = Dataset(IMAGES, LABELS, IMAGES[:2], LABELS[:2])
+from ..datasets import cases
+from ..datasets.cases import IMAGES, LABELS
 
-
-def fill(folder, suffix=".gz", **changes):
-    """Write the four files, some with other arrays, and return the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, array in zip(mnist_files.FILES, DATASET._replace(**changes), strict=True):
-        save_idx(folder / f"{file}{suffix}", array)
-    return folder
+fill = functools.partial(cases.fill, name="{}.gz")
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, and no way to fill it; MNIST is what `fill` writes."""
     monkeypatch.delenv("CNN_DATA_DIR", raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    whole = fill(tmp_path / "whole", "")
+    whole = fill(tmp_path / "whole", name="{}")
     sha256 = {file: hashlib.sha256((whole / file).read_bytes()).hexdigest() for file in mnist_files.FILES}
     for module in (mnist, fashion):
         source = module.SOURCE._replace(content_sha256=sha256, mirrors=("http://127.0.0.1:9/",))
@@ -192,7 +185,7 @@ def test_strokes_may_be_written_below_the_home_folder(data, tmp_path, monkeypatc
 
 
 def test_files_that_are_there_are_not_replaced_by_strokes(data, tmp_path):
-    folder = fill(tmp_path / "mine", "")
+    folder = fill(tmp_path / "mine", name="{}")
     status, _, err = data("export", "strokes", folder, "--train", 30, "--test", 20)
     assert status == 1
     assert err == f"cnn: {folder / mnist_files.TRAIN_IMAGES} exists already, and is not replaced; name another folder\n"

@@ -13,6 +13,8 @@ import cnn
 import cnn.plot
 from cnn.cli.commands import evaluate
 
+from ..datasets.cases import fill
+
 Image = pytest.importorskip("PIL.Image")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -145,8 +147,7 @@ def test_without_a_mistake_there_is_no_table(command, model, data_folder, bars):
 def test_data_of_another_size_is_one_line_with_both_shapes(command, tmp_path, bars):
     net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (14, 14, 1), seed=0)
     net.save(tmp_path / "small.net")
-    for file, array in zip(cnn.datasets.mnist_files.FILES, bars, strict=True):
-        cnn.datasets.save_idx(tmp_path / file, array)
+    fill(tmp_path, dataset=bars)
     status, _, err = command("evaluate", tmp_path / "small.net", "--data", tmp_path)
     assert status == 1
     assert re.fullmatch(r"cnn: x must have shape \(N, 14, 14, 1\) = .*, got \(40, 28, 28\)\n", err)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cnn.datasets import (
-    Dataset,
     inventory,
     load_digits,
     load_fashion_mnist,
@@ -13,22 +12,11 @@ from cnn.datasets import (
     mnist_files,
     normalize,
     one_hot,
-    save_idx,
     sources,
 )
 from cnn.datasets.resolve import load_named
 
-IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
-LABELS = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
-DATASET = Dataset(IMAGES, LABELS, IMAGES[:2], LABELS[:2])
-
-
-def fill(folder, name="{}", **changes):
-    """Write the four files, some with other arrays, and return the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, array in zip(mnist_files.FILES, DATASET._replace(**changes), strict=True):
-        save_idx(folder / name.format(file), array)
-    return folder
+from .cases import DATASET, IMAGES, LABELS, fill
 
 
 def assert_equal(dataset, expected=DATASET):

@@ -16,7 +16,6 @@ import pooch
 import pytest
 
 from cnn.datasets import (
-    Dataset,
     download,
     fashion,
     inventory,
@@ -25,20 +24,15 @@ from cnn.datasets import (
     load_mnist,
     mnist,
     mnist_files,
-    save_idx,
 )
 
-IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
-LABELS = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
-DATASET = Dataset(IMAGES, LABELS, IMAGES[:2], LABELS[:2])
+from .cases import DATASET, LABELS, fill
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     """The bytes of each of the four files, by its name."""
-    folder = tmp_path_factory.mktemp("content")
-    for file, array in zip(mnist_files.FILES, DATASET, strict=True):
-        save_idx(folder / file, array)
+    folder = fill(tmp_path_factory.mktemp("content"))
     return {file: (folder / file).read_bytes() for file in mnist_files.FILES}
 
 

@@ -118,17 +118,3 @@ def leave_nan_in_freed_memory(*shapes: tuple[int, ...], dtype: np.dtype):
     """Results that are allocated next are likely to lie there: an element that is not written shows."""
     blocks = [np.full(shape, np.nan, dtype) for shape in shapes for _ in range(3)]
     del blocks
-
-
-def numerical_gradient(f, x: np.ndarray, step: float) -> np.ndarray:
-    """Central differences of the number f() for every element of `x`, which is changed and changed back."""
-    gradient = np.empty(x.shape)
-    for at in np.ndindex(x.shape):
-        before = x[at]
-        x[at] = before + step
-        above = f()
-        x[at] = before - step
-        below = f()
-        x[at] = before
-        gradient[at] = (above - below) / (2 * step)
-    return gradient

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .cases import normal, numerical_gradient
+from ..derivatives import numerical_gradient
+from .cases import normal
 
 
 @pytest.mark.parametrize("shape", [(1,), (0,), (5, 3), (2, 3, 4, 5), (1000,), (3, 0, 2)])

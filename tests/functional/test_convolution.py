@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cnn.backends import geometry
 from cnn.reference import functional as reference
 
+from ..derivatives import numerical_gradient
 from .cases import (
     CHANNELS,
     FLOAT64,
@@ -21,7 +22,6 @@ from .cases import (
     assert_same_bits,
     leave_nan_in_freed_memory,
     normal,
-    numerical_gradient,
 )
 
 # ---- values ------------------------------------------------------------------------------------------------

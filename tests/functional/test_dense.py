@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ..derivatives import numerical_gradient
 from .cases import (
     FLOAT64,
     arguments_of,
@@ -16,7 +17,6 @@ from .cases import (
     assert_same_bits,
     leave_nan_in_freed_memory,
     normal,
-    numerical_gradient,
 )
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .cases import arguments_of, assert_same_bits, normal, numerical_gradient, results
+from ..derivatives import numerical_gradient
+from .cases import arguments_of, assert_same_bits, normal, results
 
 # ---- values ------------------------------------------------------------------------------------------------
 

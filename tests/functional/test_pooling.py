@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cnn.backends import geometry
 
+from ..derivatives import numerical_gradient
 from .cases import (
     CHANNELS,
     arguments_of,
@@ -18,7 +19,6 @@ from .cases import (
     assert_same_bits,
     leave_nan_in_freed_memory,
     normal,
-    numerical_gradient,
 )
 
 # ---- maximum -----------------------------------------------------------------------------------------------
