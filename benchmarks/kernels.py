@@ -103,7 +103,7 @@ def steps(rng, net, batch, dtype) -> tuple[list[Operation], Callable[[], np.ndar
 
     def run() -> np.ndarray:
         runner.nanoseconds[...] = 0
-        runner.train(Learned(parameters, np.empty(0, dtype)), update, batches, 1)
+        runner.train(Learned(parameters, np.empty(0, dtype)), update, batches, 1, True)
         return runner.nanoseconds / len(images)
 
     return plan.operations, run

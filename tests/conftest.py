@@ -89,7 +89,7 @@ def thread_counts() -> Iterator[Iterator[int]]:
 
     def each() -> Iterator[int]:
         for n in (1, 2, 3, 4):
-            cnn.set_num_threads(n)
+            cnn.set_num_threads(n, fixed=True)
             yield n
 
     yield each()
@@ -100,14 +100,14 @@ def thread_counts() -> Iterator[Iterator[int]]:
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """1, 2, 3 threads, in use during the test."""
     before = cnn.get_num_threads()
-    cnn.set_num_threads(request.param)
+    cnn.set_num_threads(request.param, fixed=True)
     yield request.param
     cnn.set_num_threads(before)
 
 
 def _limited_to(threads: int) -> Iterator[None]:
     before = cnn.get_num_threads()
-    cnn.set_num_threads(threads)
+    cnn.set_num_threads(threads, fixed=True)
     yield
     cnn.set_num_threads(before)
 

@@ -1,31 +1,46 @@
-"""How many threads the kernels use: `set_num_threads`, else `OMP_NUM_THREADS`, else one for each usable core."""
+"""How many threads the kernels use.
+
+`set_num_threads` says how many at most; without it `OMP_NUM_THREADS`, or else one for each usable processor. There are
+fewer where the processors are fewer (`processors.py`), where `threadpoolctl` sets a limit, or where the process cannot
+start so many. Among these, a `Runner` takes as many as pay while other processes use the processors, too.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 
 import cnn_c
 
 from . import checks
+from .processors import usable_processors
 
-MOST = 1024  # each has some megabytes of memory, and a process that can make no more of them ends
+MOST = 1024  # each has some megabytes of memory
+_REFRESHED = 1.0  # seconds after which the number of usable processors is asked for again
 
 
 def _default() -> int:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdigit() and int(first) > 0:
+    if first.isascii() and first.isdigit() and int(first) > 0:
         return min(int(first), MOST)
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MOST)
-    return min(os.cpu_count() or 1, MOST)
+    return min(usable_processors(), MOST)
 
 
+_openmp_limit = cnn_c.KERNELS["f"].openmp_limit  # threads that OpenMP would use; 1 where the build has no OpenMP
+_first_limit = _openmp_limit()
 _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, whatever is set
 _threads = 1 if _serial else _default()
+_fixed = False
+_processors, _asked_at = 1, -float("inf")
+_started = 1  # threads that were once alive in this process at the same time
+_most_started = MOST  # that the process can have
 
 
-def set_num_threads(n: int) -> None:
-    """Use `n` threads from now on; results do not depend on it.
+def set_num_threads(n: int, fixed: bool = False) -> None:
+    """Use `n` threads at most from now on; results do not depend on it.
+
+    Fewer work where there are fewer processors, and while other processes use the processors, so that more threads
+    would take longer.
 
     Without effect where the build has no OpenMP, and in a forked child.
 
@@ -33,25 +48,81 @@ def set_num_threads(n: int) -> None:
     ----------
     n : int
         From 1 to 1024.
+    fixed : bool
+        Use just `n`, whether it pays or not: for measurements and tests.
 
     Raises
     ------
     TypeError, ValueError
         `n` is no integer, below 1 or above 1024.
     """
-    global _threads
+    global _threads, _fixed
     n = checks.integer("n", n, minimum=1, maximum=MOST)
-    _threads = 1 if _serial else n
+    _threads, _fixed = 1 if _serial else n, bool(fixed)
 
 
 def get_num_threads() -> int:
-    """The number of threads in use; 1 where the build has no OpenMP, and in a forked child."""
+    """The most threads that may work; 1 where the build has no OpenMP, and in a forked child."""
     return _threads
 
 
+def is_fixed() -> bool:
+    """Whether all threads work, even if they take longer than fewer would."""
+    return _fixed
+
+
 def threads_for(images: int) -> int:
-    """Threads for a batch: no more than images, so that a single image opens no parallel region."""
-    return _threads if images >= _threads else images or 1
+    """Threads for a batch, as many as there may be now: no more than images, so that one opens no parallel region."""
+    threads = min(_threads, images)
+    if threads <= 1:
+        return 1
+    if not _fixed:
+        threads = _allowed(threads)
+    if threads > _started:
+        _start(threads)
+    return min(threads, _most_started)
+
+
+def _allowed(threads: int) -> int:
+    """Of so many threads, those for which there are processors, and which a limit of OpenMP's leaves."""
+    global _processors, _asked_at
+    now = time.monotonic()
+    if now - _asked_at > _REFRESHED:
+        _processors, _asked_at = usable_processors(), now
+    limit = _openmp_limit()
+    return min(threads, _processors, limit if limit < _first_limit else threads)  # OMP_NUM_THREADS is no limit
+
+
+def _start(threads: int) -> None:
+    """Find out whether so many threads can be alive at the same time: OpenMP ends the process where it cannot."""
+    global _started, _most_started
+    import threading
+
+    event, alive = threading.Event(), []
+    before = _tasks()
+    try:
+        while len(alive) < threads - 1:
+            thread = threading.Thread(target=event.wait, daemon=True)
+            thread.start()
+            alive.append(thread)
+    except RuntimeError:
+        _most_started = 1 + len(alive)
+    finally:
+        event.set()
+        for thread in alive:
+            thread.join()
+    _started = threads
+    deadline = time.monotonic() + 1
+    while _tasks() > before and time.monotonic() < deadline:  # a thread counts for a moment after it was joined
+        time.sleep(0.0001)
+
+
+def _tasks() -> int:
+    """Threads of this process that the system counts (Linux)."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
 
 
 def _after_fork_in_child() -> None:

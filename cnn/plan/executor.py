@@ -17,7 +17,7 @@ from cnn_c import KERNELS
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
 from ..backends.program import Plan
-from ..backends.threads import get_num_threads
+from ..backends.threads import is_fixed, threads_for
 from ..layers.base import Layer, layer_names
 from .make import BLOCK, make_plan
 
@@ -67,19 +67,18 @@ class Executor:
         int
             How many steps were done: all, unless a loss was not finite; the parameters are then as before that step.
         """
-        threads, kind = get_num_threads(), self._runner_type()
-        key = batch_size, threads, kind
+        threads, key = threads_for(batch_size), (batch_size, self._runner_type())
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
-        if trainer is None or trainer[0] != key:
+        if trainer is None or trainer[0] != key or trainer[1].threads < threads:
             trainer = key, self._runner(batch_size, threads, training=True)
-        done: int = trainer[1].train(self.learned, update, batches, threads)
+        done: int = trainer[1].train(self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
 
     def predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
         """Probabilities, or logits, (n, classes) of images that are right already."""
         out = np.empty((len(x), self._classes), self._dtype)
-        threads, kind = get_num_threads(), self._runner_type()
+        threads, fixed, kind = threads_for(len(x)), is_fixed(), self._runner_type()
         try:
             runner = self._predictors.pop()  # one for each thread of Python that predicts at the same time
         except IndexError:
@@ -88,11 +87,11 @@ class Executor:
             runner = self._runner(BLOCK, threads, training=False)
         images = self._images_a_call
         if len(x) <= images:
-            runner.predict(self.learned, x, out, probabilities, threads)
+            runner.predict(self.learned, x, out, probabilities, threads, fixed)
         else:
             for i in range(0, len(x), images):
                 part = slice(i, i + images)
-                runner.predict(self.learned, x[part], out[part], probabilities, threads)
+                runner.predict(self.learned, x[part], out[part], probabilities, threads, fixed)
         self._predictors.append(runner)
         return out
 

@@ -9,6 +9,8 @@ from cnn.backends.program import Operation, Plan
 lanes: int
 openmp: int
 
+def openmp_limit() -> int: ...
+
 def conv2d_forward(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, geometry: tuple[int, ...], threads: int
 ) -> None: ...
@@ -80,14 +82,18 @@ class Runner:
     nanoseconds: np.ndarray  # (operations, 3) that forward, backward and update took, if asked to profile
 
     def __init__(self, plan: Plan, threads: int, training: bool, profile: bool = False) -> None: ...
-    def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+    def train(self, learned: Learned, update: Update, batches: Batches, threads: int, fixed: bool) -> int:
         """Steps on the images that `batches` names, as many as there are rows of step scalars.
+
+        By at most so many threads, as many of them as pay; if `fixed`, by just so many.
 
         Fills the loss of every image and whether it was classified correctly. Returns how many steps were done: fewer
         where a loss was not finite, and the parameters are then as before that step.
         """
 
-    def predict(self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int) -> None:
-        """Probabilities, or logits, of images x into out (n, classes)."""
+    def predict(
+        self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int, fixed: bool
+    ) -> None:
+        """Probabilities, or logits, of images x into out (n, classes); threads as for `train`."""
 
 def fused_multiply_adds(rounds: int) -> int: ...

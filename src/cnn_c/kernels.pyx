@@ -16,15 +16,24 @@ np.import_array()
 cdef extern from *:
     """
     #ifdef _OPENMP
+    #include <omp.h>
     #define OPENMP_VERSION _OPENMP
     #else
     #define OPENMP_VERSION 0
+    #define omp_get_max_threads() 1
     #endif
     """
     int OPENMP_VERSION
+    int omp_get_max_threads()
 
 lanes = LANES
 openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this was built for, 0 without OpenMP
+
+
+def openmp_limit():
+    """Threads that OpenMP would use now: what OMP_NUM_THREADS says, or a limit that was set since, as by threadpoolctl."""
+    return omp_get_max_threads()
+
 
 include "single/jobs.pxi"
 include "single/conv.pxi"

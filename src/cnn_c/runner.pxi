@@ -9,19 +9,24 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 
 from .augment cimport Warp
-from .step.program cimport Batch, Operation, Program, Worker
-from .step.steps cimport Steps, predict_images, run_steps
+from .step.program cimport Batch, Operation, Program, Worker, now
+from .step.steps cimport Steps, chunks_of_step, is_over, predict_images, run_steps
+from .step.team_size cimport TeamSize, add_time, is_trial, next_team_size
+from .team cimport Team, begin_team, free_team, new_team
 
 cdef extern from *:
     """
     #ifdef _OPENMP
     #include <omp.h>
-    static int team_size(void) { return omp_get_num_threads(); }
+    static int threads_here(void) { return omp_get_num_threads(); }
+    static void wait_for_all(void) { _Pragma("omp barrier") } /* of the caller's parallel region */
     #else
-    static int team_size(void) { return 1; }
+    static int threads_here(void) { return 1; }
+    static void wait_for_all(void) { }
     #endif
     """
-    int team_size() noexcept nogil
+    int threads_here() noexcept nogil
+    void wait_for_all() noexcept nogil
 
 include "plan_reader.pxi"
 
@@ -37,6 +42,8 @@ cdef class Runner:
     cdef:
         Program program
         Worker* workers
+        Team* team
+        TeamSize team_size
         readonly dict memory       # the arrays of each kind of memory, for tests
         readonly int threads       # that it has memory for
         readonly Py_ssize_t bytes  # that it holds
@@ -46,6 +53,7 @@ cdef class Runner:
     def __cinit__(self):
         self.program.operations = NULL
         self.workers = NULL
+        self.team = NULL
 
     def __init__(self, plan, int threads, bint training, bint profile=False):
         cdef:
@@ -56,7 +64,8 @@ cdef class Runner:
         p.count = len(plan.operations)
         p.operations = <Operation*>calloc(p.count, sizeof(Operation))
         self.workers = <Worker*>calloc(threads, sizeof(Worker))
-        if p.operations == NULL or self.workers == NULL:
+        self.team = new_team(threads)
+        if p.operations == NULL or self.workers == NULL or self.team == NULL:
             raise MemoryError
         read_plan(p, plan, training)
         self.batch_size, self.image_size = plan.batch_size, plan.image_size
@@ -73,6 +82,7 @@ cdef class Runner:
                 free(self.program.operations[k].geometry)
         free(self.program.operations)
         free(self.workers)
+        free_team(self.team)
 
     cdef int allocate_memory(self, plan, bint training) except -1:
         cdef:
@@ -107,18 +117,18 @@ cdef class Runner:
         self.bytes += size * sizeof(real)
         return start
 
-    def train(self, learned, update, batches, int threads):
+    def train(self, learned, update, batches, int threads, bint fixed):
         """As many steps as `update` has rows of step scalars, on the images that `batches` names.
 
-        The three are a Learned, an Update and a Batches of cnn/backends/calls.py. Fills the losses of the batches and
-        which images were right. Returns the number of steps done; it is less than all where a loss was not finite, and
-        the parameters are then as before that step.
+        The three are a Learned, an Update and a Batches of cnn/backends/calls.py. At most so many threads work, or if
+        `fixed` just so many. Fills the losses of the batches and which images were right. Returns the number of steps
+        done; it is less than all where a loss was not finite, and the parameters are then as before that step.
         """
         cdef:
             Steps s
             Warp warp
-            int team
-        s.program, s.workers = &self.program, self.workers
+            int most, size
+        s.program, s.workers, s.team = &self.program, self.workers, self.team
         self.set_learned(learned)
         self.set_update(&s, update)
         self.set_batches(&s, batches)
@@ -129,34 +139,68 @@ cdef class Runner:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.not_finite = s.interrupted = 0
         s.done = 0
-        team = <int>min(threads, self.threads, self.program.chunks)
+        most = <int>min(threads, self.threads, self.program.chunks)
+        s.team_size = NULL if fixed or most == 1 else &self.team_size
         with nogil:
-            if team == 1:
-                run_steps(&s, 0, 1)
-            else:
-                with parallel(num_threads=team):
-                    run_steps(&s, threadid(), team_size())
+            while not is_over(&s):
+                size = most if s.team_size == NULL else next_team_size(s.team_size, most)
+                s.resized = 0
+                if size == 1:
+                    begin_team(s.team, 1, chunks_of_step(&s, s.done))
+                    run_steps(&s, 0, 1)
+                else:
+                    with parallel(num_threads=size):
+                        if threadid() == 0:  # there may be fewer threads than were asked for
+                            begin_team(s.team, threads_here(), chunks_of_step(&s, s.done))
+                        wait_for_all()
+                        run_steps(&s, threadid(), threads_here())
         if s.interrupted:
             raise_pending()
         return s.done
 
-    def predict(self, learned, np.ndarray x not None, np.ndarray out not None, bint probabilities, int threads):
-        """Probabilities, or logits, (n, classes) of images x (n, ...), into out."""
+    def predict(self, learned, np.ndarray x not None, np.ndarray out not None, bint probabilities, int threads,
+                bint fixed):
+        """Probabilities, or logits, (n, classes) of images x (n, ...), into out; threads as for `train`."""
         cdef:
             Batch batch
-            Py_ssize_t n = count(x, self.image_size), part, parts
+            Py_ssize_t n = count(x, self.image_size)
             real* to = results(out, n * self.program.classes)
+            int most = <int>min(threads, self.threads, n)
         self.set_learned(learned)
         set_data(&batch, x)
         batch.n, batch.chunks, batch.order, batch.warp = n, 1, NULL, NULL
-        parts = min(threads, self.threads, n)
         with nogil:
-            if parts <= 1:
-                predict_images(&self.program, self.workers, &batch, probabilities, 0, n, to)
-            else:
-                for part in prange(parts, num_threads=<int>parts, schedule="static"):
-                    predict_images(&self.program, self.workers + part, &batch, probabilities, n * part // parts,
-                                   n * (part + 1) // parts, to)
+            self.predict_measured(&batch, probabilities, most, most <= 1 or fixed, to)
+
+    cdef void predict_measured(self, Batch* batch, bint probabilities, int most, bint fixed, real* out) noexcept nogil:
+        # While a number of threads is tried, a few blocks at a time.
+        cdef:
+            Py_ssize_t first = 0, n
+            int size = most
+            long long began
+        while first < batch.n:
+            n = batch.n - first
+            if not fixed:
+                size = next_team_size(&self.team_size, most)
+                if is_trial(&self.team_size):
+                    n = min(n, 4 * size * self.program.block)
+                began = now()
+            self.predict_part(batch, probabilities, size, first, n, out)
+            if not fixed:
+                add_time(&self.team_size, now(), now() - began, n)
+            first += n
+
+    cdef void predict_part(self, const Batch* batch, bint probabilities, int size, Py_ssize_t first, Py_ssize_t n,
+                           real* out) noexcept nogil:
+        if size <= 1:
+            begin_team(self.team, 1, n)
+            predict_images(&self.program, self.workers, self.team, batch, probabilities, 0, first, out)
+            return
+        with parallel(num_threads=size):
+            if threadid() == 0:  # there may be fewer threads than were asked for
+                begin_team(self.team, threads_here(), n)
+            wait_for_all()
+            predict_images(&self.program, self.workers, self.team, batch, probabilities, threadid(), first, out)
 
     # ---- what Python gives, checked once more ----
 

@@ -152,12 +152,12 @@ def train_and_predict(net: cnn.Sequential, seed: int) -> None:
         x, rng.integers(0, classes, IMAGES), np.arange(IMAGES), np.empty(IMAGES), np.empty(IMAGES, np.uint8), seed=3
     )
     training, prediction = Guarded(net, True), Guarded(net, False)
-    assert training.runner.train(Learned(*learned), update, batches, 2) == 2  # no loss is NaN
+    assert training.runner.train(Learned(*learned), update, batches, 2, True) == 2  # no loss is NaN
     assert not training.touched()
     assert np.isfinite(learned[0]).all()
     out, outer = guarded_array(IMAGES * classes, net.dtype)
     around.append(outer)
-    prediction.runner.predict(Learned(*learned), x, out.reshape(IMAGES, classes), False, 2)
+    prediction.runner.predict(Learned(*learned), x, out.reshape(IMAGES, classes), False, 2, True)
     assert not prediction.touched()
     assert np.isfinite(out).all()
     for outer in around:

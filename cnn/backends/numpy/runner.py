@@ -37,7 +37,7 @@ class Runner:
         learning = (k for k, layer in enumerate(layers) if layer.parameters)
         self._lowest = next(learning, len(layers))  # below, nobody needs a gradient
 
-    def train(self, learned: Learned, update: Update, batches: Batches, threads: int) -> int:
+    def train(self, learned: Learned, update: Update, batches: Batches, threads: int, fixed: bool) -> int:
         size = self.plan.batch_size
         for step, step_scalars in enumerate(update.step_scalars):
             before = learned.statistics.copy()
@@ -52,7 +52,9 @@ class Runner:
             apply_update(learned.parameters, gradients, update.first, update.second, update.rule, step_scalars)
         return len(update.step_scalars)
 
-    def predict(self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int) -> None:
+    def predict(
+        self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int, fixed: bool
+    ) -> None:
         y = x.astype(out.dtype)
         for layer in self.layers:
             y, _ = layer.apply(y, training=False)

@@ -94,6 +94,7 @@ cdef struct Worker:                 # a thread's memory
     real* workspace
     real* scratch
     double* merged                  # moments of the batch
+    bint has_whole_share            # whether no other thread took a chunk of its share, see update.pxd
 
 
 cdef struct Batch:
@@ -112,7 +113,8 @@ cdef struct Batch:
 
 cdef struct Context:                # what a thread's functions are given in a step
     const Program* program
-    const Worker* worker
+    Worker* worker                  # the thread's own, one of:
+    const Worker* workers           # of all threads
     const Batch* batch
     const Optimizer* optimizer
     bint training

@@ -1,24 +1,20 @@
 # Steps of training, and predictions, as one thread of a team goes through them: what comes after what, and where the
-# threads wait for each other. The other files of step/ say what is done to a block of images; runner.pxi opens the
-# team.
+# threads meet. The other files of step/ say what is done to a block of images; runner.pxi opens the parallel region.
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from ..simd cimport flush_subnormals, real, restore_mode
+from ..team cimport Team, meet, take_items
 from .backward cimport backward_block
 from .forward cimport forward_block, losses_of_block, predict_block
 from .optimizer cimport Optimizer, set_step_scalars
 from .program cimport Batch, Context, Image, Operation, Program, Worker, first_of_chunk, image_of_batch, now
+from .team_size cimport TeamSize, add_time
 from .update cimport merge_sums, update
 
 cdef extern from *:
     """
-    #ifdef _OPENMP
-    static void barrier(int parts) { if (parts > 1) { _Pragma("omp barrier") } } /* of the caller's parallel region */
-    #else
-    static void barrier(int parts) { (void)parts; }
-    #endif
     #ifdef __GNUC__
     static void set_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
     static int is_set(const int *flag) { return __atomic_load_n(flag, __ATOMIC_RELAXED); }
@@ -27,7 +23,6 @@ cdef extern from *:
     static int is_set(const int *flag) { return *(const volatile int *)flag; }
     #endif
     """
-    void barrier(int parts) noexcept nogil
     void set_flag(int* flag) noexcept nogil  # at which other threads may look meanwhile
     int is_set(const int* flag) noexcept nogil
     int check_signals "PyErr_CheckSignals"() noexcept  # the exception waits until all threads are done
@@ -41,11 +36,14 @@ cdef struct Steps:
     # Some steps of training, as all threads see them.
     const Program* program
     Worker* workers
+    Team* team
+    TeamSize* team_size              # measured; NULL where the size of the team stays as it is
     Optimizer optimizer
     Batch batch                      # of all steps; each step takes its part
     Py_ssize_t batch_size, images, steps
     const double* step_scalars       # three of each step
-    int not_finite, interrupted      # flags: whoever sees one early saves work, all see it after the barrier
+    int not_finite, interrupted      # flags: whoever sees one early saves work, all see it at the end of the phase
+    int resized                      # a flag: another number of threads goes on
     Py_ssize_t done
 
 
@@ -77,28 +75,53 @@ cdef inline void prepare(const Context* c) noexcept nogil:
             o.kind.prepare(o, c)
 
 
+cdef inline bint is_over(const Steps* s) noexcept nogil:
+    return s.done == s.steps or s.not_finite or s.interrupted
+
+
+cdef inline Py_ssize_t chunks_of_step(const Steps* s, Py_ssize_t step) noexcept nogil:
+    # The items of the step's first phase; none after the last step.
+    return batch_of_step(s, step).chunks if step < s.steps else 0
+
+
 cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
-    # One thread's share of all steps.
+    # One thread's part of the steps, until all are done or another number of threads is to go on.
     cdef:
-        Py_ssize_t step
+        Py_ssize_t step = s.done
+        int64_t piece
         Context c
         Batch batch
         Optimizer optimizer = s.optimizer
         unsigned long long mode = flush_subnormals()
-        long long checked_at = now()
-    c.program, c.worker, c.batch, c.optimizer, c.training = s.program, s.workers + part, &batch, &optimizer, True
-    for step in range(s.steps):
+        long long checked_at = now(), began = checked_at
+    c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &batch
+    c.optimizer, c.training = &optimizer, True
+    while step < s.steps:
         batch = batch_of_step(s, step)
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
-        train_images(s, &c, part, parts, &checked_at)
-        barrier(parts)
+        train_images(s, &c, part, &checked_at)
+        meet(s.team, parts)
         if is_set(&s.not_finite) or is_set(&s.interrupted):
             break
-        update(&c, part, parts)
+        while take_items(s.team, part, 1, &piece):
+            update(&c, piece, parts)
+        step += 1
         if part == 0:
-            s.done += 1
-        barrier(parts)
+            s.done = step
+            s.resized = s.team_size != NULL and is_resized(s, batch.n, &began)
+        meet(s.team, chunks_of_step(s, step))
+        if s.resized:
+            break
     restore_mode(mode)
+
+
+cdef inline bint is_resized(Steps* s, Py_ssize_t images, long long* began) noexcept nogil:
+    # Whether the time that the last step took makes another number of threads go on.
+    cdef int current = s.team_size.current
+    cdef long long end = now()
+    add_time(s.team_size, end, end - began[0], images)
+    began[0] = end
+    return s.team_size.current != current
 
 
 cdef inline Py_ssize_t next_whole_batch(const Program* p, Py_ssize_t k) noexcept nogil:
@@ -116,38 +139,61 @@ cdef inline Py_ssize_t last_whole_batch(const Program* p, Py_ssize_t k) noexcept
     return max(k, 0)
 
 
-cdef inline void train_images(Steps* s, const Context* c, int part, int parts, long long* checked_at) noexcept nogil:
-    # Forward and backward for this thread's chunks of images. All threads meet at every operation that depends on the
-    # whole batch, on both ways; between two of them, images pass a range of operations, the last range both ways.
+cdef inline void train_images(Steps* s, const Context* c, int part, long long* checked_at) noexcept nogil:
+    # Forward and backward for the chunks of images that this thread takes. All threads meet at every operation that
+    # depends on the whole batch, on both ways; between two of them, images pass a range of operations, the last range
+    # both ways.
     cdef:
         const Program* p = c.program
         const Operation* o
-        Py_ssize_t low = c.batch.chunks * part // parts, high = c.batch.chunks * (part + 1) // parts, chunk
         Range r
-    memset(p.all_sums + low * p.sums, 0, (high - low) * p.sums * sizeof(real))
     prepare(c)
     r.start, r.end, r.forward, r.backward = 0, next_whole_batch(p, 0), True, False
     while r.end < p.count:
-        pass_range(s, c, low, high, r, part, checked_at)
+        pass_chunks(s, c, r, part, checked_at)
+        meet(s.team, c.batch.chunks)
         o = p.operations + r.end
-        for chunk in range(low, high):
-            o.kind.add_moments(o, c, chunk)
-        barrier(parts)
         o.kind.merge_moments(o, c)
         r.start, r.end = r.end, next_whole_batch(p, r.end + 1)
     r.backward = True
-    pass_range(s, c, low, high, r, part, checked_at)
+    pass_chunks(s, c, r, part, checked_at)
     r.forward = False
     while r.start > 0:
+        meet(s.team, c.batch.chunks)
         o = p.operations + r.start
-        for chunk in range(low, high):
-            o.kind.add_gradient_moments(o, c, chunk)
-        barrier(parts)
         o.kind.merge_gradient_moments(o, c)
         r.end = r.start + 1
         r.start = last_whole_batch(p, r.start)
-        pass_range(s, c, low, high, r, part, checked_at)
-    merge_sums(c, parts, part, 0, p.sums)
+        pass_chunks(s, c, r, part, checked_at)
+    if c.worker.has_whole_share:
+        merge_sums(c, s.team.size, part, 0, p.sums)
+
+
+cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part, long long* checked_at) noexcept nogil:
+    # The chunks that this thread takes through a range of operations, and then into the sums of the one that depends on
+    # the whole batch: on the way forward the operation at the end of the range, on the way back that at its start.
+    cdef:
+        const Program* p = c.program
+        const Operation* o = p.operations + (r.start if r.backward else r.end)
+        Py_ssize_t chunks = c.batch.chunks, parts = s.team.size, chunk, taken = 0
+        Py_ssize_t most = chunks if parts == 1 else max(1, p.block * chunks // c.batch.n)
+        Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
+        int64_t first, count
+    while True:
+        count = take_items(s.team, part, most, &first)
+        if count == 0:
+            break
+        if low <= first < high:
+            taken += count
+        if r.start == 0 and r.forward:
+            memset(p.all_sums + first * p.sums, 0, count * p.sums * sizeof(real))
+        pass_range(s, c, first, first + count, r, part, checked_at)
+        for chunk in range(first, first + count):
+            if not r.backward:
+                o.kind.add_moments(o, c, chunk)
+            elif r.start > 0:
+                o.kind.add_gradient_moments(o, c, chunk)
+    c.worker.has_whole_share = taken == high - low
 
 
 cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize_t high, Range r, int part,
@@ -183,14 +229,18 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
         first += n
 
 
-cdef inline void predict_images(const Program* p, const Worker* worker, const Batch* batch, bint probabilities,
-                                Py_ssize_t first, Py_ssize_t stop, real* out) noexcept nogil:
+cdef inline void predict_images(const Program* p, Worker* workers, Team* team, const Batch* batch, bint probabilities,
+                                int part, Py_ssize_t start, real* out) noexcept nogil:
+    # The images that one thread takes, a block at a time; those of the team begin with image `start`.
     cdef:
         unsigned long long mode = flush_subnormals()
+        int64_t first, count
         Context c
-    c.program, c.worker, c.batch, c.optimizer, c.training = p, worker, batch, NULL, False
+    c.program, c.workers, c.worker, c.batch, c.optimizer, c.training = p, workers, workers + part, batch, NULL, False
     prepare(&c)
-    while first < stop:
-        predict_block(&c, probabilities, first, min(p.block, stop - first), out)
-        first += p.block
+    while True:
+        count = take_items(team, part, p.block, &first)
+        if count == 0:
+            break
+        predict_block(&c, probabilities, start + first, count, out)
     restore_mode(mode)

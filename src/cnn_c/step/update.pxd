@@ -1,14 +1,14 @@
 # The update, after the last image of a step: sums of chunks are merged, and every parameter follows its gradient. It is
-# weights that are shared out among the threads here, not images.
+# pieces of the parameters that are shared out among the threads here, not images.
 
 from ..simd cimport real
 from .program cimport UPDATE, Context, Operation, Program, tick, tock
 
 
-cdef inline Py_ssize_t owner(Py_ssize_t chunks, Py_ssize_t parts, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
-    # The thread that has all chunks first .. stop, or -1.
-    cdef Py_ssize_t part = ((first + 1) * parts - 1) // chunks
-    return part if stop <= chunks * (part + 1) // parts else -1
+cdef inline Py_ssize_t owner(const Context* c, Py_ssize_t parts, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
+    # The thread that took all chunks first .. stop and has them in its share, or -1.
+    cdef Py_ssize_t part = ((first + 1) * parts - 1) // c.batch.chunks
+    return part if stop <= c.batch.chunks * (part + 1) // parts and c.workers[part].has_whole_share else -1
 
 
 cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part, Py_ssize_t at,
@@ -23,7 +23,7 @@ cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part,
     while step < chunks:
         first = 0
         while first + step < chunks:
-            if owner(chunks, parts, first, min(first + 2 * step, chunks)) == part:
+            if owner(c, parts, first, min(first + 2 * step, chunks)) == part:
                 to = p.all_sums + first * p.sums + at
                 more = to + step * p.sums
                 for i in range(size):
@@ -32,8 +32,8 @@ cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part,
         step *= 2
 
 
-cdef inline void update(const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
-    # This thread's share of all parameters.
+cdef inline void update(const Context* c, Py_ssize_t piece, Py_ssize_t parts) noexcept nogil:
+    # One of so many pieces of all parameters, one for each thread of the team.
     cdef:
         const Program* p = c.program
         Py_ssize_t k
@@ -43,8 +43,8 @@ cdef inline void update(const Context* c, Py_ssize_t part, Py_ssize_t parts) noe
         o = p.operations + k
         began = tick(p)
         if o.kind.update_share != NULL:
-            o.kind.update_share(o, c, part, parts)
-        elif o.kind.update != NULL and k % parts == part:
+            o.kind.update_share(o, c, piece, parts)
+        elif o.kind.update != NULL and k % parts == piece:
             merge_sums(c, parts, -1, o.sums, o.sums_size)
             o.kind.update(o, c)
         tock(p, k, UPDATE, began)
