@@ -8,6 +8,7 @@ start so many. Among these, a `Runner` takes as many as pay while other processe
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import cnn_c
@@ -32,8 +33,7 @@ _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, w
 _threads = 1 if _serial else _default()
 _fixed = False
 _processors, _asked_at = 1, -float("inf")
-_started = 1  # threads that were once alive in this process at the same time
-_most_started = MOST  # that the process can have
+_teams = threading.local()  # `size`: threads that OpenMP can have, for it keeps some for each thread that calls it
 
 
 def set_num_threads(n: int, fixed: bool = False) -> None:
@@ -78,9 +78,11 @@ def threads_for(images: int) -> int:
         return 1
     if not _fixed:
         threads = _allowed(threads)
-    if threads > _started:
-        _start(threads)
-    return min(threads, _most_started)
+    size: int = getattr(_teams, "size", 1)
+    if threads > size and not getattr(_teams, "is_limited", False):
+        size = _teams.size = _startable(threads)
+        _teams.is_limited = size < threads
+    return min(threads, size)
 
 
 def _allowed(threads: int) -> int:
@@ -93,36 +95,24 @@ def _allowed(threads: int) -> int:
     return min(threads, _processors, limit if limit < _first_limit else threads)  # OMP_NUM_THREADS is no limit
 
 
-def _start(threads: int) -> None:
-    """Find out whether so many threads can be alive at the same time: OpenMP ends the process where it cannot."""
-    global _started, _most_started
-    import threading
+def _startable(threads: int) -> int:
+    """Of so many threads, how many can be alive at the same time: OpenMP ends the process where it cannot start one.
 
+    Twice as many are started, for the system may count them for a moment after they have ended.
+    """
     event, alive = threading.Event(), []
-    before = _tasks()
     try:
-        while len(alive) < threads - 1:
+        while len(alive) < 2 * (threads - 1):
             thread = threading.Thread(target=event.wait, daemon=True)
             thread.start()
             alive.append(thread)
-    except RuntimeError:
-        _most_started = 1 + len(alive)
+    except RuntimeError:  # "can't start new thread"
+        pass
     finally:
         event.set()
         for thread in alive:
             thread.join()
-    _started = threads
-    deadline = time.monotonic() + 1
-    while _tasks() > before and time.monotonic() < deadline:  # a thread counts for a moment after it was joined
-        time.sleep(0.0001)
-
-
-def _tasks() -> int:
-    """Threads of this process that the system counts (Linux)."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return 0
+    return 1 + len(alive) // 2
 
 
 def _after_fork_in_child() -> None:

@@ -58,7 +58,7 @@ def test_the_number_of_threads_is_what_was_set():
 def test_a_batch_gets_a_thread_an_image_at_most_and_one_at_least():
     before = cnn.get_num_threads()
     try:
-        cnn.set_num_threads(3)
+        cnn.set_num_threads(3, fixed=True)
         assert [cnn.backends.threads.threads_for(images) for images in range(5)] == [1, 1, 2, 3, 3]
     finally:
         cnn.set_num_threads(before)
