@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+LINE = 120  # characters that a line of a `repr` may have
+
+T = TypeVar("T")
 
 
 def text_table(rows: Sequence[Sequence[str]], left: int) -> str:
@@ -20,5 +27,40 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
 
 
 def call(kind: type, arguments: Mapping[str, Any]) -> str:
-    """The call that makes an object of a class with these arguments."""
-    return f"{kind.__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+    """The call that makes an object of a class with these arguments, those with many elements abbreviated.
+
+    If it is longer than a line, each argument gets a line of its own.
+    """
+    told = [f"{name}={_VALUES.repr(value)}" for name, value in arguments.items()]
+    line = f"{kind.__name__}({', '.join(told)})"
+    if len(line) <= LINE and "\n" not in line:
+        return line
+    return "\n".join([f"{kind.__name__}(", *(f"    {one_line(text, LINE - 5)}," for text in told), ")"])
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text without line breaks, its end cut off if it is longer than so many characters."""
+    text = " ".join(map(str.strip, text.splitlines())) if "\n" in text else text
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def without_middle(items: Sequence[T], most: int, gap: Callable[[int], T]) -> list[T]:
+    """The items, or of more than `most` the first and the last, and between them `gap` of the number of the others."""
+    omitted = len(items) - most + 1
+    if omitted <= 1:
+        return list(items)
+    return [*items[: most // 2], gap(omitted), *items[most // 2 + omitted :]]
+
+
+class _Values(reprlib.Repr):
+    """Values in few characters: an array as its dtype and shape; long strings and sequences abbreviated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 90
+
+    def repr_ndarray(self, array: np.ndarray, level: int) -> str:
+        return f"{array.dtype} {array.shape}"
+
+
+_VALUES = _Values()

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..backends import checks
+from ..backends.tables import call
 from .mnist_files import Array
 from .picture import SUFFIXES, read_picture
 
@@ -25,6 +26,9 @@ class LabelledImages(NamedTuple):
     images: Array
     labels: Array
     classes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return call(type(self), self._asdict())
 
 
 def load_folder(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backends.tables import call
 from .idx import load_idx
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -28,6 +29,9 @@ class Dataset(NamedTuple):
     train_labels: Array
     test_images: Array
     test_labels: Array
+
+    def __repr__(self) -> str:
+        return call(type(self), self._asdict())
 
 
 def find(folder: Path, file: str) -> Path | None:

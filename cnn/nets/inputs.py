@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backends import checks
+from ..backends.tables import call
 
 _UINT8 = np.dtype(np.uint8)
 _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
@@ -20,6 +21,10 @@ class Inputs:
         self._image_shapes = {input_shape}
         if backend == "compiled" and input_shape[-1] == 1:  # the kernels see no difference
             self._image_shapes.add(input_shape[:-1])
+
+    def __repr__(self) -> str:
+        told = {"input_shape": self.input_shape, "classes": self.classes, "dtype": self.dtype.name}
+        return call(type(self), told)
 
     def images(self, name: str, x) -> np.ndarray:
         """Images as the runners read them: uint8 or float, in one piece; TypeError and ValueError for what are none."""

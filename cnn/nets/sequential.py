@@ -10,6 +10,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.calls import Batches
 from ..backends.select import operations
+from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer, layer_names
 from ..training.history import History
 from ..training.optimizers import SGD, checked_optimizer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .summary import Row
 
 _NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
+_MOST_LAYERS = 20  # that `repr` shows
 
 
 class Sequential:
@@ -99,7 +101,8 @@ class Sequential:
         self.executor = Executor(self.layers, self.dtype, self.backend)
 
     def __repr__(self) -> str:
-        layers = "".join(f"    {layer!r},\n" for layer in self.layers)
+        lines = [one_line(f"{layer!r},", LINE - 4) for layer in self.layers]
+        layers = "".join(f"    {line}\n" for line in without_middle(lines, _MOST_LAYERS, "# ... {} more layers".format))
         return f"Sequential([\n{layers}], input_shape={self.input_shape}, dtype={self.dtype.name!r})"
 
     @property

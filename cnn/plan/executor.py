@@ -18,6 +18,7 @@ from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
 from ..backends.program import Plan
 from ..backends.threads import is_fixed, threads_for
+from ..backends.tables import call
 from ..layers.base import Layer, layer_names
 from .make import BLOCK, make_plan
 
@@ -50,6 +51,10 @@ class Executor:
         self._images_a_call = max(BLOCK, _PIXELS_A_CALL // math.prod(layers[0].input_shape))
         self._trainer: tuple[Any, Any] | None = None  # what it was made for, and the runner
         self._predictors: list[Any] = []
+
+    def __repr__(self) -> str:
+        told = {"layers": len(self._layers), "dtype": self._dtype.name, "backend": self._backend}
+        return call(type(self), told)
 
     @property
     def trainer(self) -> Any:

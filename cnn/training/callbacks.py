@@ -6,6 +6,7 @@ is kept in checkpoints: a dict of arrays and of values that JSON has.
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import checks
+from ..backends.tables import call
 
 __all__ = ["CSVLogger", "Callback", "EarlyStopping", "TensorBoard"]
 
@@ -28,6 +30,10 @@ class Callback:
     """
 
     comes_last = False  # whether it is called after the others, because it writes down how they stand
+
+    def __repr__(self) -> str:
+        arguments = inspect.signature(type(self)).parameters
+        return call(type(self), {name: getattr(self, name) for name in arguments if hasattr(self, name)})
 
     def on_fit_begin(self, net: Any, logs: Logs) -> None:
         """Before the first epoch. `logs` has epochs, and epoch: how many are done, if the fit is resumed."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.calls import Batches
+from ..backends.tables import call
 from .history import History
 from .optimizers import Optimizer
 from .progress import Display, open_display
@@ -35,6 +36,10 @@ class Fit:
         self.epoch = 0
         self.history = History([], [], [], [], [], [])
         optimizer.start(settings.epochs * -(-len(data.x) // settings.batch_size), settings.epochs)
+
+    def __repr__(self) -> str:
+        told = {"epoch": self.epoch, "epochs": self.settings.epochs, "images": len(self.data.x)}
+        return call(type(self), told | {"batch_size": self.settings.batch_size, "optimizer": self.optimizer})
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..backends.tables import call
+
+LEARNING = ("loss", "accuracy", "val_loss", "val_accuracy")  # the figures that tell how well a net has learned
+
 
 class History(NamedTuple):
     """What `Sequential.fit` returns: one entry an epoch. Without validation data the two val lists stay empty."""
@@ -14,6 +18,14 @@ class History(NamedTuple):
     val_accuracy: list[float]
     seconds: list[float]
     images_per_second: list[float]
+
+    def __repr__(self) -> str:
+        """The number of epochs, the figures of the last one, and the seconds of all."""
+        told: dict[str, Any] = {"epochs": len(self.loss)}
+        last = {name: values[-1] for name, values in self._asdict().items() if values and name in LEARNING}
+        if self.seconds:
+            last["seconds"] = sum(self.seconds)
+        return call(type(self), told | {name: float(f"{value:.4g}") for name, value in last.items()})
 
     def plot(self, path=None) -> Any:
         """Loss and accuracy over the epochs, as `cnn.plot.training_curves` draws them."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends import checks
+from ..backends.tables import call
 from .augment import Augment
 
 
@@ -16,6 +17,9 @@ class Data(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     validation: tuple[np.ndarray, np.ndarray] | None
+
+    def __repr__(self) -> str:
+        return call(type(self), self._asdict())
 
 
 class Settings(NamedTuple):
