@@ -40,12 +40,19 @@ class Sequential:
     backend : "compiled" or "numpy"
         The kernels, or the pure-NumPy reference.
 
+    Attributes
+    ----------
+    history : History or None
+        The epochs that the last fit has done so far, also when it was interrupted; None before the first fit. It is
+        copied and pickled with the net, but not saved.
+
     Raises
     ------
     TypeError, ValueError
         What is no layer, or layers whose shapes do not fit.
     """
 
+    history: History | None = None
     current_fit: RunningFit | None = None  # while the net is trained by `fit`
     stop_training = False  # set to True, it ends that after its epoch
 

@@ -60,8 +60,9 @@ class Fit:
         try:
             if saved is not None:
                 saved.restore_net(self)
-                if saved.finished:
-                    return self.history
+            net.history = self.history
+            if saved is not None and saved.finished:
+                return self.history
             with open_display(progress, epochs, len(self.data.x)) as display:
                 self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
                 if saved is not None:
@@ -83,8 +84,7 @@ class Fit:
         if self.data.validation is not None:
             evaluation = self.net.evaluate(*self.data.validation)
             figures |= {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy}
-        for name, value in figures.items():
-            getattr(self.history, name).append(value)
+        self.history = self.net.history = self.history.with_epoch(figures)
         self.epoch += 1
         display.epoch_end(figures)
         self._call("on_epoch_end", logs | figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..backends.tables import call
@@ -26,6 +27,11 @@ class History(NamedTuple):
         if self.seconds:
             last["seconds"] = sum(self.seconds)
         return call(type(self), told | {name: float(f"{value:.4g}") for name, value in last.items()})
+
+    def with_epoch(self, figures: Mapping[str, float]) -> History:
+        """This and one more epoch: a new history, so that an interrupt never leaves an epoch half written down."""
+        new = {name: [figures[name]] if name in figures else [] for name in self._fields}
+        return History(*(values + new[name] for name, values in self._asdict().items()))
 
     def plot(self, path=None) -> Any:
         """Loss and accuracy over the epochs, as `cnn.plot.training_curves` draws them."""

@@ -19,6 +19,7 @@ class Net(Protocol):
 
     current_fit: RunningFit | None
     stop_training: bool
+    history: History | None
 
     @property
     def layers(self) -> Sequence[Layer]: ...
