@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 
+from ..backends.log import LOGGER
 from . import mnist, mnist_files, sources, strokes
 from .download import DownloadError
 from .mnist_files import Dataset
+
+_log = LOGGER.getChild("datasets")
 
 
 def load_digits(data_dir: str | os.PathLike[str] | None = None) -> tuple[Dataset, str]:
@@ -39,6 +42,7 @@ def load_digits(data_dir: str | os.PathLike[str] | None = None) -> tuple[Dataset
     except OSError as error:
         # Without a network, or without a folder for the cache: either way there is no MNIST.
         reason = error.reason if isinstance(error, DownloadError) else str(error)
+        _log.warning("strokes are drawn in place of MNIST: %s", reason)
         return strokes.load_strokes(), (
             f"generated strokes, because MNIST is neither in the cache nor can it be downloaded ({reason})"
         )

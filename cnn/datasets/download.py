@@ -13,9 +13,12 @@ from collections.abc import Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 
+from ..backends.log import LOGGER
 from ..storage.atomic import write_atomically
 from .idx import load_idx
 from .mnist_files import Array
+
+_log = LOGGER.getChild("datasets")
 
 # Seconds for all mirrors together to answer at all.
 CONNECT_TIMEOUT = 5.0
@@ -63,6 +66,7 @@ def download(files: Mapping[str, str], mirrors: Sequence[str], folder: Path) -> 
                 break
             except _Failure as failure:
                 failures[f"{mirror}{file}.gz"] = str(failure)
+                _log.warning("%s%s.gz cannot be downloaded: %s", mirror, file, failure)
         else:
             tried = "; ".join(f"{url} ({reason})" for url, reason in failures.items())
             raise DownloadError(f"could not download {file}.gz; tried {tried}", next(iter(failures.values()), ""))
@@ -117,6 +121,7 @@ def _fetch(url: str, sha256: str, folder: Path) -> Array:
             raise _Failure(_reason(error).removeprefix(f"{downloaded}: ")) from error
         # Not moved: the two may lie on different disks, where that is a copy which can be cut short.
         write_atomically(folder / downloaded.name, downloaded.read_bytes())
+    _log.info("%s downloaded", url)
     return array
 
 

@@ -6,17 +6,19 @@ content is verified, whoever compressed it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..backends import checks
+from ..backends.log import LOGGER
 from . import mnist_files
 from .download import DownloadError, download
 from .idx import load_idx
 from .mnist_files import Array, Dataset
+
+_log = LOGGER.getChild("datasets")
 
 
 class Source(NamedTuple):
@@ -40,8 +42,10 @@ def load_files(source: Source, files: Iterable[str], data_dir: str | os.PathLike
     files = list(files)
     folder = named_folder(source, data_dir)
     if folder is not None:
+        _log.info("%s: %d files from %s", source.title, len(files), folder)
         return [mnist_files.load_file(folder, file) for file in files]
     arrays = from_cache(source, files)
+    _log.info("%s: %d of %d files from the cache %s", source.title, len(arrays), len(files), cache_folder(source))
     arrays |= fetch(source, [file for file in files if file not in arrays])
     return [arrays[file] for file in files]
 
@@ -72,8 +76,12 @@ def from_cache(source: Source, files: Iterable[str] = mnist_files.FILES) -> dict
     """Those of the files that the cache holds whole and verified."""
     arrays = {}
     for file in files:
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        try:
             arrays[file] = load_idx(cache_folder(source) / f"{file}.gz", source.content_sha256[file])
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            _log.warning("a file in the cache is damaged: %s", error)
     return arrays
 
 

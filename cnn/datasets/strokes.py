@@ -14,9 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backends import checks
+from ..backends.log import LOGGER
 from .centring import BOX, CANVAS, SIZE, centred
 from .mnist_files import Array, Dataset
 from .skeletons import SKELETONS
+
+_log = LOGGER.getChild("datasets")
 
 SPACING = 4.0  # of the points where the pen leaves ink, in per cent of the height: 0.8 pixels, more or less
 
@@ -81,6 +84,7 @@ def load_strokes(train=60000, test=10000, seed=0) -> Dataset:
     test = checks.integer("test", test, minimum=0)
     seed = checks.integer("seed", seed, minimum=0)
     checks.elements("train and test", train + test, SIZE, SIZE)
+    _log.info("%d digits are drawn", train + test)
     of_train, of_test = np.random.SeedSequence(seed).spawn(2)
     return Dataset(*_draw_set(train, of_train), *_draw_set(test, of_test))
 

@@ -14,6 +14,9 @@ from contextlib import suppress
 from hashlib import sha256
 
 from ..backends import checks
+from ..backends.log import LOGGER
+
+_log = LOGGER.getChild("storage")
 
 
 def write_atomically(path, data: bytes) -> None:
@@ -37,6 +40,7 @@ def write_atomically(path, data: bytes) -> None:
         _write(folder, name, mode, data)
     except OSError as error:  # of the temporary file, of which nobody has heard
         raise OSError(error.errno, f"cannot be written: {error.strerror}", path) from error
+    _log.info("%s written: %d bytes", path, len(data))
 
 
 def checked_target(path: str) -> tuple[str, int | None]:

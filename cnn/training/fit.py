@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -11,15 +12,17 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.calls import Batches
+from ..backends.log import LOGGER
 from ..backends.tables import call
 from .history import History
 from .optimizers import Optimizer
-from .progress import Display, open_display
+from .progress import Display, epoch_line, open_display
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
     from .interfaces import Net
 
+_log = LOGGER.getChild("training")
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
 _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_epoch_end", "on_fit_end")
 
@@ -61,6 +64,7 @@ class Fit:
             if saved is not None:
                 saved.restore_net(self)
             net.history = self.history
+            _log.info("fit begins: %d images, %d of %d epochs done", len(self.data.x), self.epoch, epochs)
             if saved is not None and saved.finished:
                 return self.history
             with open_display(progress, epochs, len(self.data.x)) as display:
@@ -72,6 +76,7 @@ class Fit:
                 self._call("on_fit_end", {"epoch": self.epoch, "epochs": epochs})
         finally:
             net.current_fit = None
+            _log.info("fit ends: %d of %d epochs done", self.epoch, epochs)
         return self.history
 
     def _epoch(self, display: Display) -> None:
@@ -87,6 +92,8 @@ class Fit:
         self.history = self.net.history = self.history.with_epoch(figures)
         self.epoch += 1
         display.epoch_end(figures)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("%s", epoch_line(self.epoch, self.settings.epochs, figures))
         self._call("on_epoch_end", logs | figures)
 
     def _train_epoch(self, display: Display) -> dict[str, float]:

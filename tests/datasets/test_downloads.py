@@ -209,6 +209,35 @@ def test_the_next_mirror_is_tried_after_one_that_fails(cache, mirrors, good, ans
     assert sorted(bad.requests) == sorted(fine.requests) == sorted(good)
 
 
+def test_downloads_are_logged_with_their_mirrors_and_a_warning_for_each_failure(cache, mirrors, good, caplog):
+    bad, fine = mirrors({}, good)
+    caplog.set_level("INFO", "cnn.datasets")
+    load_mnist()
+    logged = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "cnn.datasets"]
+    assert logged[0] == ("INFO", f"MNIST: 0 of 4 files from the cache {cache}")
+    assert [level for level, _ in logged[1:]] == ["WARNING", "INFO"] * 4
+    assert [text.split()[0] for _, text in logged[1:]] == [
+        f"{mirror.url}{file}.gz" for file in mnist_files.FILES for mirror in (bad, fine)
+    ]
+    assert logged[1][1].endswith(
+        "cannot be downloaded: 404 Client Error: Not Found for url: " + logged[1][1].split()[0]
+    )
+    caplog.clear()
+    load_mnist()
+    assert caplog.messages == [f"MNIST: 4 of 4 files from the cache {cache}"]
+
+
+def test_a_damaged_file_in_the_cache_is_logged_as_a_warning(cache, mirrors, good, caplog):
+    mirrors(good)
+    load_mnist()
+    damaged = cache / f"{mnist_files.TEST_LABELS}.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    caplog.clear()
+    assert_equal(load_mnist())
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith(f"a file in the cache is damaged: {damaged}: ")
+
+
 def test_the_next_mirror_is_tried_after_one_with_other_content(cache, mirrors, good, damaged):
     bad, fine = mirrors(damaged, good)
     assert_equal(load_mnist())

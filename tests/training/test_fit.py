@@ -58,3 +58,30 @@ def test_the_steps_know_how_images_and_labels_are_changed():
     _, batches = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
     assert (batches.position, batches.label_smoothing) == (0, 0.25)
     assert (batches.warp.shape, batches.warp.shift) == ((2, 2, 1), 2)
+
+
+def test_a_fit_logs_its_beginning_every_epoch_and_its_end(caplog):
+    caplog.set_level("INFO", "cnn")
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    x, y = np.random.default_rng(0).random((50, 2, 2)), np.arange(50) % 3
+
+    class Stop(cnn.Callback):
+        def on_epoch_begin(self, net, logs):
+            if logs["epoch"] == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(x, y, epochs=4, callbacks=[Stop()], progress=False)
+    assert {(record.name, record.levelname) for record in caplog.records} == {("cnn.training", "INFO")}
+    begin, *epochs, end = (record.getMessage() for record in caplog.records)
+    assert begin == "fit begins: 50 images, 0 of 4 epochs done"
+    assert [line.split("  ")[:2] for line in epochs] == [
+        [f"epoch {i}/4", f"loss {loss:.4f}"] for i, loss in enumerate(net.history.loss, 1)
+    ]
+    assert end == "fit ends: 2 of 4 epochs done"
+
+
+def test_an_epoch_writes_no_line_while_nobody_listens(monkeypatch):
+    monkeypatch.setattr("cnn.training.fit.epoch_line", None)
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
+    net.fit(np.zeros((9, 2, 2)), np.arange(9) % 3, progress=False)
