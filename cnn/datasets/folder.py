@@ -30,6 +30,11 @@ class LabelledImages(NamedTuple):
     def __repr__(self) -> str:
         return call(type(self), self._asdict())
 
+    def _repr_html_(self) -> str:
+        from .view import images_html
+
+        return images_html(type(self).__name__, {"": (self.images, self.labels)}, self.classes)
+
 
 def load_folder(
     path: str | os.PathLike[str],

@@ -33,6 +33,12 @@ class Dataset(NamedTuple):
     def __repr__(self) -> str:
         return call(type(self), self._asdict())
 
+    def _repr_html_(self) -> str:
+        from .view import images_html
+
+        parts = {"training": (self.train_images, self.train_labels), "test": (self.test_images, self.test_labels)}
+        return images_html(type(self).__name__, parts)
+
 
 def find(folder: Path, file: str) -> Path | None:
     """The one of the four that is called `file`, as `folder` spells it: with `.gz` or not, with `.idx` for `-idx`."""

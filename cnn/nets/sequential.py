@@ -112,6 +112,11 @@ class Sequential:
         layers = "".join(f"    {line}\n" for line in without_middle(lines, _MOST_LAYERS, "# ... {} more layers".format))
         return f"Sequential([\n{layers}], input_shape={self.input_shape}, dtype={self.dtype.name!r})"
 
+    def _repr_html_(self) -> str:
+        from .summary import summary_html
+
+        return summary_html(self.layers, type(self).__name__, self.dtype.name)
+
     @property
     def layer_names(self) -> list[str]:
         """The names of the layers ("conv2d_1"), in their order."""
@@ -173,7 +178,7 @@ class Sequential:
         """Print a table: layer, output shape, parameters, and multiply-adds of one image's forward pass."""
         from .summary import summary_table
 
-        print(summary_table(self.summary_rows()))
+        print(summary_table(self.layers))
 
     def summary_rows(self, times="x") -> list[Row]:
         """What `summary` prints: a row for each layer, and one for all.

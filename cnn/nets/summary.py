@@ -1,12 +1,15 @@
-"""What `Sequential.summary` prints: a row a layer, and the totals."""
+"""What `Sequential.summary` prints and a notebook shows: a row a layer, and the totals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..backends.tables import text_table
+from ..backends.tables import text_table, without_middle
 from ..layers.base import Layer, layer_names
+
+MOST_ROWS = 24  # of layers, that a notebook shows
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class Row(NamedTuple):
@@ -32,7 +35,21 @@ def summary_rows(layers: Sequence[Layer], times: str = "x") -> list[Row]:
     return [*rows, Row("total", f"from {sizes(layers[0].input_shape)}", parameters, macs)]
 
 
-def summary_table(rows: Sequence[Row]) -> str:
+def summary_table(layers: Sequence[Layer]) -> str:
     """The rows as text."""
-    cells = [(name, shape, f"{parameters:,}", f"{macs:,}") for name, shape, parameters, macs in rows]
-    return text_table([("layer", "output shape", "parameters", "MACs"), *cells], left=2)
+    return text_table(_cells(summary_rows(layers)), left=2)
+
+
+def summary_html(layers: Sequence[Layer], kind: str, dtype: str) -> str:
+    """The rows as HTML, of many layers the first and the last ones."""
+    from ..backends.html import table, view  # with ElementTree, which not every program needs
+
+    head, *rows, total = _cells(summary_rows(layers, TIMES))
+    rows = without_middle(rows, MOST_ROWS, lambda omitted: (f"... {omitted:,} more layers", "", "", ""))
+    return view(kind, dtype, table([head, *rows, total], left=2))
+
+
+def _cells(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    """A head, and the rows in words."""
+    told = ((name, shape, f"{parameters:,}", f"{macs:,}") for name, shape, parameters, macs in rows)
+    return [("layer", "output shape", "parameters", "MACs"), *told]

@@ -53,6 +53,11 @@ class ConvolutionalNeuralNetwork:
     def __repr__(self):
         return call(type(self), {"dtype": self.net.dtype.name, "backend": self.net.backend})
 
+    def _repr_html_(self):
+        from .summary import summary_html
+
+        return summary_html(self.net.layers, type(self).__name__, self.net.dtype.name)
+
     def conv2d(self, x, weight, bias):
         """Convolution with stride 1, its input padded with zeros so that the output is as large: the net's.
 

@@ -15,12 +15,13 @@ from os import PathLike
 from pathlib import Path
 from string import Template
 from typing import Any
-from xml.etree.ElementTree import Element, indent, tostring
+from xml.etree.ElementTree import Element, indent
 
 import numpy as np
 
 from ..backends import checks
 from ..backends.config import config
+from ..backends.html import element, table, text
 from ..datasets.labels import confusion
 from ..layers import Conv2D
 from ..storage.atomic import write_atomically
@@ -75,28 +76,17 @@ def write_report(
     curves = [] if history is None else [_training(history)]
     content = [
         _header(net, history, predictions, str(title)),
-        _element("main", _layers(net), *curves, *_pictures(net, predictions), _details(details or {})),
+        element("main", _layers(net), *curves, *_pictures(net, predictions), _details(details or {})),
     ]
     for part in content:
         indent(part)
     page = Template(files(__package__).joinpath("report.html").read_text(encoding="utf-8")).substitute(
-        title=escape(str(title)), content="\n".join(tostring(part, "unicode", "html") for part in content)
+        title=escape(str(title)), content="\n".join(map(text, content))
     )
     path = Path(folder) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, page.encode())
     return path
-
-
-def _element(tag: str, *content: str | Element, **attributes: str) -> Element:
-    """An HTML element that holds a text, or other elements; `class_` stands for the attribute class."""
-    element = Element(tag, {name.rstrip("_"): value for name, value in attributes.items()})
-    for part in content:
-        if isinstance(part, str):
-            element.text = part
-        else:
-            element.append(part)
-    return element
 
 
 def _header(net: Net, history: History | None, predictions: Predictions, title: str) -> Element:
@@ -112,33 +102,24 @@ def _header(net: Net, history: History | None, predictions: Predictions, title: 
         trained = np.dot(history.images_per_second, history.seconds)
         figures["training"] = f"{sum(history.seconds):,.1f} s"
         figures["images/s"] = f"{trained / sum(history.seconds):,.0f}"
-    told = (_element("div", _element("dt", name), _element("dd", value)) for name, value in figures.items())
+    told = (element("div", element("dt", name), element("dd", value)) for name, value in figures.items())
     measured = f"{images:,} test images, {datetime.now().astimezone():%Y-%m-%d %H:%M}"
-    return _element("header", _element("h1", title), _element("p", measured), _element("dl", *told, class_="figures"))
+    return element("header", element("h1", title), element("p", measured), element("dl", *told, class_="figures"))
 
 
 def _section(heading: str, *content: Element) -> Element:
-    return _element("section", _element("h2", heading), *content)
+    return element("section", element("h2", heading), *content)
 
 
 def _layers(net: Net) -> Element:
     """The table that `summary` prints."""
-    *rows, total = net.summary_rows("\N{MULTIPLICATION SIGN}")
-    words = (_element("th", text, scope="col") for text in ("layer", "output shape"))
-    numbers = (_element("th", text, scope="col", class_="number") for text in ("parameters", "MACs"))
-    table = _element(
-        "table",
-        _element("thead", _element("tr", *words, *numbers)),
-        _element("tbody", *(_layer(*row) for row in rows)),
-        _element("tfoot", _layer(*total)),
-    )
-    note = _element("p", "MACs are the multiply-adds of one image.", class_="note")
-    return _section("Layers", _element("div", table, class_="layers"), note)
-
-
-def _layer(name: str, shape: str, *numbers: int) -> Element:
-    told = (_element("td", f"{number:,}", class_="number") for number in numbers)
-    return _element("tr", _element("th", name, scope="row"), _element("td", shape), *told)
+    rows = [
+        (name, shape, f"{parameters:,}", f"{macs:,}")
+        for name, shape, parameters, macs in net.summary_rows("\N{MULTIPLICATION SIGN}")
+    ]
+    layers = table([("layer", "output shape", "parameters", "MACs"), *rows], left=2)
+    note = element("p", "MACs are the multiply-adds of one image.", class_="note")
+    return _section("Layers", element("div", layers, class_="layers"), note)
 
 
 def _training(history: History) -> Element:
@@ -173,14 +154,14 @@ def _figure(picture: Picture, kind: str, alt: str, caption: str) -> Element:
     """A picture inside of the page."""
     mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
     data = base64.b64encode(picture.encoded(kind)).decode()
-    image = _element("img", src=f"data:{mime};base64,{data}", alt=alt)
-    return _element("figure", image, _element("figcaption", caption))
+    image = element("img", src=f"data:{mime};base64,{data}", alt=alt)
+    return element("figure", image, element("figcaption", caption))
 
 
 def _details(details: Mapping[str, Any]) -> Element:
     """A table of what the caller has to tell, and of what the net ran on."""
     told = (
-        _element("tr", _element("th", str(name), scope="row"), _element("td", str(value)))
+        element("tr", element("th", str(name), scope="row"), element("td", str(value)))
         for name, value in [*details.items(), *config().items()]
     )
-    return _section("Details", _element("table", _element("tbody", *told), class_="details"))
+    return _section("Details", element("table", element("tbody", *told), class_="details"))

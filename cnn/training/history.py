@@ -28,6 +28,11 @@ class History(NamedTuple):
             last["seconds"] = sum(self.seconds)
         return call(type(self), told | {name: float(f"{value:.4g}") for name, value in last.items()})
 
+    def _repr_html_(self) -> str:
+        from .history_view import history_html
+
+        return history_html(type(self).__name__, self._asdict())
+
     def with_epoch(self, figures: Mapping[str, float]) -> History:
         """This and one more epoch: a new history, so that an interrupt never leaves an epoch half written down."""
         new = {name: [figures[name]] if name in figures else [] for name in self._fields}

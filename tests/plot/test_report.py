@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -13,43 +12,14 @@ import cnn
 from cnn.backends.config import config
 from cnn.training.history import History
 
+from ..pages import Page
+
 pytest.importorskip("matplotlib")
 write_report = cnn.report.write_report
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-VOID = {"meta", "img"}  # of the elements that a report has: those without an end
 HISTORY = History([0.5, 0.1], [0.8, 0.95], [0.4, 0.2], [0.9, 0.93], [1.0, 3.0], [300.0, 100.0])
-
-
-class Page(HTMLParser):
-    """A page as its elements: tag, attributes and text of each, in order; every one must be closed in its place."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements, self.open = [], []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append([tag, dict(attributes), ""])
-        if tag not in VOID:
-            self.open.append(self.elements[-1])
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data):
-        if self.open:
-            self.open[-1][2] += data
-
-    def texts(self, tag):
-        return [text.strip() for name, _, text in self.elements if name == tag]
-
-    def table(self, head, cell):
-        """Names and values, from elements that stand in turns."""
-        return dict(zip(self.texts(head), self.texts(cell), strict=True))
 
 
 @pytest.fixture(scope="module")
