@@ -106,9 +106,11 @@ def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def image_shape(name: str, value) -> tuple[int, ...]:
-    """The shape of one image, a sequence of sizes of at least 1, as a tuple."""
+    """The shape of one image, a sequence of one or more sizes of at least 1, as a tuple."""
     if not _is_sequence(value):
         raise TypeError(f"{name} must be a tuple of sizes, got {value!r}")
+    if not len(value):
+        raise ValueError(f"{name} must have one size or more, such as (28, 28, 1), got {value!r}")
     return tuple(integer(name, size, minimum=1) for size in value)
 
 

@@ -189,6 +189,7 @@ def test_layers_that_made_no_net_are_free_for_another(either):
         ({"dtype": "float16"}, ValueError, "dtype"),
         ({"dtype": "single-ish"}, TypeError, "dtype"),
         ({"backend": "torch"}, ValueError, "backend"),
+        ({"input_shape": ()}, ValueError, "input_shape"),
         ({"input_shape": (8, 0, 1)}, ValueError, "input_shape"),
         ({"input_shape": (8, 9.5, 1)}, TypeError, "input_shape"),
         ({"input_shape": 72}, TypeError, "input_shape"),
