@@ -12,7 +12,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.tables import call
 from .mnist_files import Array
-from .picture import SUFFIXES, read_picture
+from .picture import MOST_PIXELS, SUFFIXES, read_picture
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -51,7 +51,8 @@ def load_folder(
     ----------
     path : str or path-like
     size : int or (int, int)
-        Height and width to which every picture is shrunk or grown, with its border's grey around it.
+        Height and width to which every picture is shrunk or grown, with its border's grey around it; at most 2**26
+        pixels.
     invert : bool or "auto"
         Whether to make dark ink on light paper light on dark, as MNIST is; "auto" does so with every picture whose
         border is mostly lighter than the middle grey.
@@ -65,13 +66,15 @@ def load_folder(
     ------
     FileNotFoundError
         If there is no such folder.
-    ValueError
-        If it holds no pictures in sub-folders, or more than 256 classes; names the file that is no picture.
+    TypeError, ValueError
+        If an argument is none, or out of range; if the folder holds no pictures in sub-folders, or more than 256
+        classes; if a file is no picture: it is named.
     OSError
         If a file cannot be read.
     ImportError
         If Pillow is not installed.
     """
+    size = _checked_size(size)  # before a large folder is listed
     folder = Path(checks.path("path", path)).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder {folder} does not exist or is not a folder")
@@ -110,15 +113,28 @@ def load_images(
 
     Raises
     ------
-    FileNotFoundError, ValueError, OSError, ImportError
+    FileNotFoundError, TypeError, ValueError, OSError, ImportError
         As for `load_folder`.
+    MemoryError
+        If so many images of that size do not fit into the memory.
     """
-    height, width = checks.pair("size", size, minimum=1)
-    checks.elements("size", height, width)
+    height, width = _checked_size(size)
     if invert not in (True, False, "auto"):
         raise ValueError(f'invert must be True, False or "auto", got {invert!r}')
     inverted = None if invert == "auto" else bool(invert)
-    return np.stack([read_picture(file, (height, width), inverted, digits) for file in image_files(paths)])
+    files = image_files(paths)
+    images = np.empty((len(files), height, width), np.uint8)
+    for image, file in zip(images, files, strict=True):
+        image[...] = read_picture(file, (height, width), inverted, digits)
+    return images
+
+
+def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width; ValueError for more pixels than a picture may have."""
+    height, width = checks.pair("size", size, minimum=1)
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"size must be of at most {MOST_PIXELS:,} pixels, got {height:,} x {width:,}")
+    return height, width
 
 
 def image_files(paths: Paths) -> list[Path]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"})
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MOST_PIXELS = 1 << 26  # of an image that a picture is made to fit; Pillow reads pictures of up to 89 million
 
 MIDDLE_GREY = 127.5
 FAINTEST = 25  # difference from the paper that the darkest ink of a digit has at least

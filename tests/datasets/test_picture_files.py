@@ -210,13 +210,26 @@ def test_the_size_is_height_and_width(save):
         ({"size": 0}, ValueError, "size must be at least 1"),
         ({"size": (28, 28, 1)}, ValueError, "size must be an int or a pair"),
         ({"size": 2.5}, TypeError, "size must be an integer"),
-        ({"size": 2**40}, ValueError, "size overflow"),
         ({"invert": "no"}, ValueError, 'invert must be True, False or "auto"'),
     ],
 )
 def test_a_bad_argument_is_named(save, arguments, error, reason):
     with pytest.raises(error, match=reason):
         load_images(save(digit()), **arguments)
+
+
+@pytest.mark.parametrize("load", [load_images, load_folder])
+@pytest.mark.parametrize("size", [10**9, 2**40, 10**30, (28, 2**26), (8192, 8193)])
+def test_a_size_that_no_image_has_is_refused_before_any_file_is_looked_for(load, size):
+    with pytest.raises(ValueError, match=r"^size must be of at most 67,108,864 pixels, got [0-9,]+ x [0-9,]+$"):
+        load("absent", size=size)
+
+
+@pytest.mark.parametrize("load", [load_images, load_folder])
+@pytest.mark.parametrize("size", [-1, (28, -(10**9))])
+def test_a_negative_size_is_refused_before_any_file_is_looked_for(load, size):
+    with pytest.raises(ValueError, match=r"^size must be at least 1, got -"):
+        load("absent", size=size)
 
 
 def encoded(format, image=None):
