@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,6 +104,20 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     cnn.set_num_threads(request.param, fixed=True)
     yield request.param
     cnn.set_num_threads(before)
+
+
+@pytest.fixture
+def hang_guard() -> Iterator[None]:
+    """End a test with TimeoutError where it waits for what never comes."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError("the test waits for what never comes")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def _limited_to(threads: int) -> Iterator[None]:

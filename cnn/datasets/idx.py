@@ -19,6 +19,7 @@ import numpy as np
 
 from ..backends import checks
 from ..storage.atomic import write_atomically
+from ..storage.regular import open_regular
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -51,24 +52,24 @@ def load_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndar
     Raises
     ------
     ValueError
-        If the file is not a whole and exact IDX file, or has another SHA-256; says which file and what is
-        wrong with it.
+        If the file is not a whole and exact IDX file, has another SHA-256, or is a pipe or a device; says which
+        file and what is wrong with it.
     OSError
         If the file cannot be read.
     """
-    path = Path(checks.path("path", path))
-    with path.open("rb") as file:
-        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        file.seek(0)
-        try:
+    path = checks.path("path", path)
+    try:
+        with open_regular(path) as file:
+            compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
             if not compressed:
                 return _read_content(file, LARGEST_ARRAY, sha256)
             with gzip.GzipFile(fileobj=file) as content:
                 return _read_content(content, LARGEST_COMPRESSED_CONTENT, sha256)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"{path}: damaged gzip file: {error}") from error
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: damaged gzip file: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def save_idx(path: str | os.PathLike[str], array: Any) -> None:

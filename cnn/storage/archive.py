@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .atomic import write_atomically
+from .regular import open_regular
 
 LARGEST_HEADER = 1 << 24  # bytes; that of a net has a few thousand
 _MOST_AXES = 8
@@ -71,9 +71,7 @@ class Archive:
     """
 
     def __init__(self, path: str) -> None:
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # opening a pipe would wait
-            raise ValueError("it is no regular file")
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by __exit__
+        self._file = open_regular(path)  # closed by __exit__
         try:
             size = os.fstat(self._file.fileno()).st_size
             header = _read_header(self._file, size)

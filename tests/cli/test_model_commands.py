@@ -373,6 +373,13 @@ def test_a_net_without_a_history_has_no_curves_and_is_told_where_one_comes_from(
     assert err == f"cnn: {model} {expected}\n"
 
 
+@pytest.mark.usefixtures("hang_guard")
+def test_a_log_that_would_never_end_is_one_line(command, tmp_path):
+    os.mkfifo(tmp_path / "log.csv")
+    expected = f"cnn: {tmp_path / 'log.csv'} is no log of a CSVLogger: it is no regular file\n"
+    assert command("plot", "curves", tmp_path / "log.csv") == (1, "", expected)
+
+
 def test_curves_of_a_log_without_validation(command, drawn, tmp_path, bars):
     net = cnn.models.tutorial(seed=0)
     log = tmp_path / "log.csv"

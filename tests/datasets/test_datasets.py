@@ -1,5 +1,7 @@
 """Data sets in a folder of the user's: where they are looked for, and whether the four files fit together."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,15 @@ def test_a_missing_file_is_named_with_what_was_looked_for(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"not hold t10k-labels-idx1-ubyte.*-labels\.idx1") as error:
         load_mnist(tmp_path)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.usefixtures("hang_guard")
+def test_a_pipe_is_not_taken_for_a_file(tmp_path):
+    (fill(tmp_path) / mnist_files.TRAIN_IMAGES).unlink()
+    os.mkfifo(tmp_path / mnist_files.TRAIN_IMAGES)
+    with pytest.raises(FileNotFoundError, match="does not hold train-images-idx3-ubyte"):
+        load_mnist(tmp_path)
+    assert inventory.verify(tmp_path)[0].bad
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path):

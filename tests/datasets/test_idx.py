@@ -161,6 +161,15 @@ def test_a_missing_file_and_a_folder_are_errors_of_the_system(tmp_path):
         load_idx(tmp_path)
 
 
+@pytest.mark.usefixtures("hang_guard")
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/tty"])
+def test_what_would_never_end_is_not_opened(tmp_path, name):
+    if name == "pipe":
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name}: it is no regular file$"):
+        load_idx(tmp_path / name)
+
+
 ELEMENTS = st.sampled_from([np.dtype(name).newbyteorder(order) for name in CODES for order in "<>"])
 ARRAYS = arrays.arrays(ELEMENTS, arrays.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4))
 

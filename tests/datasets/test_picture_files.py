@@ -438,10 +438,14 @@ def test_a_tilde_stands_for_the_users_own_folder(save, tmp_path, monkeypatch):
     assert load_folder("~/pictures").labels.tolist() == [7]
 
 
-def test_what_would_never_end_is_not_opened(tmp_path):
-    os.mkfifo(tmp_path / "pipe.png")
+@pytest.mark.usefixtures("hang_guard")
+def test_what_would_never_end_is_not_opened(save, tmp_path):
+    (tmp_path / "3").mkdir()
+    os.mkfifo(tmp_path / "3" / "pipe.png")
     with pytest.raises(FileNotFoundError, match=r"pipe\.png does not exist, or is neither a file nor a folder"):
-        image_files(tmp_path / "pipe.png")
+        load_images(tmp_path / "3" / "pipe.png")
+    save(digit(), "3/digit.png")
+    assert load_folder(tmp_path).labels.tolist() == [3]
 
 
 def test_paths_without_a_picture_are_refused(tmp_path):

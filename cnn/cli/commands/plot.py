@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ...backends import checks
+from ...storage.regular import open_regular
 from ...training.history import History
 from ...training.saved_fit import holds_fit, read_status
 from ..common import (
@@ -181,7 +183,7 @@ def _saved(path: Path) -> History:
 def _logged(path: Path) -> History:
     """The history that a CSVLogger wrote, without what other columns say."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with open_regular(path) as content, io.TextIOWrapper(content, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         columns = rows[0] if rows else {}
         optional = {name for name in ("val_loss", "val_accuracy") if name not in columns}
