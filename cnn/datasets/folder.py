@@ -45,7 +45,7 @@ def load_folder(
 
     The sub-folders' names in sorted order are the classes; where all are single digits, the classes are the ten
     digits, and each has the label of its name. Hidden files and folders, and files that are no pictures by their
-    names (`.png`, `.jpg` and the like), are left out.
+    names (`.png`, `.jpg` and the like), are left out. Dark ink on transparency is laid on white, light ink on black.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def load_images(
     digits: bool = False,
 ) -> Array:
     """Load pictures from files and folders, in the order of `image_files`.
+
+    Dark ink on transparency is laid on white, light ink on black.
 
     Parameters
     ----------

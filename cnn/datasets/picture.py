@@ -22,7 +22,7 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", "
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 1 << 26  # of an image that a picture is made to fit; Pillow reads pictures of up to 89 million
 
-MIDDLE_GREY = 127.5
+BLACK, MIDDLE_GREY, WHITE = 0, 127.5, 255
 FAINTEST = 25  # difference from the paper that the darkest ink of a digit has at least
 EDGE = 1 / 3  # of the darkest ink: what is fainter is taken for paper, where a digit is looked for
 
@@ -30,7 +30,8 @@ EDGE = 1 / 3  # of the darkest ink: what is fainter is taken for paper, where a 
 def read_picture(path: Path, size: tuple[int, int], invert: bool | None, digit: bool = False) -> Array:
     """The picture in a file as uint8 (height, width) = `size`, shrunk or grown to fit, its border's grey around it.
 
-    Transparency lies on white; of an animation the first frame counts; a photograph is turned as its camera says.
+    Of an animation the first frame counts; a photograph is turned as its camera says; behind what is transparent lies
+    black or white, as `_opaque` chooses.
 
     Parameters
     ----------
@@ -80,19 +81,43 @@ def _decode(file: BinaryIO) -> Image:
 
 
 def _grey(image: Image) -> Array:
-    from PIL import Image
-
     if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:
             raise ValueError(f"pixels from {deep.min()} to {deep.max()}, expected 0 to 65,535")
-        return np.rint(deep / 257).astype(np.uint8)
+        grey = np.rint(deep / 257).astype(np.uint8)
+        return _opaque(grey, np.where(deep == image.info.get("transparency"), np.uint8(0), np.uint8(255)))
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers, expected integers")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("L"))
+    if not image.has_transparency_data:
+        return np.array(image.convert("L"))
+    image = image.convert("RGBA")
+    return _opaque(np.array(image.convert("L")), np.array(image.getchannel("A")))
+
+
+def _opaque(grey: Array, alpha: Array) -> Array:
+    """A picture laid on black or white: on the one that its ink is not.
+
+    Where most of it can be seen, in dark and in light, it shows its own paper, with ink on it: then it is laid on the
+    one that is like that.
+
+    Parameters
+    ----------
+    grey : uint8 (height, width)
+    alpha : uint8 (height, width)
+        From 0, where nothing can be seen of it, to 255.
+    """
+    from PIL import Image
+
+    if alpha.min() == 255:
+        return grey
+    if not alpha.any():
+        return np.full_like(grey, WHITE)
+    is_light = np.average(grey, weights=alpha) > MIDDLE_GREY
+    seen = grey[alpha > MIDDLE_GREY]
+    has_paper = seen.size > grey.size / 2 and seen.min() < MIDDLE_GREY < seen.max()
+    behind = np.full_like(grey, WHITE if is_light == has_paper else BLACK)
+    return np.array(Image.composite(*map(Image.fromarray, (grey, behind, alpha))))
 
 
 def _border(grey: Array) -> float:

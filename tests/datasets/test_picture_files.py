@@ -101,9 +101,13 @@ def as_palette():
     return Image.fromarray(digit()).convert("RGB").quantize(4)
 
 
+def on_nothing(ink):
+    """Ink of one grey on nothing: that is the colour everywhere, and alpha is the ink."""
+    return Image.merge("LA", [Image.new("L", (28, 28), ink), Image.fromarray(digit())])
+
+
 def as_alpha():
-    """Black ink on nothing: the colour is black everywhere, and alpha is the ink."""
-    return Image.merge("LA", [Image.new("L", (28, 28)), Image.fromarray(digit())])
+    return on_nothing(BLACK)
 
 
 def as_palette_with_a_transparent_colour():
@@ -148,6 +152,40 @@ def test_every_kind_of_picture_gives_the_same_pixels(save, kind, suffix):
 def test_half_transparent_ink_is_grey_on_white(save):
     image = Image.new("RGBA", (28, 28), (0, 0, 0, 128))
     assert np.unique(load_images(save(image), invert=False)).tolist() == [127]
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(WHITE, BLACK), (WHITE, 128), (BLACK, WHITE), (BLACK, 128)])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint8, 1), (np.uint16, 257)])
+def test_ink_is_not_lost_where_the_grey_of_its_paper_is_transparent(save, dtype, scale, ink, paper):
+    image = digit(paper, ink).astype(dtype) * dtype(scale)
+    (read,) = load_images(save(image, transparency=paper * scale))
+    np.testing.assert_array_equal(read, digit())
+
+
+@pytest.mark.parametrize("ink", [0, 60, 127, 128, 200, 255])
+def test_ink_on_nothing_lies_on_the_paper_that_it_is_not(save, ink):
+    (read,) = load_images(save(on_nothing(ink)), invert=False)
+    np.testing.assert_array_equal(read, digit(WHITE if ink < 128 else BLACK, ink))
+
+
+def test_sixteen_bits_tell_the_transparent_grey_from_its_neighbour(save):
+    image = Image.fromarray(np.where(digit() > 0, 65534, 65535).astype(np.uint16))
+    np.testing.assert_array_equal(load_images(save(image, transparency=65535))[0], digit())
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(20, 240), (240, 20)])
+def test_paper_with_transparent_corners_goes_on_behind_them(save, ink, paper):
+    page = digit(paper, ink, size=56)
+    distance = np.abs(np.indices(page.shape) - 27.5).sum(axis=0)
+    image = Image.merge("LA", [Image.fromarray(page), Image.fromarray(np.uint8(255) * (distance < 42))])
+    (read,) = load_images(save(image), size=56)
+    assert read[[0, 0, -1, -1], [0, -1, 0, -1]].tolist() == [BLACK] * 4
+    assert read[28, 28] > 200
+
+
+def test_a_picture_of_which_nothing_can_be_seen_is_blank(save):
+    (read,) = load_images(save(Image.new("RGBA", (28, 28), (255, 0, 0, 0))))
+    assert not read.any()
 
 
 def test_of_an_animation_the_first_frame_counts(save):
