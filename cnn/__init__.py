@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from . import functional, models
     from .nets.loading import load
     from .training.checkpoint import Checkpoint
+    from .training.csv_logger import CSVLogger
 else:  # a type checker takes all names where there is no list
     __all__ = [
         *layers.__all__,
         *optimizers.__all__,
         *callbacks.__all__,
         "Augment",
+        "CSVLogger",
         "Checkpoint",
         "Conv3x3",
         "ConvolutionalNeuralNetwork",
@@ -44,7 +46,11 @@ else:  # a type checker takes all names where there is no list
     ]
 
 _LAZY_MODULES = ("datasets", "functional", "models", "reference")
-_LAZY_NAMES = {"Checkpoint": "training.checkpoint", "load": "nets.loading"}  # and the modules that they are in
+_LAZY_NAMES = {  # and the modules that they are in
+    "CSVLogger": "training.csv_logger",
+    "Checkpoint": "training.checkpoint",
+    "load": "nets.loading",
+}
 _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 
 

@@ -10,7 +10,8 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 from ..backends import checks
@@ -33,12 +34,19 @@ def write_atomically(path, data: bytes) -> None:
         that is no regular file, or may not be written to. An old file is then as it was, and no other is left.
     """
     path = checks.path("path", path)
-    try:
+    with naming(path):  # and not the temporary file, of which nobody has heard
         target, mode = checked_target(path)
         folder, name = os.path.split(target)
         _sweep(folder, name)
         _write(folder, name, mode, data)
-    except OSError as error:  # of the temporary file, of which nobody has heard
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Let errors of the system, which need not name any file, name the one that cannot be written."""
+    try:
+        yield
+    except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", path) from error
     _log.info("%s written: %d bytes", path, len(data))
 

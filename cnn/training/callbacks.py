@@ -1,4 +1,6 @@
-"""Callbacks of a fit: what is called before, between and after its epochs. `Checkpoint` has a file of its own.
+"""Callbacks of a fit: what is called before, between and after its epochs.
+
+`Checkpoint` and `CSVLogger`, which write files of their own, are in modules of their own.
 
 Any object with some of `Callback`'s methods is one. With `state()` and `restore(state)` beside them, what it remembers
 is kept in checkpoints: a dict of arrays and of values that JSON has.
@@ -8,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.tables import call
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "TensorBoard"]
+__all__ = ["Callback", "EarlyStopping", "TensorBoard"]
 
 Logs = Mapping[str, Any]
 
@@ -124,62 +125,6 @@ class EarlyStopping(Callback):
         """Go on from what `state` returned."""
         self.best, self.waited = state.pop("best"), state.pop("waited")
         self._learned = state
-
-
-class CSVLogger(Callback):
-    """Write the figures of every epoch to a CSV file, a row an epoch, at once.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-    append : bool
-        Add to the rows that the file has. A fit that is resumed always does, after the epoch where it goes on.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `path` is no path; the file to append to has other columns.
-    OSError
-        The file cannot be written.
-    """
-
-    def __init__(self, path, append=False) -> None:
-        self.path = checks.path("path", path)
-        self.append = bool(append)
-
-    def on_fit_begin(self, net, logs):
-        self._epoch = logs["epoch"]
-        with open(self.path, "a" if self.append or logs["epoch"] else "w"):
-            pass  # an error now costs no epoch
-
-    def on_epoch_end(self, net, logs):
-        import csv  # which not every program needs
-
-        self._epoch = logs["epoch"]
-        with open(self.path, "a+", newline="", encoding="utf-8") as file:
-            file.seek(0)
-            columns = next(csv.reader(file), None)
-            if columns is not None and columns != list(logs):
-                raise ValueError(f"the columns of {self.path!r} must be {', '.join(logs)}, got {', '.join(columns)}")
-            writer = csv.DictWriter(file, list(logs), lineterminator="\n")
-            if columns is None:
-                writer.writeheader()
-            writer.writerow(logs)
-
-    def state(self) -> dict[str, Any]:
-        """How long the file is, and how many epochs are in it."""
-        return {"bytes": os.path.getsize(self.path), "epoch": self._epoch}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take away the rows of epochs that are about to be done again; ValueError for rows that are none of these."""
-        with open(self.path, "rb") as file:
-            file.seek(state["bytes"])
-            rows = file.read().decode(errors="replace").splitlines()
-        again = [row.partition(",")[0] for row in rows]
-        if again != [str(state["epoch"] + 1 + i) for i in range(len(again))]:
-            raise ValueError(f"{self.path!r} has rows of another fit after those of this one; resume with another file")
-        if rows:
-            os.truncate(self.path, state["bytes"])
 
 
 class TensorBoard(Callback):

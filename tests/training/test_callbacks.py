@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import sys
 import types
@@ -315,64 +314,12 @@ def test_an_argument_of_stopping_out_of_range_is_named(options, error):
         cnn.EarlyStopping(**options)
 
 
-# ---- figures in a file -----------------------------------------------------------------------------------------
+# ---- TensorBoard -----------------------------------------------------------------------------------------------
 
 
-def rows(path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.mark.parametrize("validation", [None, data(8, 1)])
-def test_a_row_an_epoch_has_the_epochs_figures_exactly(tmp_path, validation):
-    recorder = Recorder()
-    fitted(small(), [cnn.CSVLogger(tmp_path / "log"), recorder], validation_data=validation)
-    logs = [logs for hook, logs, _ in recorder.calls if hook == "epoch_end"]
-    assert rows(tmp_path / "log") == [{name: str(value) for name, value in one.items()} for one in logs]
-
-
-def test_a_row_is_in_the_file_as_soon_as_its_epoch_is_done(tmp_path):
-    class Counting(cnn.Callback):
-        counts = ()
-
-        def on_epoch_end(self, net, logs):
-            self.counts += (len(rows(tmp_path / "log")),)
-
-    counting = Counting()
-    fitted(small(), [cnn.CSVLogger(tmp_path / "log"), counting])
-    assert counting.counts == (1, 2, 3, 4)
-
-
-@pytest.mark.parametrize(("append", "epochs"), [(False, "12"), (True, "1212")])
-def test_a_second_fit_writes_anew_or_appends_below_one_header(tmp_path, append, epochs):
-    logger = cnn.CSVLogger(str(tmp_path / "log"), append=append)
-    for _ in range(2):
-        fitted(small(), [logger], epochs=2)
-    assert "".join(row["epoch"] for row in rows(tmp_path / "log")) == epochs
-
-
-def test_rows_are_not_appended_below_other_columns(tmp_path):
-    (tmp_path / "log").write_text("time,place\n")
-    with pytest.raises(ValueError, match=r"^the columns of '.*log' must be epoch, .*, got time, place$"):
-        fitted(small(), [cnn.CSVLogger(tmp_path / "log", append=True)])
-    assert (tmp_path / "log").read_text() == "time,place\n"
-
-
-def test_a_file_that_cannot_be_written_is_an_error_before_the_first_epoch(tmp_path):
-    net = small()
-    with pytest.raises(FileNotFoundError):
-        fitted(net, [cnn.CSVLogger(tmp_path / "missing" / "log")])
-    assert bits(net) == bits(small())
-
-
-def test_a_path_that_is_none_is_a_type_error():
-    with pytest.raises(TypeError, match=r"^path must be a str"):
-        cnn.CSVLogger(3)
+def test_a_folder_for_tensorboard_that_is_no_path_is_a_type_error():
     with pytest.raises(TypeError, match=r"^log_dir must be a str"):
         cnn.TensorBoard(3)
-
-
-# ---- TensorBoard -----------------------------------------------------------------------------------------------
 
 
 def events(path) -> list:
