@@ -51,7 +51,7 @@ def download(files: Mapping[str, str], mirrors: Sequence[str], folder: Path) -> 
     DownloadError
         If a file cannot be had from any mirror; lists what was tried.
     OSError
-        If `folder` cannot be written.
+        If `folder`, or a file in the system's folder for temporary ones, cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     answers = _ask([f"{mirror}{next(iter(files))}.gz" for mirror in mirrors])
@@ -118,7 +118,9 @@ def _fetch(url: str, sha256: str, folder: Path) -> Array:
             get(url, downloaded, None)
             array = load_idx(downloaded, sha256)
         except (OSError, ValueError) as error:
-            raise _Failure(_reason(error).removeprefix(f"{downloaded}: ")) from error
+            if isinstance(error, OSError) and error.errno is not None:  # of the system, about the temporary file;
+                raise OSError(error.errno, error.strerror, str(downloaded)) from error
+            raise _Failure(_reason(error).removeprefix(f"{downloaded}: ")) from error  # an HTTP library's have none
         # Not moved: the two may lie on different disks, where that is a copy which can be cut short.
         write_atomically(folder / downloaded.name, downloaded.read_bytes())
     _log.info("%s downloaded", url)

@@ -330,6 +330,15 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_run_works(cache, mi
     assert_equal(load_mnist())
 
 
+def test_a_full_folder_for_temporary_files_is_no_fault_of_the_mirrors(cache, mirrors, good, largest_file):
+    mirrors(good, good)
+    largest_file(20)
+    with pytest.raises(OSError, match="File too large") as error:
+        load_mnist()
+    assert error.value.filename.endswith(f"{mnist_files.TRAIN_IMAGES}.gz")
+    assert names(cache) == []
+
+
 def test_a_full_disk_leaves_nothing_half_written_in_the_cache(cache, mirrors, good, monkeypatch):
     mirrors(good)
 

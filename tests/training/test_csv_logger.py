@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import resource
 
 import numpy as np
 import pytest
@@ -96,38 +95,29 @@ def test_a_path_that_is_none_is_a_type_error():
 # ---- rows that are not written whole ---------------------------------------------------------------------------
 
 
-class FileLimit(cnn.Callback):
-    """Let the system write no file beyond the log's length and a few bytes more, from an epoch on."""
+class AtEpochBegin(cnn.Callback):
+    """Call a function when an epoch begins."""
 
-    def __init__(self, log, from_epoch, more):
-        self.log, self.from_epoch, self.more = log, from_epoch, more
+    def __init__(self, epoch, call):
+        self.epoch, self.call = epoch, call
 
     def on_epoch_begin(self, net, logs):
-        if logs["epoch"] == self.from_epoch:
-            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (self.log.stat().st_size + self.more, hard))
-
-
-@pytest.fixture
-def limited(log):
-    """A limit on the sizes of files, which is taken back after the test; what goes beyond fails in its middle."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda *arguments: FileLimit(log, *arguments)
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        if logs["epoch"] == self.epoch:
+            self.call()
 
 
 @pytest.mark.parametrize("more", [0, 1, 30])
-@pytest.mark.parametrize("from_epoch", [1, 3])
-def test_a_row_for_which_there_is_no_room_is_taken_back_and_the_error_names_the_file(log, limited, from_epoch, more):
-    limit, before = limited(from_epoch, more), AtEpochEnd(lambda logs: log.read_bytes())
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_row_for_which_there_is_no_room_is_taken_back_and_the_error_names_the_file(log, largest_file, epoch, more):
+    limit = AtEpochBegin(epoch, lambda: largest_file(log.stat().st_size + more))
+    before = AtEpochEnd(lambda logs: log.read_bytes())
     with pytest.raises(OSError, match="cannot be written: File too large") as error:
         fitted(small(), [limit, cnn.CSVLogger(log), before])
     assert error.value.filename == str(log)
     assert log.read_bytes() == b"".join(before.seen[-1:])
-    limit.more = 1 << 30
-    limit.on_epoch_begin(None, {"epoch": from_epoch})
+    largest_file(1 << 30)
     fitted(small(), [cnn.CSVLogger(log, append=True)], epochs=2)
-    assert epochs(log) == ("12" if from_epoch == 1 else "1212")
+    assert epochs(log) == ("12" if epoch == 1 else "1212")
 
 
 def test_a_row_is_written_in_one_piece(log, monkeypatch):

@@ -133,6 +133,12 @@ def export_strokes(
             raise FileExistsError(f"{present} exists already, and is not replaced; name another folder")
     dataset = load_strokes(train=train, test=test, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, array in zip(mnist_files.FILES, dataset, strict=True):
-        save_idx(folder / f"{file}.gz", array)
+    paths = [folder / f"{file}.gz" for file in mnist_files.FILES]
+    try:
+        for path, array in zip(paths, dataset, strict=True):
+            save_idx(path, array)
+    except BaseException:  # on a full disk for example; a part of a data set would be in the way of the next attempt
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
     typer.echo(f"{train:,} training and {test:,} test images in {folder}")
