@@ -1,5 +1,5 @@
 """`python -m cnn`: the command line without its script on the path."""
 
-from .cli.app import main
+from cnn_command import main
 
 main()

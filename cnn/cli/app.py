@@ -30,7 +30,7 @@ app.add_typer(data_app)
 
 
 def main() -> None:
-    """Run the command line; the entry point of the script `cnn`."""
+    """Run the command line."""
     with lasting_streams():
         app(prog_name="cnn")
 

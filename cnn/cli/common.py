@@ -11,6 +11,7 @@ import functools
 import io
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, redirect_stdout
@@ -49,6 +50,8 @@ def reports_errors(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(*, debug: bool, **options: Any) -> None:
+        if callable(signal.getsignal(signal.SIGINT)):  # and not ignored; up to here Ctrl-C is left to `cnn_command`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             command(debug=debug, **options)
         except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, ImportError) as error:
