@@ -94,8 +94,18 @@ class Cosine(Schedule):
 class OneCycle(Schedule):
     """Up to `peak` and down to next to nothing, both along half a cosine wave (Smith and Topin, 2019).
 
-    From peak / 25 up to `peak`, then down to peak / 250,000: the rates of PyTorch's `OneCycleLR` with its cosines and
-    its defaults, except that the end is reached after the last step, not before it.
+    From peak / 25 up to `peak`, then down to peak / 250,000.
+
+    In a fit of n steps the rates are those of PyTorch's `OneCycleLR` with ``total_steps = n + 1``, ``pct_start =
+    (n * warmup + 1) / (n + 1)`` and ``cycle_momentum = False``. It differs from `OneCycleLR` in this:
+
+    - `warmup` is 0.2 where nothing else is said; PyTorch's `pct_start` is 0.3.
+    - The peak is the rate of the step before which n * warmup steps were made, and the end is reached after the last
+      step, so that no step has it. PyTorch has both one step earlier: the last step has the lowest rate.
+    - The momentum stays what the optimiser has. PyTorch moves it, or Adam's beta1, from 0.95 (`max_momentum`) to 0.85
+      (`base_momentum`) and back, unless `cycle_momentum` is False.
+    - PyTorch's other defaults are fixed: `div_factor` is 25; `final_div_factor`, which divides the first rate, is
+      10,000; `anneal_strategy` is "cos"; and there is no `three_phase`.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Learning rates over a fit."""
 
+import inspect
 import itertools
 import json
 import math
@@ -54,6 +55,30 @@ def test_one_cycle_goes_along_cosines():
         assert math.isclose(schedule.at(done), anneal(0.04, 1.0, done / 0.2))
     for done in (0.2, 0.3, 0.6, 0.99, 1.0):
         assert math.isclose(schedule.at(done), anneal(1.0, 0.04 / 1e4, (done - 0.2) / 0.8), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 100, 1001])
+@pytest.mark.parametrize("warmup", [0.01, 0.2, 0.5, 0.99])
+def test_one_cycle_has_the_rates_of_pytorch_s_but_for_what_its_docstring_says(steps, warmup):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1)], momentum=0.9)
+    its_schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.5, total_steps=steps + 1, pct_start=(steps * warmup + 1) / (steps + 1), cycle_momentum=False
+    )
+    rates = []
+    for _ in range(steps + 1):
+        rates += its_schedule.get_last_lr()
+        optimizer.step()
+        if len(rates) <= steps:
+            its_schedule.step()
+    np.testing.assert_allclose(OneCycle(0.5, warmup).at(np.arange(steps + 1) / steps), rates, rtol=1e-9)
+
+
+def test_the_docstring_of_one_cycle_names_every_argument_of_pytorch_s_that_it_has_not():
+    torch = pytest.importorskip("torch")
+    arguments = inspect.signature(torch.optim.lr_scheduler.OneCycleLR).parameters
+    of_every_scheduler = {"optimizer", "max_lr", "epochs", "steps_per_epoch", "last_epoch"}
+    assert {name for name in arguments if f"`{name}" not in OneCycle.__doc__} == of_every_scheduler
 
 
 @EVERY_SCHEDULE
