@@ -33,11 +33,11 @@ class Constant(Schedule):
     Raises
     ------
     TypeError, ValueError
-        A rate that is no number, negative, NaN or infinite.
+        A rate that is no number, negative, NaN or beyond float32.
     """
 
     def __init__(self, rate) -> None:
-        self.rate = checks.number("rate", rate)
+        self.rate = checks.learning_rate("rate", rate)
 
     def at(self, done, epochs=1):
         return self.rate + np.zeros(np.shape(done))
@@ -57,11 +57,11 @@ class Step(Schedule):
     Raises
     ------
     TypeError, ValueError
-        An argument that is no number, negative, NaN or infinite; `every` below 1.
+        An argument that is no number, negative, NaN or infinite; a rate beyond float32; `every` below 1.
     """
 
     def __init__(self, rate, every, factor) -> None:
-        self.rate = checks.number("rate", rate)
+        self.rate = checks.learning_rate("rate", rate)
         self.every = checks.integer("every", every, minimum=1)
         self.factor = checks.number("factor", factor)
 
@@ -81,11 +81,11 @@ class Cosine(Schedule):
     Raises
     ------
     TypeError, ValueError
-        A rate that is no number, negative, NaN or infinite.
+        A rate that is no number, negative, NaN or beyond float32.
     """
 
     def __init__(self, rate) -> None:
-        self.rate = checks.number("rate", rate)
+        self.rate = checks.learning_rate("rate", rate)
 
     def at(self, done, epochs=1):
         return self.rate * (1 + np.cos(np.pi * done)) / 2
@@ -121,7 +121,7 @@ class OneCycle(Schedule):
     """
 
     def __init__(self, peak, warmup=0.2) -> None:
-        self.peak = checks.number("peak", peak)
+        self.peak = checks.learning_rate("peak", peak)
         self.warmup = checks.number("warmup", warmup)
         if not 0 < self.warmup < 1:
             raise ValueError(f"warmup must be above 0 and below 1, got {self.warmup:g}")

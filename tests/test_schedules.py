@@ -101,10 +101,10 @@ def test_a_schedule_is_printed_as_it_is_written():
     assert repr(Step(np.float32(0.5), np.int64(3), 1)) == "Step(rate=0.5, every=3, factor=1.0)"
 
 
-@pytest.mark.parametrize("rate", [-1, math.nan, math.inf])
-@pytest.mark.parametrize("make", [Constant, Cosine, lambda rate: Step(rate, 1, 0.5)])
+@pytest.mark.parametrize("rate", [-1, math.nan, math.inf, 1e39])
+@pytest.mark.parametrize("make", [Constant, Cosine, OneCycle, lambda rate: Step(rate, 1, 0.5)])
 def test_a_rate_that_is_no_rate_is_refused(make, rate):
-    with pytest.raises(ValueError, match="rate must be finite"):
+    with pytest.raises(ValueError, match=r"^(rate|peak) must be finite and between 0 and"):
         make(rate)
 
 

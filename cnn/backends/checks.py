@@ -13,6 +13,7 @@ import numpy as np
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)  # 3.4e38
 LARGEST = 2**59  # elements of an array: eight bytes each still fit a signed 64-bit byte count
 
 
@@ -149,6 +150,11 @@ def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) ->
         bounds = f"at least {minimum:g}" if maximum == math.inf else f"between {minimum:g} and {maximum:g}"
         raise ValueError(f"{name} must be finite and {bounds}, got {result}")
     return result
+
+
+def learning_rate(name: str, value) -> float:
+    """`value` as a float from 0 to the largest number of float32, in which most nets are trained."""
+    return number(name, value, maximum=LARGEST_FLOAT32)
 
 
 def dtype(value) -> np.dtype:

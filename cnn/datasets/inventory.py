@@ -112,9 +112,9 @@ def verify(what: str | os.PathLike[str] | None = None) -> list[Report]:
             raise FileNotFoundError(f"{source.title} is not here; fetch it with cnn data fetch {source.name}")
         return [_of_source(source)]
     folder = Path(what).expanduser()
-    if not folder.is_dir():
+    if not what or not folder.is_dir():  # Path("") is the folder where the program runs
         names = ", ".join(source.name for source in published())
-        raise FileNotFoundError(f"{what} is neither a published data set ({names}) nor a folder")
+        raise FileNotFoundError(f"{what or 'an empty name'} is neither a published data set ({names}) nor a folder")
     return [_of_folder(folder)]
 
 

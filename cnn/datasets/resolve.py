@@ -44,7 +44,7 @@ def load_named(what: str | None) -> tuple[Dataset, str]:
         held = inventory.holding(source)
         return dataset, f"{source.title} from the {held.place} {held.folder}"
     folder = Path(what).expanduser()
-    if not folder.is_dir():
+    if not what or not folder.is_dir():  # Path("") is the folder where the program runs
         names = ", ".join([*(source.name for source in inventory.published()), STROKES])
-        raise FileNotFoundError(f"{what} is neither a data set ({names}) nor a folder")
+        raise FileNotFoundError(f"{what or 'an empty name'} is neither a data set ({names}) nor a folder")
     return load_mnist(folder), f"images from {folder}"

@@ -32,7 +32,7 @@ class Optimizer:
 
     def __init__(self, learning_rate) -> None:
         is_schedule = hasattr(learning_rate, "at") and not isinstance(learning_rate, type)
-        self.learning_rate = learning_rate if is_schedule else checks.number("learning_rate", learning_rate)
+        self.learning_rate = learning_rate if is_schedule else checks.learning_rate("learning_rate", learning_rate)
         self.start(0)
 
     def __repr__(self) -> str:
@@ -146,7 +146,7 @@ class SGD(Optimizer):
     Raises
     ------
     TypeError, ValueError
-        A value that is no number, negative, NaN or infinite.
+        A value that is no number, negative, NaN or infinite; a learning rate beyond float32, above 3.4e38.
     """
 
     def __init__(self, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:

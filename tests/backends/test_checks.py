@@ -197,6 +197,14 @@ def test_a_number_that_is_too_small_when_there_is_no_upper_bound():
         checks.number("learning_rate", -1)
 
 
+def test_a_learning_rate_goes_up_to_the_largest_number_of_float32():
+    largest = float(np.finfo(np.float32).max)
+    assert checks.learning_rate("rate", largest) == largest
+    for value in (np.nextafter(largest, np.inf), 1e308, 10**400, -1e-300):
+        with pytest.raises(ValueError, match=r"^rate must be finite and between 0 and 3\.40282e\+38, got "):
+            checks.learning_rate("rate", value)
+
+
 @pytest.mark.parametrize("value", [None, "fast", [1.0, 2.0], 1j])
 def test_what_is_no_number(value):
     with pytest.raises(TypeError, match="rate must be a number, got"):

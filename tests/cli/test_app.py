@@ -117,6 +117,7 @@ def test_config_as_json(command):
         (("train", "--learning-rate", "-1"), "--learning-rate"),
         (("train", "--learning-rate", "nan"), "--learning-rate"),
         (("train", "--learning-rate", "inf"), "--learning-rate"),
+        (("train", "--learning-rate", "1e308"), "between 0 and 3.40282e+38, got 1e+308"),
         (("train", "--net", "vgg"), "vgg"),
         (("train", "--recipe", "slow"), "slow"),
         (("compare", "--steps", "many"), "--steps"),

@@ -158,6 +158,7 @@ def test_verify_as_json(data, tmp_path):
     [
         ((), "no data set is here"),
         (("mnist",), "MNIST is not here; fetch it with cnn data fetch mnist"),
+        (("",), r"an empty name is neither a published data set (mnist, fashion-mnist) nor a folder"),
         (("nowhere",), r"nowhere is neither a published data set (mnist, fashion-mnist) nor a folder"),
     ],
 )

@@ -239,11 +239,12 @@ def test_without_mnist_and_network_it_trains_on_strokes_and_says_why(command, ba
     assert "errors in 40 images" in out
 
 
-def test_what_is_no_data_is_one_line_that_names_what_there_is(command, tmp_path):
-    folder = tmp_path / "nowhere"
-    status, out, err = command("train", "--data", folder)
-    assert (status, out) == (1, "")
-    assert err == f"cnn: {folder} is neither a data set (mnist, fashion-mnist, strokes) nor a folder\n"
+def test_what_is_no_data_is_one_line_that_names_what_there_is(command, data_folder, monkeypatch):
+    monkeypatch.chdir(data_folder)  # which an empty name does not mean
+    for given, named in (("nowhere", "nowhere"), ("", "an empty name")):
+        status, out, err = command("train", "--data", given)
+        assert (status, out) == (1, "")
+        assert err == f"cnn: {named} is neither a data set (mnist, fashion-mnist, strokes) nor a folder\n"
 
 
 # ---- checkpoints ---------------------------------------------------------------------------------------------

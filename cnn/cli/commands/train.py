@@ -38,7 +38,7 @@ _BY_RECIPE = "the recipe's"
 
 def _rate(value: float | None) -> float | None:
     try:
-        return None if value is None else checks.number("the rate", value)
+        return None if value is None else checks.learning_rate("the rate", value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
