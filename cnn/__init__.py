@@ -7,23 +7,43 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 import importlib
 from typing import TYPE_CHECKING
 
-from . import layers, schedules
-from .backends.threads import get_num_threads, set_num_threads
+from . import schedules as schedules
+from .backends.threads import get_num_threads as get_num_threads
+from .backends.threads import set_num_threads as set_num_threads
 from .layers import *
-from .layers.tutorial import Conv3x3, MaxPool2, Softmax
-from .nets.sequential import Sequential
-from .nets.two_conv import ConvolutionalNeuralNetwork
-from .training import callbacks, optimizers
-from .training.augment import Augment
+from .layers.tutorial import Conv3x3 as Conv3x3
+from .layers.tutorial import MaxPool2 as MaxPool2
+from .layers.tutorial import Softmax as Softmax
+from .nets.sequential import Sequential as Sequential
+from .nets.two_conv import ConvolutionalNeuralNetwork as ConvolutionalNeuralNetwork
+from .training.augment import Augment as Augment
 from .training.callbacks import *
 from .training.optimizers import *
 
-if TYPE_CHECKING:
-    from . import functional, models
-    from .nets.loading import load
-    from .training.checkpoint import Checkpoint
-    from .training.csv_logger import CSVLogger
-else:  # a type checker takes all names where there is no list
+
+def show_config() -> None:
+    """Print version, instruction-set level, vector width, OpenMP, threads, processor and versions."""
+    from .backends.config import show_config
+
+    show_config()
+
+
+if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as" says that a name is for others
+    from . import datasets as datasets
+    from . import functional as functional
+    from . import models as models
+    from . import plot as plot
+    from . import reference as reference
+    from .nets.loading import load as load
+    from .plot import report as report
+    from .training.checkpoint import Checkpoint as Checkpoint
+    from .training.csv_logger import CSVLogger as CSVLogger
+
+    __version__: str
+else:
+    from . import layers
+    from .training import callbacks, optimizers
+
     __all__ = [
         *layers.__all__,
         *optimizers.__all__,
@@ -45,36 +65,27 @@ else:  # a type checker takes all names where there is no list
         "show_config",
     ]
 
-_LAZY_MODULES = ("datasets", "functional", "models", "reference")
-_LAZY_NAMES = {  # and the modules that they are in
-    "CSVLogger": "training.csv_logger",
-    "Checkpoint": "training.checkpoint",
-    "load": "nets.loading",
-}
-_OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
+    _LAZY_MODULES = ("datasets", "functional", "models", "reference")
+    _LAZY_NAMES = {  # and the modules that they are in
+        "CSVLogger": "training.csv_logger",
+        "Checkpoint": "training.checkpoint",
+        "load": "nets.loading",
+    }
+    _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 
+    def __getattr__(name: str):  # with which a type checker would take any name
+        # Not everybody needs these; what nobody asked for is not imported.
+        if name in _LAZY_MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name in _OPTIONAL_MODULES:
+            return importlib.import_module(f"{__name__}.{_OPTIONAL_MODULES[name]}")
+        if name in _LAZY_NAMES:
+            return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+        if name == "__version__":
+            from importlib.metadata import version
 
-def show_config() -> None:
-    """Print version, instruction-set level, vector width, OpenMP, threads, processor and versions."""
-    from .backends.config import show_config
+            return version("cnn-c")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    show_config()
-
-
-def __getattr__(name: str):
-    # Not everybody needs these; what nobody asked for is not imported.
-    if name in _LAZY_MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _OPTIONAL_MODULES:
-        return importlib.import_module(f"{__name__}.{_OPTIONAL_MODULES[name]}")
-    if name in _LAZY_NAMES:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("cnn-c")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])
+    def __dir__() -> list[str]:
+        return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Rescaling
 from .nets.sequential import Sequential
+
+if TYPE_CHECKING:
+    from .backends.annotations import DType, Seed
 
 _MNIST = (28, 28, 1)
 
 
-def tutorial(seed=None, dtype="float32") -> Sequential:
+def tutorial(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     """The tutorial's net: one convolution of 8 filters of 3x3, max pooling, dense; softmax comes with the loss.
 
     Parameters
@@ -30,7 +35,7 @@ def tutorial(seed=None, dtype="float32") -> Sequential:
     return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
 
 
-def two_conv(seed=None, dtype="float32") -> Sequential:
+def two_conv(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, dense layers of 128 and 10.
 
     Parameters
@@ -53,7 +58,7 @@ def two_conv(seed=None, dtype="float32") -> Sequential:
     return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
 
 
-def lenet5(seed=None, dtype="float32") -> Sequential:
+def lenet5(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     """LeNet-5 with ReLU and max pooling (LeCun et al., 1998, had tanh and averages).
 
     Parameters
@@ -76,7 +81,7 @@ def lenet5(seed=None, dtype="float32") -> Sequential:
     return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
 
 
-def wide(seed=None, dtype="float32") -> Sequential:
+def wide(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     """The net of the accurate recipe: LeNet-5's shape with more filters and dropout, for training with augmentation.
 
     Parameters

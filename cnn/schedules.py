@@ -7,15 +7,22 @@ nothing else, so that `vars` of a schedule describes it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol, SupportsFloat, SupportsIndex, TypeVar
+
 import numpy as np
 
 from .backends import checks, tables
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
-class Schedule:
-    """What the schedules share: how they are printed."""
+    Done = TypeVar("Done", float, NDArray[np.float64])  # one fraction, or an array of them
 
-    def at(self, done, epochs=1):
+
+class Schedule(Protocol):
+    """What a fit asks of a schedule; and how those here are printed."""
+
+    def at(self, done: NDArray[np.float64], epochs: int, /) -> ArrayLike:
         """Rates of the steps before each of which the fraction `done` of all steps, from 0 to 1, was made."""
         raise NotImplementedError
 
@@ -36,11 +43,11 @@ class Constant(Schedule):
         A rate that is no number, negative, NaN or beyond float32.
     """
 
-    def __init__(self, rate) -> None:
+    def __init__(self, rate: SupportsFloat) -> None:
         self.rate = checks.learning_rate("rate", rate)
 
-    def at(self, done, epochs=1):
-        return self.rate + np.zeros(np.shape(done))
+    def at(self, done: Done, epochs: int = 1) -> Done:
+        return self.rate + 0.0 * done  # one for one, many for many
 
 
 class Step(Schedule):
@@ -60,12 +67,12 @@ class Step(Schedule):
         An argument that is no number, negative, NaN or infinite; a rate beyond float32; `every` below 1.
     """
 
-    def __init__(self, rate, every, factor) -> None:
+    def __init__(self, rate: SupportsFloat, every: SupportsIndex, factor: SupportsFloat) -> None:
         self.rate = checks.learning_rate("rate", rate)
         self.every = checks.integer("every", every, minimum=1)
         self.factor = checks.number("factor", factor)
 
-    def at(self, done, epochs=1):
+    def at(self, done: Done, epochs: int = 1) -> Done:
         epoch = np.floor(np.round(done * epochs, 9))  # rounded, or 3 * (1 / 3) could be less than 1
         return self.rate * np.power(self.factor, epoch // self.every)  # the same bits for one as for many
 
@@ -84,10 +91,10 @@ class Cosine(Schedule):
         A rate that is no number, negative, NaN or beyond float32.
     """
 
-    def __init__(self, rate) -> None:
+    def __init__(self, rate: SupportsFloat) -> None:
         self.rate = checks.learning_rate("rate", rate)
 
-    def at(self, done, epochs=1):
+    def at(self, done: Done, epochs: int = 1) -> Done:
         return self.rate * (1 + np.cos(np.pi * done)) / 2
 
 
@@ -120,19 +127,19 @@ class OneCycle(Schedule):
         An argument that is no number or out of range.
     """
 
-    def __init__(self, peak, warmup=0.2) -> None:
+    def __init__(self, peak: SupportsFloat, warmup: SupportsFloat = 0.2) -> None:
         self.peak = checks.learning_rate("peak", peak)
         self.warmup = checks.number("warmup", warmup)
         if not 0 < self.warmup < 1:
             raise ValueError(f"warmup must be above 0 and below 1, got {self.warmup:g}")
 
-    def at(self, done, epochs=1):
+    def at(self, done: Done, epochs: int = 1) -> Done:
         first, last = self.peak / 25, self.peak / 25e4
         up = np.minimum(done / self.warmup, 1)
         down = np.maximum(done - self.warmup, 0) / (1 - self.warmup)
         return first + (self.peak - first) * _rise(up) - (self.peak - last) * _rise(down)
 
 
-def _rise(t):
+def _rise(t: Done) -> Done:
     """Half a cosine wave from 0 at t = 0 to 1 at t = 1."""
     return (1 - np.cos(np.pi * t)) / 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)  # 3.4e38
 LARGEST = 2**59  # elements of an array: eight bytes each still fit a signed 64-bit byte count
 
 
-def array(name: str, value) -> np.ndarray:
+def array(name: str, value: Any) -> np.ndarray:
     """`value` as an array of booleans, integers or floats; TypeError for anything else.
 
     Takes whatever has `__array__` or `__dlpack__` (PyTorch tensors on the CPU, for example). A masked array is
@@ -36,7 +37,7 @@ def array(name: str, value) -> np.ndarray:
     return value
 
 
-def real(name: str, value, dtype: np.dtype | None = None) -> np.ndarray:
+def real(name: str, value: Any, dtype: np.dtype | None = None) -> np.ndarray:
     """`value` as a C-contiguous, aligned array in the machine's byte order.
 
     `dtype` is float32 or float64; without one it is the smallest of the two that holds the values exactly
@@ -57,7 +58,7 @@ def real(name: str, value, dtype: np.dtype | None = None) -> np.ndarray:
     return np.require(value, dtype, ["C", "A"])
 
 
-def path(name: str, value) -> str:
+def path(name: str, value: Any) -> str:
     """A path of text, from a str or what has `__fspath__`."""
     result = value.__fspath__() if hasattr(value, "__fspath__") else value
     if not isinstance(result, str):
@@ -67,7 +68,7 @@ def path(name: str, value) -> str:
     return result
 
 
-def integer(name: str, value, minimum: int, maximum: int | None = None) -> int:
+def integer(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
     """`value` as an int of at least `minimum` and at most `maximum`."""
     try:
         number = operator.index(value)
@@ -80,7 +81,7 @@ def integer(name: str, value, minimum: int, maximum: int | None = None) -> int:
     return number
 
 
-def pair(name: str, value, minimum: int) -> tuple[int, int]:
+def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """An int, or a pair of ints (rows first), as a pair."""
     if _is_sequence(value):
         if len(value) != 2:
@@ -90,7 +91,7 @@ def pair(name: str, value, minimum: int) -> tuple[int, int]:
     return number, number
 
 
-def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
+def sizes(name: str, value: Any, axes: tuple[str, ...]) -> tuple[int, ...]:
     """A shape that is an argument: a sequence of ints, one of at least 0 for each of `axes`, as a tuple."""
     if type(value) is tuple and len(value) == len(axes):  # the shape of an array passes at one look, as in `real`
         for size in value:
@@ -106,7 +107,7 @@ def sizes(name: str, value, axes: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(integer(f"{name}'s {axis}", size, minimum=0) for axis, size in zip(axes, value, strict=True))
 
 
-def image_shape(name: str, value) -> tuple[int, ...]:
+def image_shape(name: str, value: Any) -> tuple[int, ...]:
     """The shape of one image, a sequence of one or more sizes of at least 1, as a tuple."""
     if not _is_sequence(value):
         raise TypeError(f"{name} must be a tuple of sizes, got {value!r}")
@@ -115,12 +116,12 @@ def image_shape(name: str, value) -> tuple[int, ...]:
     return tuple(integer(name, size, minimum=1) for size in value)
 
 
-def _is_sequence(value) -> bool:
+def _is_sequence(value: Any) -> bool:
     """Whether several numbers may be in it, in an order."""
     return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
 
 
-def generator(name: str, seed) -> np.random.Generator:
+def generator(name: str, seed: Any) -> np.random.Generator:
     """The generator that NumPy makes from a seed: None, an integer, or a generator itself."""
     try:
         return np.random.default_rng(seed)
@@ -134,7 +135,7 @@ def elements(name: str, *sizes: int) -> None:
         raise ValueError(f"{name} overflow: {' x '.join(map(str, sizes))} elements")
 
 
-def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) -> float:
+def number(name: str, value: Any, minimum: float = 0.0, maximum: float = math.inf) -> float:
     """`value` as a finite float between `minimum` and `maximum`."""
     if type(value) is float and minimum <= value <= maximum and value < math.inf:
         return value
@@ -152,12 +153,12 @@ def number(name: str, value, minimum: float = 0.0, maximum: float = math.inf) ->
     return result
 
 
-def learning_rate(name: str, value) -> float:
+def learning_rate(name: str, value: Any) -> float:
     """`value` as a float from 0 to the largest number of float32, in which most nets are trained."""
     return number(name, value, maximum=LARGEST_FLOAT32)
 
 
-def dtype(value) -> np.dtype:
+def dtype(value: Any) -> np.dtype:
     """float32 or float64, from anything that NumPy takes for a dtype."""
     try:
         result = np.dtype(value)
@@ -179,7 +180,7 @@ def shape(name: str, value: np.ndarray, expected: tuple[int | None, ...], meanin
         raise ValueError(f"{name} must have shape ({wanted}) = {meaning}, got {value.shape}")
 
 
-def parameter(name: str, value, like: np.ndarray) -> np.ndarray:
+def parameter(name: str, value: Any, like: np.ndarray) -> np.ndarray:
     """A new value for the parameter `like`: same shape and dtype, else ValueError."""
     value = array(name, value)
     if value.shape != like.shape or value.dtype != like.dtype:
@@ -189,7 +190,7 @@ def parameter(name: str, value, like: np.ndarray) -> np.ndarray:
     return value
 
 
-def switches(name: str, value, window: int) -> np.ndarray:
+def switches(name: str, value: Any, window: int) -> np.ndarray:
     """Positions inside a window of `window` elements, as C-contiguous int32."""
     value = array(name, value)
     if value.dtype.kind not in "iu":
@@ -199,7 +200,7 @@ def switches(name: str, value, window: int) -> np.ndarray:
     return np.require(value, np.int32, ["C", "A"])
 
 
-def images(name: str, value, input_shape: tuple[int, ...], dtype: np.dtype | None = None) -> np.ndarray:
+def images(name: str, value: Any, input_shape: tuple[int, ...], dtype: np.dtype | None = None) -> np.ndarray:
     """A batch of inputs (n, *input_shape); one channel may be left out: (n, 28, 28) stands for (n, 28, 28, 1)."""
     value = array(name, value) if dtype is None else real(name, value, dtype)
     if input_shape[-1] == 1 and value.shape[1:] == input_shape[:-1]:
@@ -217,7 +218,7 @@ def not_colour(name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def labels(name: str, value, n: int, classes: int) -> np.ndarray:
+def labels(name: str, value: Any, n: int, classes: int) -> np.ndarray:
     """Class labels as int64 (n,): from integers, floats with whole values, or one-hot rows (n, classes).
 
     Always an array of their own, so that nobody can change them once they are checked.

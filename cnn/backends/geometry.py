@@ -6,16 +6,18 @@ so everything that could make a size negative, zero or too large for an index is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from . import checks
 
+if TYPE_CHECKING:
+    from .annotations import Padding, Pair, Shape
+
 _LARGEST_SWITCH = 2**31 - 1  # positions in a pool window, which are kept as 32-bit integers
-_UNHASHABLE = list | np.ndarray
+_UNHASHABLE = (list, np.ndarray)
 
 
 class ConvGeometry(NamedTuple):
@@ -77,10 +79,10 @@ class PoolGeometry(NamedTuple):
 
 
 def conv2d(
-    input_shape: Sequence[int],
-    kernel_shape: Sequence[int],
-    stride: int | Sequence[int] = 1,
-    padding: str | int | Sequence[int] = "valid",
+    input_shape: Shape,
+    kernel_shape: Shape,
+    stride: Pair = 1,
+    padding: Padding = "valid",
 ) -> ConvGeometry:
     """Geometry of a convolution.
 
@@ -102,7 +104,7 @@ def conv2d(
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
+def _conv2d(input_shape: Any, kernel_shape: Any, stride: Any, padding: Any) -> ConvGeometry:
     h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
     kh, kw, c_in, c_out = _sizes("kernel", ("height", "width", "channels", "filters"), kernel_shape)
     if c != c_in:
@@ -121,10 +123,10 @@ def _conv2d(input_shape, kernel_shape, stride, padding) -> ConvGeometry:
 
 
 def pool2d(
-    input_shape: Sequence[int],
-    pool_size: int | Sequence[int] = 2,
-    stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
+    input_shape: Shape,
+    pool_size: Pair = 2,
+    stride: Pair | None = None,
+    padding: Pair = 0,
 ) -> PoolGeometry:
     """Geometry of a pooling.
 
@@ -146,7 +148,7 @@ def pool2d(
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _pool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
+def _pool2d(input_shape: Any, pool_size: Any, stride: Any, padding: Any) -> PoolGeometry:
     h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
     kh, kw = checks.pair("pool_size", pool_size, minimum=1)
     sh, sw = (kh, kw) if stride is None else checks.pair("stride", stride, minimum=1)
@@ -159,18 +161,18 @@ def _pool2d(input_shape, pool_size, stride, padding) -> PoolGeometry:
     return geometry
 
 
-def _key(value):
+def _key(value: Any) -> Any:
     """`value`, as something that can be looked up: a list or an array as a tuple."""
     return tuple(value) if isinstance(value, _UNHASHABLE) else value
 
 
-def _sizes(what: str, names: tuple[str, ...], shape: tuple) -> list[int]:
+def _sizes(what: str, names: tuple[str, ...], shape: tuple[Any, ...]) -> list[int]:
     if len(shape) != len(names):
         raise ValueError(f"{what} must have shape ({', '.join(names)}), got {shape}")
     return [checks.integer(f"{what} {name}", size, minimum=1) for name, size in zip(names, shape, strict=True)]
 
 
-def checked_padding(padding) -> str | tuple[int, int]:
+def checked_padding(padding: Padding) -> Literal["same", "valid"] | tuple[int, int]:
     """The padding of a convolution: "valid", "same" or a pair of ints."""
     if isinstance(padding, str):
         if padding not in ("valid", "same"):
@@ -179,7 +181,7 @@ def checked_padding(padding) -> str | tuple[int, int]:
     return checks.pair("padding", padding, minimum=0)
 
 
-def checked_pool_padding(padding, pool_size: tuple[int, int]) -> tuple[int, int]:
+def checked_pool_padding(padding: Any, pool_size: tuple[int, int]) -> tuple[int, int]:
     """The padding of a pooling: a pair of ints, at most half the window."""
     pair = checks.pair("padding", padding, minimum=0)
     if any(2 * p > k for p, k in zip(pair, pool_size, strict=True)):
@@ -187,7 +189,7 @@ def checked_pool_padding(padding, pool_size: tuple[int, int]) -> tuple[int, int]
     return pair
 
 
-def _output_size(axis: str, size: int, kernel: int, stride: int, padding, what: str = "kernel") -> tuple[int, int]:
+def _output_size(axis: str, size: int, kernel: int, stride: int, padding: Any, what: str = "kernel") -> tuple[int, int]:
     """Output size and leading padding along one axis."""
     if padding == "same":
         out = -(-size // stride)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backends import checks
+from ..backends.annotations import Pair
 from ..backends.tables import call
 from .mnist_files import Array
 from .picture import MOST_PIXELS, SUFFIXES, read_picture
@@ -23,8 +25,8 @@ MOST_CLASSES = 256  # that a uint8 label can tell apart
 class LabelledImages(NamedTuple):
     """Images uint8 (N, height, width), labels uint8 (N,), and for each label the name of its class."""
 
-    images: Array
-    labels: Array
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
     classes: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -38,7 +40,7 @@ class LabelledImages(NamedTuple):
 
 def load_folder(
     path: str | os.PathLike[str],
-    size: int | tuple[int, int] = (28, 28),
+    size: Pair = (28, 28),
     invert: bool | Literal["auto"] = "auto",
 ) -> LabelledImages:
     """Load pictures from the sub-folders of a folder, one for each class.
@@ -91,7 +93,7 @@ def load_folder(
 
 def load_images(
     paths: Paths,
-    size: int | tuple[int, int] = (28, 28),
+    size: Pair = (28, 28),
     invert: bool | Literal["auto"] = "auto",
     digits: bool = False,
 ) -> Array:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..storage.atomic import write_atomically
@@ -72,7 +73,7 @@ def load_idx(path: str | os.PathLike[str], sha256: str | None = None) -> np.ndar
         raise ValueError(f"{path}: {error}") from error
 
 
-def save_idx(path: str | os.PathLike[str], array: Any) -> None:
+def save_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     """Write an array as an IDX file, gzip-compressed if its name ends in `.gz`.
 
     The same array gives the same bytes, whatever the time. The file is replaced at once: it is what it was, or whole.

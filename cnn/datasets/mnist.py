@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import sources
 from .mnist_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Array, Dataset
 
@@ -56,22 +59,22 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     return sources.load(SOURCE, data_dir)
 
 
-def train_images() -> Array:
+def train_images() -> NDArray[np.uint8]:
     """Return the training images, uint8 (60000, 28, 28); errors as for `load_mnist`."""
     return _load(TRAIN_IMAGES)
 
 
-def train_labels() -> Array:
+def train_labels() -> NDArray[np.uint8]:
     """Return the training labels, uint8 (60000,); errors as for `load_mnist`."""
     return _load(TRAIN_LABELS)
 
 
-def test_images() -> Array:
+def test_images() -> NDArray[np.uint8]:
     """Return the test images, uint8 (10000, 28, 28); errors as for `load_mnist`."""
     return _load(TEST_IMAGES)
 
 
-def test_labels() -> Array:
+def test_labels() -> NDArray[np.uint8]:
     """Return the test labels, uint8 (10000,); errors as for `load_mnist`."""
     return _load(TEST_LABELS)
 

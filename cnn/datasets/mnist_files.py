@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backends.tables import call
 from .idx import load_idx
@@ -25,10 +26,10 @@ Array = np.ndarray[Any, Any]
 class Dataset(NamedTuple):
     """Images uint8 (N, height, width) and labels uint8 (N,), for training and for testing."""
 
-    train_images: Array
-    train_labels: Array
-    test_images: Array
-    test_labels: Array
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
 
     def __repr__(self) -> str:
         return call(type(self), self._asdict())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backends import checks
-from .mnist_files import Array
 
 
-def normalize(images: ArrayLike) -> Array:
+def normalize(images: ArrayLike) -> np.ndarray:
     """Pixels from 0 to 255 as floats from 0 to 1.
 
     Parameters
@@ -35,7 +36,7 @@ def normalize(images: ArrayLike) -> Array:
     return images.astype(np.float32) / np.float32(255)
 
 
-def one_hot(labels: ArrayLike, classes: int = 10) -> Array:
+def one_hot(labels: ArrayLike, classes: SupportsIndex = 10) -> np.ndarray:
     """A row for each label: 1 at the label, 0 elsewhere.
 
     Parameters

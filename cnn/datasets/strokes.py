@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Path(NamedTuple):
     weights: Array
 
 
-def load_strokes(train=60000, test=10000, seed=0) -> Dataset:
+def load_strokes(train: SupportsIndex = 60000, test: SupportsIndex = 10000, seed: SupportsIndex = 0) -> Dataset:
     """Digits drawn by a simulated pen, in MNIST's form: equally many of each class, shuffled.
 
     Parameters

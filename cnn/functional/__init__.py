@@ -13,5 +13,5 @@ from .dense import *
 from .loss import *
 from .pooling import *
 
-if not TYPE_CHECKING:  # mypy reads literal lists only, and takes all names where there is none
+if not TYPE_CHECKING:  # a type checker takes all names where there is no list
     __all__ = [*activation.__all__, *convolution.__all__, *dense.__all__, *loss.__all__, *pooling.__all__]

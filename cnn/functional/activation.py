@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -69,7 +70,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
     return ops.elementwise_backward(RELU, *_gradient_and("y", dy, y))
 
 
-def leaky_relu_forward(x: ArrayLike, slope: float = 0.01) -> np.ndarray:
+def leaky_relu_forward(x: ArrayLike, slope: SupportsFloat = 0.01) -> np.ndarray:
     """``y = x where x > 0, else slope * x``, element by element; NaN stays NaN.
 
     Parameters
@@ -93,7 +94,7 @@ def leaky_relu_forward(x: ArrayLike, slope: float = 0.01) -> np.ndarray:
     return ops.elementwise_forward(Elementwise("leaky_relu", (slope,)), checks.real("x", x))
 
 
-def leaky_relu_backward(dy: ArrayLike, x: ArrayLike, slope: float = 0.01) -> np.ndarray:
+def leaky_relu_backward(dy: ArrayLike, x: ArrayLike, slope: SupportsFloat = 0.01) -> np.ndarray:
     """Gradient of a loss for the input of `leaky_relu_forward`: `dy` where x > 0, else slope * dy (so at 0 and NaN).
 
     Parameters

@@ -1,17 +1,11 @@
-"""What the functions' arguments have in common, beside the checks that layers share: types, arrays by their axes."""
+"""What the functions' checks have in common, beside those that layers share: arrays by their axes."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..backends import checks
-
-Pair = int | Sequence[int]
-Padding = str | Pair
-Shape = Sequence[int]
 
 
 def with_axes(name: str, value: ArrayLike, axes: tuple[str, ...], dtype: np.dtype | None = None) -> np.ndarray:

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from ..backends import checks, geometry
 from ..backends import compiled as ops
+from ..backends.annotations import Padding, Pair, Shape
 from ..backends.geometry import ConvGeometry
-from .arguments import Padding, Pair, Shape, bias, with_axes
+from .arguments import bias, with_axes
 
 __all__ = [
     "conv2d_backward",

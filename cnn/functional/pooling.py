@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..backends import checks, geometry
 from ..backends import compiled as ops
+from ..backends.annotations import Pair, Shape
 from ..backends.geometry import PoolGeometry
-from .arguments import Pair, Shape, with_axes
+from .arguments import with_axes
 
 __all__ = [
     "avgpool2d_backward",
@@ -26,7 +27,7 @@ OUTPUT = "the output's (n, oh, ow, c)"
 
 def maxpool2d_forward(
     x: ArrayLike, pool_size: Pair, stride: Pair | None = None, padding: Pair = 0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, NDArray[np.int32]]:
     """Maximum over windows, and where in its window each maximum was.
 
     The first maximum in row order wins, a NaN wins over every number (NumPy's and PyTorch's rules). Padding

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import registry
 from .activation import *
-from .base import Layer
+from .base import Layer as Layer
 from .batchnorm import *
 from .convolution import *
 from .dense import *

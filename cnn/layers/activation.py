@@ -7,6 +7,8 @@ The functions are `{function}_forward(x, *constants) -> y` and `{function}_backw
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -30,14 +32,14 @@ class Elementwise(Layer):
         """The function with its constants, which are the constructor's arguments."""
         return calls.Elementwise(self.function, tuple(self.configuration().values()))
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         y = self.ops.elementwise_forward(self.elementwise, x)
         return y, x if self.keeps_input else y
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return self.ops.elementwise_backward(self.elementwise, dy, kept)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("elementwise", geometry=constant(self.elementwise), label=self.function, in_place=True)
 
 
@@ -86,7 +88,7 @@ class LeakyReLU(Elementwise):
     function = "leaky_relu"
     keeps_input = True
 
-    def __init__(self, slope=0.01) -> None:
+    def __init__(self, slope: SupportsFloat = 0.01) -> None:
         super().__init__()
         self.slope = checks.number("slope", slope, minimum=-math.inf)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from .activation import ReLU
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import begins_with, register
+
+if TYPE_CHECKING:
+    from ..backends.annotations import Floats
 
 __all__ = ["BatchNorm"]
 
@@ -93,40 +97,40 @@ class BatchNorm(Layer):
         A value that is no number or out of range.
     """
 
-    def __init__(self, *, momentum=0.9, epsilon=1e-5) -> None:
+    def __init__(self, *, momentum: SupportsFloat = 0.9, epsilon: SupportsFloat = 1e-5) -> None:
         super().__init__()
         self.momentum = checks.number("momentum", momentum, maximum=1.0)
         self.epsilon = checks.number("epsilon", epsilon, minimum=float(np.finfo(np.float32).tiny))
 
     @property
-    def gamma(self) -> np.ndarray:
+    def gamma(self) -> Floats:
         """The slopes (channels,), a view."""
         return self.parameters["gamma"]
 
     @property
-    def beta(self) -> np.ndarray:
+    def beta(self) -> Floats:
         """The shifts (channels,), a view."""
         return self.parameters["beta"]
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if not input_shape:
             raise ValueError("input_shape of BatchNorm must end with the channels, got ()")
         return input_shape
 
-    def learned_shapes(self):
+    def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("gamma", "beta", "mean", "variance"), self.input_shape[-1:])
 
-    def initial_parameters(self, rng):
+    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         channels = self.input_shape[-1]
         return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}
 
-    def initial_statistics(self):
+    def initial_statistics(self) -> dict[str, np.ndarray]:
         channels = self.input_shape[-1]
         return {"mean": np.zeros(channels, self.dtype), "variance": np.ones(channels, self.dtype)}
 
     # Plans normalise in compiled code. A layer alone is bound by memory, and NumPy is as fast.
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         if not training:
             mean, variance = self.statistics["mean"], self.statistics["variance"]
             return batchnorm_inference(x, self.gamma, self.beta, mean, variance, self.epsilon), None
@@ -134,7 +138,7 @@ class BatchNorm(Layer):
         self._update_statistics(mean, variance, x.size // x.shape[-1])
         return y, x
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         dx, dgamma, dbeta = batchnorm_backward(dy, kept, self.gamma, self.epsilon)
         self.gradients["gamma"][...], self.gradients["beta"][...] = dgamma, dbeta
         return dx
@@ -150,7 +154,7 @@ class BatchNorm(Layer):
                 running = self.statistics[name]
                 running[...] = self.momentum * running + (1 - self.momentum) * value
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         has_relu, channels = begins_with(above, ReLU), self.input_shape[-1]
         geometry = NormGeometry(math.prod(self.input_shape) // channels, channels, has_relu, self.momentum)
         return Lowering(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -11,11 +12,15 @@ from ..backends.geometry import ConvGeometry
 from ..backends.numpy.operations import Gradients, Out, numpy_operation, written
 from ..backends.numpy.windows import inside, pad, padded_shape, views
 from .activation import ReLU
+from .base import Layer
 from .batchnorm import BatchNorm
 from .lowering import Lowering, constant
 from .pooling import MaxPool2D
 from .registry import begins_with, register
 from .weighted import Weighted
+
+if TYPE_CHECKING:
+    from ..backends.annotations import Padding, Pair
 
 __all__ = ["Conv2D"]
 
@@ -86,7 +91,15 @@ class Conv2D(Weighted):
         Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
     """
 
-    def __init__(self, filters, kernel_size, *, stride=1, padding="valid", bias=True) -> None:
+    def __init__(
+        self,
+        filters: SupportsIndex,
+        kernel_size: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Padding = "valid",
+        bias: bool = True,
+    ) -> None:
         super().__init__(bias)
         self.filters = checks.integer("filters", filters, minimum=1)
         self.kernel_size = checks.pair("kernel_size", kernel_size, minimum=1)
@@ -94,31 +107,31 @@ class Conv2D(Weighted):
         self.padding = geometry.checked_padding(padding)
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         return self.geometry.macs if self.geometry else 0
 
-    def infer_geometry(self, input_shape):
+    def infer_geometry(self, input_shape: tuple[int, ...]) -> ConvGeometry:
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of Conv2D must be (h, w, c), got {input_shape}")
         kernel_shape = (*self.kernel_size, input_shape[2], self.filters)
         return geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.infer_geometry(input_shape).output_shape
 
-    def weights_shape(self):
+    def weights_shape(self) -> tuple[int, ...]:
         return self.geometry.kernel_shape
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.ops.conv2d_forward(x, self.weights, self.bias, self.geometry), x
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         self.ops.conv2d_weight_gradient(dy, kept, self.geometry, self._gradients())
         return self.ops.conv2d_input_gradient(dy, self.weights, self.geometry)
 
     # ---- in a plan ----
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         norm = above[0] if not training and begins_with(above, BatchNorm) else None  # it becomes part of the weights
         rest = above[1:] if norm else above
         has_relu = begins_with(rest, ReLU)
@@ -130,11 +143,11 @@ class Conv2D(Weighted):
             lowering = Lowering("conv", 1 + (norm is not None), constant(self.geometry))
         return lowering._replace(normalisation=norm, epsilon=norm.epsilon) if norm else lowering
 
-    def _pooled(self, below, output_shape, relu):
+    def _pooled(self, below: Sequence[Layer], output_shape: tuple[int, ...], relu: bool) -> Lowering:
         """This convolution, a ReLU or not, and the pooling of what it gives to `output_shape`, in one operation."""
         g, (oh, ow, _) = self.geometry, output_shape
 
-        def fused(x_pitch, y_pitch):
+        def fused(x_pitch: int, y_pitch: int) -> ConvPoolGeometry:
             return ConvPoolGeometry(g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, oh, ow, x_pitch, y_pitch, relu)
 
         has_gradient = any(layer.parameters for layer in below)

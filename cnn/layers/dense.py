@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from ..backends import checks
 from ..backends.numpy.operations import Gradients, Out, numpy_operation, written
 from .activation import ReLU
+from .base import Layer
 from .lowering import Lowering, constant
 from .registry import begins_with, register
 from .weighted import Weighted
@@ -60,31 +62,31 @@ class Dense(Weighted):
 
     memory_order = "F"
 
-    def __init__(self, units, *, bias=True) -> None:
+    def __init__(self, units: SupportsIndex, *, bias: bool = True) -> None:
         super().__init__(bias)
         self.units = checks.integer("units", units, minimum=1)
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         return self.input_shape[0] * self.units if self.input_shape else 0
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(input_shape) != 1:
             raise ValueError(f"input_shape of Dense must be (inputs,), got {input_shape}; put Flatten before it")
         checks.elements("inputs x units", input_shape[0], self.units)
         return (self.units,)
 
-    def weights_shape(self):
+    def weights_shape(self) -> tuple[int, ...]:
         return *self.input_shape, self.units
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.ops.dense_forward(x, self.weights, self.bias), x
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         self.ops.dense_weight_gradient(dy, kept, self._gradients())
         return self.ops.dense_input_gradient(dy, self.weights)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         has_relu = begins_with(above, ReLU)
-        geometry = constant(DenseGeometry(*self.input_shape, self.units, has_relu))
+        geometry = constant(DenseGeometry(self.input_shape[0], self.units, has_relu))
         return Lowering("dense", 1 + has_relu, geometry, matrix=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -44,21 +45,21 @@ class Dropout(Layer):
         A rate that is no number or out of range.
     """
 
-    def __init__(self, rate) -> None:
+    def __init__(self, rate: SupportsFloat) -> None:
         super().__init__()
         self.rate = checks.number("rate", rate, maximum=math.nextafter(1.0, 0.0))
 
-    def initial_parameters(self, rng):
+    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         (self._rng,) = rng.spawn(1)  # the parameters of the layers after this one stay what they are without it
         return {}
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         if not training:
             return x.copy(), None
         kept = self._draw(x.shape)
         return dropout(x, kept, self.rate), kept
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return dropout(dy, kept, self.rate)
 
     def _draw(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -72,7 +73,7 @@ class Dropout(Layer):
     def _threshold(self) -> int:
         return min(round(self.rate * 2**32), 2**32 - 1)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering | None:
         if not training:
             return None
         return Lowering("dropout", geometry=constant(DropoutGeometry(self.rate, self._threshold)), in_place=True)

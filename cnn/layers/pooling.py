@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from ..backends import checks, geometry
@@ -11,6 +14,9 @@ from ..backends.numpy.windows import inside, pad, padded_shape, views
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
+
+if TYPE_CHECKING:
+    from ..backends.annotations import Pair
 
 __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 
@@ -52,18 +58,18 @@ def maxpool2d_backward_ties(dy: np.ndarray, x: np.ndarray, y: np.ndarray, g: Poo
 class Pool(Layer):
     """What poolings share."""
 
-    def __init__(self, pool_size, stride, padding) -> None:
+    def __init__(self, pool_size: Pair, stride: Pair | None, padding: Pair) -> None:
         super().__init__()
         self.pool_size = checks.pair("pool_size", pool_size, minimum=1)
         self.stride = self.pool_size if stride is None else checks.pair("stride", stride, minimum=1)
         self.padding = geometry.checked_pool_padding(padding, self.pool_size)
 
-    def infer_geometry(self, input_shape):
+    def infer_geometry(self, input_shape: tuple[int, ...]) -> PoolGeometry:
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of {type(self).__name__} must be (h, w, c), got {input_shape}")
         return geometry.pool2d(input_shape, self.pool_size, self.stride, self.padding)
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.infer_geometry(input_shape).output_shape
 
 
@@ -88,7 +94,14 @@ class MaxPool2D(Pool):
         Bad sizes; at `build`, a window larger than the padded input.
     """
 
-    def __init__(self, pool_size=2, *, stride=None, padding=0, ties="first") -> None:
+    def __init__(
+        self,
+        pool_size: Pair = 2,
+        *,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        ties: Literal["first", "all"] = "first",
+    ) -> None:
         super().__init__(pool_size, stride, padding)
         if ties not in ("first", "all"):
             raise ValueError(f'ties must be "first" or "all", got {ties!r}')
@@ -99,16 +112,16 @@ class MaxPool2D(Pool):
         """Whether it takes windows of 2x2 that touch, with one maximum each, as an operation fused with it does."""
         return self.pool_size == self.stride == (2, 2) and self.padding == (0, 0) and self.ties == "first"
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         y, argmax = self.ops.maxpool2d_forward(x, self.geometry)
         return y, argmax if self.ties == "first" else (x, y)
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         if self.ties == "first":
             return self.ops.maxpool2d_backward(dy, kept, self.geometry)
         return self.ops.maxpool2d_backward_ties(dy, *kept, self.geometry)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         geometry = constant(self.geometry)
         if self.ties == "all":
             return Lowering("maxpool, ties", geometry=geometry)
@@ -162,16 +175,16 @@ class AvgPool2D(Pool):
         Bad sizes; at `build`, a window larger than the padded input.
     """
 
-    def __init__(self, pool_size=2, *, stride=None, padding=0) -> None:
+    def __init__(self, pool_size: Pair = 2, *, stride: Pair | None = None, padding: Pair = 0) -> None:
         super().__init__(pool_size, stride, padding)
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.ops.avgpool2d_forward(x, self.geometry), None
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return self.ops.avgpool2d_backward(dy, self.geometry)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry))
 
 
@@ -179,19 +192,19 @@ class AvgPool2D(Pool):
 class GlobalAvgPool2D(Layer):
     """Mean of every channel over the whole map: (h, w, c) to (c,)."""
 
-    def infer_geometry(self, input_shape):
+    def infer_geometry(self, input_shape: tuple[int, ...]) -> PoolGeometry:
         if len(input_shape) != 3:
             raise ValueError(f"input_shape of GlobalAvgPool2D must be (h, w, c), got {input_shape}")
         return geometry.pool2d(input_shape, input_shape[:2])
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.infer_geometry(input_shape).output_shape[2:]
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.ops.avgpool2d_forward(x, self.geometry).reshape(len(x), *self.output_shape), None
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return self.ops.avgpool2d_backward(dy.reshape(len(dy), *self.geometry.output_shape), self.geometry)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")

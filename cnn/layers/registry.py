@@ -7,11 +7,12 @@ taken for it; but for the twins in `cnn.reference`, which differ in their backen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from .base import Layer
 
 Class = TypeVar("Class", bound=type[Layer])
+Kind = TypeVar("Kind", bound=Layer)
 
 LAYERS: dict[str, type[Layer]] = {}
 _ORIGINALS: dict[type, type[Layer]] = {}
@@ -49,6 +50,6 @@ def original(kind: type) -> type[Layer]:
     raise TypeError(f"{rule}, {', '.join(LAYERS)}; {name} is none of them; call it outside of the net")
 
 
-def begins_with(layers: Sequence[Layer], kind: type[Layer]) -> bool:
+def begins_with(layers: Sequence[Layer], kind: type[Kind]) -> TypeGuard[Sequence[Kind]]:
     """Whether the first of the layers, if there is one, is of exactly this class."""
     return bool(layers) and original(type(layers[0])) is kind

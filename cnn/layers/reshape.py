@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+import numpy as np
 
 from ..backends import checks
 from ..backends.calls import Elementwise
@@ -17,16 +21,16 @@ __all__ = ["Flatten", "Rescaling"]
 class Flatten(Layer):
     """Each image as one row."""
 
-    def infer_output_shape(self, input_shape):
+    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return (math.prod(input_shape),)
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return x.reshape(len(x), *self.output_shape), None
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return dy.reshape(len(dy), *self.input_shape)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> None:
         return None  # the numbers lie in this order already
 
 
@@ -44,20 +48,20 @@ class Rescaling(Layer):
         What is no number, or not finite.
     """
 
-    def __init__(self, scale, offset=0.0) -> None:
+    def __init__(self, scale: SupportsFloat, offset: SupportsFloat = 0.0) -> None:
         super().__init__()
         self.scale = checks.number("scale", scale, minimum=-math.inf)
         self.offset = checks.number("offset", offset, minimum=-math.inf)
 
-    def apply(self, x, training):
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         y = x * self.dtype.type(self.scale)
         y += self.dtype.type(self.offset)
         return y, None
 
-    def apply_gradient(self, dy, kept):
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
         return dy * self.dtype.type(self.scale)
 
-    def lower(self, below, above, training):
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         if not below:  # the images are rescaled as they are read
             return load(self.input_shape, 1, self.scale, self.offset)
         geometry = Elementwise("rescale", (self.scale, self.offset))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from cnn_c import KERNELS, empty
 from ..backends import checks, geometry
 from ..backends.tables import call
 from ..backends.threads import threads_for
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..backends.annotations import DType, Floats
 
 
 class Conv3x3:
@@ -40,27 +46,27 @@ class Conv3x3:
         `num_filters` that is no integer of at least 1, `dtype` that is neither of the two.
     """
 
-    def __init__(self, num_filters, dtype=np.float64):
+    def __init__(self, num_filters: SupportsIndex, dtype: DType = np.float64) -> None:
         self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
         self.dtype = checks.dtype(dtype)
         # As the kernels read it, (3, 3, 1, filters); `filters` is a view of it.
         self._w = np.empty((3, 3, 1, self.num_filters), self.dtype)
         self.filters[...] = np.random.randn(self.num_filters, 3, 3) / 9
-        self.last_input = None
-        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+        self.last_input: Floats | None = None
+        self._plan: tuple[Any, ...] = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return call(type(self), {"num_filters": self.num_filters, "dtype": self.dtype.name})
 
     @property
-    def filters(self):
+    def filters(self) -> Floats:
         return self._w[:, :, 0].transpose(2, 0, 1)
 
     @filters.setter
-    def filters(self, value):
+    def filters(self, value: ArrayLike) -> None:
         self.filters[...] = checks.parameter("filters", value, self.filters)
 
-    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+    def iterate_regions(self, image: ArrayLike) -> Iterator[tuple[np.ndarray, int, int]]:
         """Go through every 3x3 region that lies on an image, row by row.
 
         The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
@@ -86,7 +92,7 @@ class Conv3x3:
         h, w = image.shape
         return ((image[i : i + 3, j : j + 3], i, j) for i in range(h - 2) for j in range(w - 2))
 
-    def forward(self, image):
+    def forward(self, image: ArrayLike) -> np.ndarray:
         """Cross-correlation of an image with every filter.
 
         Parameters
@@ -114,7 +120,7 @@ class Conv3x3:
         self.last_input = image
         return output
 
-    def _planned(self, shape):
+    def _planned(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
         checks.not_colour("image", shape)
         if len(shape) not in (2, 3):
             raise ValueError(f"image must have shape (h, w) or (n, h, w), got {shape}")
@@ -122,7 +128,7 @@ class Conv3x3:
         self._plan = shape, (*shape[:-2], *g.output_shape), shape[0] if len(shape) == 3 else 1, g
         return self._plan
 
-    def backprop(self, d_L_d_out, learn_rate):
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: SupportsFloat) -> None:
         """One step of gradient descent on `filters`, in place.
 
         The first layer of the tutorial's network: its input needs no gradient, so none is returned.
@@ -158,14 +164,14 @@ class MaxPool2:
         What the last `forward` was given.
     """
 
-    def __init__(self):
-        self.last_input = None
-        self._plan = (None,)  # for the last input's shape: that, the output's shape, images, geometry
+    def __init__(self) -> None:
+        self.last_input: Floats | None = None
+        self._plan: tuple[Any, ...] = (None,)  # for the last input's shape: that, the output's shape, images, geometry
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return call(type(self), {})
 
-    def iterate_regions(self, image) -> Iterator[tuple[np.ndarray, int, int]]:
+    def iterate_regions(self, image: ArrayLike) -> Iterator[tuple[np.ndarray, int, int]]:
         """Go through the 2x2 regions that tile an image, row by row; an odd last row or column is left out.
 
         The compiled `forward` and `backprop` do not call it; those of `cnn.reference` do.
@@ -191,7 +197,7 @@ class MaxPool2:
         h, w, _ = image.shape
         return ((image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j) for i in range(h // 2) for j in range(w // 2))
 
-    def forward(self, input):
+    def forward(self, input: ArrayLike) -> np.ndarray:
         """Maximum of every window.
 
         Parameters
@@ -218,14 +224,14 @@ class MaxPool2:
         self.last_input = input
         return output
 
-    def _planned(self, shape):
+    def _planned(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
         if len(shape) not in (3, 4):
             raise ValueError(f"input must have shape (h, w, f) or (n, h, w, f), got {shape}")
         g = geometry.pool2d(shape[-3:])
         self._plan = shape, (*shape[:-3], *g.output_shape), shape[0] if len(shape) == 4 else 1, g
         return self._plan
 
-    def backprop(self, d_L_d_out):
+    def backprop(self, d_L_d_out: ArrayLike) -> np.ndarray:
         """Gradient for the input: **every** element equal to its window's maximum gets the window's gradient.
 
         Parameters
@@ -285,7 +291,7 @@ class Softmax:
         A size that is no integer of at least 1, `dtype` that is neither of the two.
     """
 
-    def __init__(self, input_len, nodes, dtype=np.float64):
+    def __init__(self, input_len: SupportsIndex, nodes: SupportsIndex, dtype: DType = np.float64) -> None:
         self.input_len = checks.integer("input_len", input_len, minimum=1)
         self.nodes = checks.integer("nodes", nodes, minimum=1)
         self.dtype = checks.dtype(dtype)
@@ -293,42 +299,44 @@ class Softmax:
         self._w = np.empty((self.nodes, self.input_len), self.dtype)
         self._w.T[...] = np.random.randn(self.input_len, self.nodes) / self.input_len
         self._biases = np.zeros(self.nodes, self.dtype)
-        self._input = None  # of the last `forward`, in its own shape
-        self._kept = None  # its totals and probabilities, (2, nodes) or (2, n, nodes)
-        self._plan = (None,)  # for the last input's shape: that, the shape of `_kept`, images
+        self._input: Floats | None = None  # of the last `forward`, in its own shape
+        self._kept: Floats | None = None  # its totals and probabilities, (2, nodes) or (2, n, nodes)
+        self._plan: tuple[Any, ...] = (None,)  # for the last input's shape: that, the shape of `_kept`, images
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return call(type(self), {"input_len": self.input_len, "nodes": self.nodes, "dtype": self.dtype.name})
 
     @property
-    def weights(self):
+    def weights(self) -> Floats:
         return self._w.T
 
     @weights.setter
-    def weights(self, value):
+    def weights(self, value: ArrayLike) -> None:
         self._w.T[...] = checks.parameter("weights", value, self._w.T)
 
     @property
-    def biases(self):
+    def biases(self) -> Floats:
         return self._biases
 
     @biases.setter
-    def biases(self, value):
+    def biases(self, value: ArrayLike) -> None:
         self._biases[...] = checks.parameter("biases", value, self._biases)
 
     @property
-    def last_input(self):
-        return None if self._input is None else self._input.reshape(*self._kept.shape[1:-1], self.input_len)
+    def last_input(self) -> Floats | None:
+        if self._input is None or self._kept is None:
+            return None
+        return self._input.reshape(*self._kept.shape[1:-1], self.input_len)
 
     @property
-    def last_input_shape(self):
+    def last_input_shape(self) -> tuple[int, ...] | None:
         return None if self._input is None else self._input.shape
 
     @property
-    def last_totals(self):
+    def last_totals(self) -> Floats | None:
         return None if self._kept is None else self._kept[0]
 
-    def forward(self, input):
+    def forward(self, input: ArrayLike) -> np.ndarray:
         """Probabilities of the classes.
 
         Parameters
@@ -356,7 +364,7 @@ class Softmax:
         self._input, self._kept = input, kept
         return output
 
-    def _planned(self, shape):
+    def _planned(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
         if len(shape) > 1 and math.prod(shape[1:]) == self.input_len:
             self._plan = shape, (2, shape[0], self.nodes), shape[0]
         elif math.prod(shape) == self.input_len:
@@ -365,7 +373,7 @@ class Softmax:
             raise ValueError(f"input must have {self.input_len} elements, or be a batch of such, got shape {shape}")
         return self._plan
 
-    def backprop(self, d_L_d_out, learn_rate):
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: SupportsFloat) -> np.ndarray:
         """Gradient for the input, and one step of gradient descent on `weights` and `biases`, in place.
 
         Parameters
@@ -387,7 +395,7 @@ class Softmax:
             A gradient of another shape than the last output, a learning rate that is negative or not finite.
         """
         input, kept = self._input, self._kept
-        if input is None:
+        if input is None or kept is None:
             raise _too_early(self)
         d_L_d_out = _gradient(d_L_d_out, kept.shape[1:], self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)
@@ -399,11 +407,11 @@ class Softmax:
         return d_L_d_input
 
 
-def _too_early(layer):
+def _too_early(layer: Conv3x3 | MaxPool2 | Softmax) -> RuntimeError:
     return RuntimeError(f"{type(layer).__name__}.backprop needs a forward before it")
 
 
-def _gradient(d_L_d_out, shape, dtype):
+def _gradient(d_L_d_out: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     d_L_d_out = checks.real("d_L_d_out", d_L_d_out, dtype)
     if d_L_d_out.shape != shape:
         raise ValueError(f"d_L_d_out must have the shape of the last output, {shape}, got {d_L_d_out.shape}")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import checks
 from .base import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..backends.annotations import Floats
 
 
 class Weighted(Layer):
@@ -18,37 +24,37 @@ class Weighted(Layer):
         self._has_bias = bool(bias)
 
     @property
-    def weights(self) -> np.ndarray:
+    def weights(self) -> Floats:
         """The weights; assigning needs an array of their shape and dtype, whose values are copied."""
         return self.parameters["weights"]
 
     @weights.setter
-    def weights(self, value) -> None:
+    def weights(self, value: ArrayLike) -> None:
         self.weights[...] = checks.parameter("weights", value, self.weights)
 
     @property
-    def bias(self) -> np.ndarray | None:
+    def bias(self) -> Floats | None:
         """The bias, None for a layer without one; assigning copies, as for `weights`."""
         return self.parameters.get("bias")
 
     @bias.setter
-    def bias(self, value) -> None:
+    def bias(self, value: ArrayLike) -> None:
         if self.bias is None:
             raise ValueError("bias cannot be assigned: the layer was made with bias=False")
         self.bias[...] = checks.parameter("bias", value, self.bias)
 
-    def configuration(self):
+    def configuration(self) -> dict[str, Any]:
         return super().configuration() | {"bias": self._has_bias}
 
     def weights_shape(self) -> tuple[int, ...]:
         """Once the layer's shapes are fixed; units or filters are the last axis."""
         raise NotImplementedError
 
-    def learned_shapes(self):
+    def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         shape = self.weights_shape()
         return {"weights": shape} | ({"bias": shape[-1:]} if self._has_bias else {})
 
-    def initial_parameters(self, rng):
+    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         shape = self.weights_shape()
         scale = math.sqrt(2 / math.prod(shape[:-1]))
         parameters = {"weights": (rng.standard_normal(shape) * scale).astype(self.dtype)}

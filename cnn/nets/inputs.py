@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..backends import checks
 from ..backends.tables import call
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _UINT8 = np.dtype(np.uint8)
 _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
@@ -26,7 +30,7 @@ class Inputs:
         told = {"input_shape": self.input_shape, "classes": self.classes, "dtype": self.dtype.name}
         return call(type(self), told)
 
-    def images(self, name: str, x) -> np.ndarray:
+    def images(self, name: str, x: ArrayLike) -> np.ndarray:
         """Images as the runners read them: uint8 or float, in one piece; TypeError and ValueError for what are none."""
         # What is right already passes after a look of a few hundred nanoseconds, a tenth of a small prediction.
         if type(x) is np.ndarray and x.shape[1:] in self._image_shapes:
@@ -38,13 +42,13 @@ class Inputs:
             return np.require(images, None, ["C", "A"])
         return checks.real(name, images, self.dtype)
 
-    def labels(self, name: str, y, n: int) -> np.ndarray:
+    def labels(self, name: str, y: ArrayLike, n: int) -> np.ndarray:
         """Labels of n images, as new int64 (n,); TypeError and ValueError for what are none, or if there are none."""
         if n == 0:
             raise ValueError(f"{name} must hold at least one label, got none")
         return checks.labels(name, y, n, self.classes)
 
-    def pair(self, name: str, value) -> tuple[np.ndarray, np.ndarray]:
+    def pair(self, name: str, value: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
         """Images and their labels, given as a pair."""
         if not isinstance(value, Sequence) or len(value) != 2:
             raise TypeError(f"{name} must be a pair (x, y), got {type(value).__name__}")

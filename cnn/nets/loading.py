@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 from ..backends import checks
+from ..backends.annotations import Backend
 from ..backends.select import operations
 from ..storage import description
 from ..storage.archive import opened
 from .sequential import Sequential
 
 
-def load(path, backend="compiled") -> Sequential:
+def load(path: str | PathLike[str], backend: Backend = "compiled") -> Sequential:
     """The net in a file that `Sequential.save` or a `Checkpoint` wrote, ready to predict or to train on.
 
     Parameters

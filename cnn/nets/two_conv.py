@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import numpy as np
+
 from ..backends import checks, geometry
 from ..backends.calls import Elementwise
 from ..backends.select import operations
@@ -9,6 +14,11 @@ from ..backends.tables import call
 from ..layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from ..training.optimizers import SGD
 from .sequential import Sequential
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..backends.annotations import Backend, DType, Floats, Pair, Seed
 
 
 class ConvolutionalNeuralNetwork:
@@ -39,7 +49,22 @@ class ConvolutionalNeuralNetwork:
         A seed, dtype or backend that is none.
     """
 
-    def __init__(self, seed=None, dtype="float32", backend="compiled"):
+    conv1_filters: int
+    conv1_filter_size: int
+    conv2_filters: int
+    conv2_filter_size: int
+    fc1_units: int
+    output_units: int
+    conv1_weights: Floats
+    conv1_bias: Floats
+    conv2_weights: Floats
+    conv2_bias: Floats
+    fc1_weights: Floats
+    fc1_bias: Floats
+    output_weights: Floats
+    output_bias: Floats
+
+    def __init__(self, seed: Seed = None, dtype: DType = "float32", backend: Backend = "compiled") -> None:
         self._conv1 = Conv2D(8, 3, padding="same")
         self._conv2 = Conv2D(16, 3, padding="same")
         self._fc1, self._output = Dense(128), Dense(10)
@@ -50,15 +75,15 @@ class ConvolutionalNeuralNetwork:
         ]  # fmt: skip
         self.net = Sequential(layers, input_shape=(28, 28, 1), dtype=dtype, seed=seed, backend=backend)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return call(type(self), {"dtype": self.net.dtype.name, "backend": self.net.backend})
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from .summary import summary_html
 
         return summary_html(self.net.layers, type(self).__name__, self.net.dtype.name)
 
-    def conv2d(self, x, weight, bias):
+    def conv2d(self, x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None) -> np.ndarray:
         """Convolution with stride 1, its input padded with zeros so that the output is as large: the net's.
 
         Parameters
@@ -98,7 +123,7 @@ class ConvolutionalNeuralNetwork:
         y = operations(self.net.backend).conv2d_forward(x, weight, bias, g)
         return y[0] if single else y
 
-    def max_pool2d(self, x, size=2):
+    def max_pool2d(self, x: ArrayLike, size: Pair = 2) -> np.ndarray:
         """Maximum over windows that do not overlap; rows and columns that fill no window are dropped.
 
         Parameters
@@ -124,7 +149,7 @@ class ConvolutionalNeuralNetwork:
         y, _ = operations(self.net.backend).maxpool2d_forward(images, g)
         return y.reshape(*x.shape[:-3], *g.output_shape[: min(x.ndim, 3)])
 
-    def relu(self, x):
+    def relu(self, x: ArrayLike) -> np.ndarray:
         """``max(x, 0)``, element by element; NaN stays NaN.
 
         Parameters
@@ -144,7 +169,7 @@ class ConvolutionalNeuralNetwork:
             Elementwise("relu"), checks.real("x", x, self.net.dtype)
         )
 
-    def softmax(self, x):
+    def softmax(self, x: ArrayLike) -> np.ndarray:
         """``exp(x)`` divided by its sum: a probability for each class.
 
         Parameters
@@ -165,17 +190,17 @@ class ConvolutionalNeuralNetwork:
             raise ValueError(f"x must have shape (classes,) or (n, classes), got {x.shape}")
         return operations(self.net.backend).softmax(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
-    def forward(self, x):
+    def forward(self, x: ArrayLike) -> Floats:
         """Probabilities: (10,) for one image, (N, 10) for a batch."""
         images, single = _as_batch(x)
         probabilities = self.net.predict_proba(images)
         return probabilities[0] if single else probabilities
 
-    def predict(self, x):
+    def predict(self, x: ArrayLike) -> Floats:
         """Probabilities (N, 10); one image is a batch of one."""
         return self.net.predict_proba(_as_batch(x)[0])
 
-    def train(self, x, y, learning_rate):
+    def train(self, x: ArrayLike, y: ArrayLike, learning_rate: SupportsFloat) -> float:
         """One step of gradient descent on the mean cross-entropy of a batch or one image.
 
         Parameters
@@ -203,14 +228,14 @@ class ConvolutionalNeuralNetwork:
         return self.net.train_on_batch(images, y, optimizer)
 
 
-def _parameter(layer, name):
+def _parameter(layer: str, name: str) -> property:
     return property(
         lambda self: getattr(getattr(self, layer), name),
         lambda self, value: setattr(getattr(self, layer), name, value),
     )
 
 
-def _size(layer, read):
+def _size(layer: str, read: Callable[[Any], int]) -> property:
     return property(lambda self: read(getattr(self, layer)))
 
 
@@ -226,7 +251,7 @@ for _layer in ("conv1", "conv2", "fc1", "output"):
         setattr(ConvolutionalNeuralNetwork, f"{_layer}_{_name}", _parameter(f"_{_layer}", _name))
 
 
-def _as_batch(x):
+def _as_batch(x: ArrayLike) -> tuple[np.ndarray, bool]:
     """A batch of images, and whether `x` was a single one."""
     x = checks.array("x", x)
     single = x.shape in ((28, 28), (28, 28, 1))

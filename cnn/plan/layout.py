@@ -89,7 +89,9 @@ def _layout(shape: tuple[int, ...], frame: Frame = (0, 0, 0, 0), least_pitch: in
     return Layout(pitch, (top * pitch + left) * c, frame)
 
 
-def place(laid_out: Sequence[LaidOut], drafts: Sequence[Operation], sizes: Sequence[Sizes], memories: Memories):
+def place(
+    laid_out: Sequence[LaidOut], drafts: Sequence[Operation], sizes: Sequence[Sizes], memories: Memories
+) -> list[Operation]:
     """The drafts with places for all that their kernels touch, of the sizes that these have given."""
     result: list[Operation] = []
     x, dx = Tensor(), Tensor()  # from the beginning of their frames on

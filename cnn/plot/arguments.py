@@ -6,7 +6,7 @@ Nets and histories are known by what they have, for this folder stands below tho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
@@ -54,7 +54,7 @@ _NET = ("layers", "inputs", "predict_logits", "evaluate_logits", "summary_rows")
 _HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second")
 
 
-def is_net(value: Any) -> bool:
+def is_net(value: Any) -> TypeGuard[Net]:
     """Whether `value` is a net, and not the class of one."""
     return not isinstance(value, type) and all(hasattr(value, name) for name in _NET)
 

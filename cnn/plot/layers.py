@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..layers import Conv2D, Dropout, Flatten, Rescaling
@@ -91,7 +92,7 @@ def _kernels(picture: Picture, axes: Axes, kernels: np.ndarray, limit: float) ->
     scale.set_yticks([-limit, 0, limit], [f"\N{MINUS SIGN}{limit:.2g}", "0", f"{limit:.2g}"])
 
 
-def feature_maps(net: Net, image, path: str | PathLike[str] | None = None) -> Picture:
+def feature_maps(net: Net, image: ArrayLike, path: str | PathLike[str] | None = None) -> Picture:
     """What each layer makes of one image, down to the probabilities of the classes.
 
     The outputs of a layer have one scale: white is zero, blue above it, orange below. Of a layer with more than 16
@@ -135,7 +136,7 @@ def feature_maps(net: Net, image, path: str | PathLike[str] | None = None) -> Pi
     return picture.write(path)
 
 
-def _one_image(net: Net, image) -> np.ndarray:
+def _one_image(net: Net, image: ArrayLike) -> np.ndarray:
     image = checks.array("image", image)
     if image.shape == net.input_shape[:-1] and net.input_shape[-1] == 1:
         image = image[..., None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..datasets.labels import confusion
@@ -19,7 +20,9 @@ MOST_MISTAKES = 25  # shown, if not asked for more
 _A_ROW = 5
 
 
-def confusion_matrix(net_or_predictions: Any, x, y, path: str | PathLike[str] | None = None) -> Picture:
+def confusion_matrix(
+    net_or_predictions: Net | ArrayLike, x: ArrayLike | None, y: ArrayLike, path: str | PathLike[str] | None = None
+) -> Picture:
     """How many images of each class are read as which.
 
     The mistakes are coloured on a scale of their own, and cells without one are left empty. Recall is the part of a
@@ -126,7 +129,9 @@ def _parts(right: np.ndarray, of: np.ndarray) -> list[str]:
     return [f"{100 * r / n:.1f}" if n else "\N{EN DASH}" for r, n in zip(right, of, strict=True)]
 
 
-def worst_mistakes(net: Net, x, y, count=MOST_MISTAKES, path: str | PathLike[str] | None = None) -> Picture:
+def worst_mistakes(
+    net: Net, x: ArrayLike, y: ArrayLike, count: SupportsIndex = MOST_MISTAKES, path: str | PathLike[str] | None = None
+) -> Picture:
     """The images that the net reads wrong with the greatest loss, the worst one first.
 
     Above each is what it is and what the net takes it for, below the probability that the net gives to that, and the

@@ -18,6 +18,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, indent
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..backends import checks
 from ..backends.config import config
@@ -36,8 +37,8 @@ def write_report(
     folder: str | PathLike[str],
     net: Net,
     history: History | None,
-    x_test,
-    y_test,
+    x_test: ArrayLike,
+    y_test: ArrayLike,
     title: str = "A trained net",
     details: Mapping[str, Any] | None = None,
 ) -> Path:

@@ -87,7 +87,7 @@ def heading(axes: Axes, text: str, aside: str = "") -> None:
     axes.annotate(aside, (1, 0), (5, 0), first, color=GREY, **place)
 
 
-def tile(axes: Axes, values: np.ndarray, row: int, column: int, **how) -> None:
+def tile(axes: Axes, values: np.ndarray, row: int, column: int, **how: Any) -> None:
     """An image with a thin frame in one cell of axes that are cut into cells of size 1, counted from the upper left."""
     h, w = np.divide(values.shape[:2], 1.1 * max(values.shape[:2]))
     left, top = column + (1 - w) / 2, row + (1 - h) / 2

@@ -6,7 +6,9 @@ from . import functional, layers, nets
 from .functional import *
 from .layers import *
 from .nets import *
-from .tutorial import Conv3x3, MaxPool2, Softmax
+from .tutorial import Conv3x3 as Conv3x3
+from .tutorial import MaxPool2 as MaxPool2
+from .tutorial import Softmax as Softmax
 
-if not TYPE_CHECKING:
+if not TYPE_CHECKING:  # a type checker takes all names where there is no list
     __all__ = [*functional.__all__, *layers.__all__, *nets.__all__, "Conv3x3", "MaxPool2", "Softmax"]

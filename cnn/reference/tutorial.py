@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from ..backends import checks
+from ..backends.annotations import DType
 from ..backends.tables import call
 from ..layers import tutorial
 from .twins import documented_as
@@ -20,7 +22,7 @@ from .twins import documented_as
 
 @documented_as(tutorial.Conv3x3)
 class Conv3x3:
-    def __init__(self, num_filters: int, dtype: DTypeLike = np.float64):
+    def __init__(self, num_filters: SupportsIndex, dtype: DType = np.float64) -> None:
         self.num_filters = checks.integer("num_filters", num_filters, minimum=1)
         self.dtype = checks.dtype(dtype)
         # Values around 1/9 keep the output, a sum over nine pixels, near the input's scale.
@@ -59,7 +61,7 @@ class Conv3x3:
         self.last_input = image
         return output
 
-    def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> None:
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: SupportsFloat) -> None:
         last_input = _last_input(self)
         *batch, h, w = last_input.shape
         d_L_d_out = _gradient(d_L_d_out, (*batch, h - 2, w - 2, self.num_filters), self.dtype)
@@ -119,7 +121,7 @@ class MaxPool2:
 
 @documented_as(tutorial.Softmax)
 class Softmax:
-    def __init__(self, input_len: int, nodes: int, dtype: DTypeLike = np.float64):
+    def __init__(self, input_len: SupportsIndex, nodes: SupportsIndex, dtype: DType = np.float64) -> None:
         self.input_len = checks.integer("input_len", input_len, minimum=1)
         self.nodes = checks.integer("nodes", nodes, minimum=1)
         self.dtype = checks.dtype(dtype)
@@ -169,7 +171,7 @@ class Softmax:
         )
         return self._last_output.copy()
 
-    def backprop(self, d_L_d_out: ArrayLike, learn_rate: float) -> np.ndarray:
+    def backprop(self, d_L_d_out: ArrayLike, learn_rate: SupportsFloat) -> np.ndarray:
         last_input = _last_input(self)
         d_L_d_out = _gradient(d_L_d_out, self._last_output.shape, self.dtype)
         learn_rate = checks.number("learn_rate", learn_rate)

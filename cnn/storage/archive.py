@@ -29,7 +29,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-def write(path, document: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
+def write(path: str | os.PathLike[str], document: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
     """Write the file; see `atomic.write_atomically` for what is raised.
 
     Raises

@@ -20,7 +20,7 @@ from ..backends.log import LOGGER
 _log = LOGGER.getChild("storage")
 
 
-def write_atomically(path, data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to the file `path`, in place of what it held: in one moment, and durably.
 
     A new file has the permissions that the umask leaves it, an old one keeps its own. A link's target is written.

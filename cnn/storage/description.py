@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Described(NamedTuple):
 
     layers: list[Layer]
     input_shape: tuple[int, ...]
-    dtype: str
+    dtype: Literal["float32", "float64"]
 
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of everything that a net of these layers would learn, by name; no memory is taken."""

@@ -6,11 +6,17 @@ The arithmetic is `src/cnn_c/augment.pxd`, and in NumPy `cnn/backends/numpy/augm
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 
 from ..backends import checks, compiled
 from ..backends.calls import KNOTS, Warp
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..backends.annotations import Seed
 
 
 class Augment:
@@ -41,7 +47,15 @@ class Augment:
         A value that is no number, negative, NaN or infinite.
     """
 
-    def __init__(self, shift=0.0, rotate=0.0, scale=0.0, shear=0.0, elastic=0.0, noise=0.0) -> None:
+    def __init__(
+        self,
+        shift: SupportsFloat = 0.0,
+        rotate: SupportsFloat = 0.0,
+        scale: SupportsFloat = 0.0,
+        shear: SupportsFloat = 0.0,
+        elastic: SupportsFloat = 0.0,
+        noise: SupportsFloat = 0.0,
+    ) -> None:
         self.shift = checks.number("shift", shift)
         self.rotate = checks.number("rotate", rotate, maximum=180.0)
         self.scale = checks.number("scale", scale)
@@ -52,7 +66,7 @@ class Augment:
     def __repr__(self) -> str:
         return f"Augment({', '.join(f'{name}={value:g}' for name, value in vars(self).items() if value)})"
 
-    def __call__(self, images, seed=None) -> np.ndarray:
+    def __call__(self, images: ArrayLike, seed: Seed = None) -> NDArray[np.float32]:
         """Augmented copies of images (n, h, w) or (n, h, w, c), as `fit` would make them: float32, of the same shape.
 
         Raises
@@ -64,8 +78,8 @@ class Augment:
         if x.ndim not in (3, 4) or 0 in x.shape[1:]:
             raise ValueError(f"images must have shape (n, h, w) or (n, h, w, c), got {x.shape}")
         shape = (x.shape[1], x.shape[2], x.shape[3] if x.ndim == 4 else 1)
-        seed = int(np.random.default_rng(seed).integers(2**63))
-        return compiled.augment(checks.real("images", x, checks.FLOAT32), self.warp(shape, checks.FLOAT32), seed)
+        drawn = int(np.random.default_rng(seed).integers(2**63))
+        return compiled.augment(checks.real("images", x, checks.FLOAT32), self.warp(shape, checks.FLOAT32), drawn)
 
     def warp(self, shape: tuple[int, ...], dtype: np.dtype) -> Warp:
         """This for images of a shape (h, w, c), for kernels of a dtype."""

@@ -62,7 +62,7 @@ def _seed(seed: Any) -> Any:
         return _DIGEST + hashlib.sha256(state.encode()).hexdigest()
 
 
-def differences(saved: dict[str, Any], given: dict[str, Any], of="") -> list[str]:
+def differences(saved: dict[str, Any], given: dict[str, Any], of: str = "") -> list[str]:
     """What differs, a line each; of two objects of one kind, such as optimisers, what differs in them."""
     result = []
     for name in [*saved, *(name for name in given if name not in saved)]:

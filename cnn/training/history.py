@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..backends.tables import call
+
+if TYPE_CHECKING:
+    from ..plot.style import Picture
 
 LEARNING = ("loss", "accuracy", "val_loss", "val_accuracy")  # the figures that tell how well a net has learned
 
@@ -38,7 +42,7 @@ class History(NamedTuple):
         new = {name: [figures[name]] if name in figures else [] for name in self._fields}
         return History(*(values + new[name] for name, values in self._asdict().items()))
 
-    def plot(self, path=None) -> Any:
+    def plot(self, path: str | PathLike[str] | None = None) -> Picture:
         """Loss and accuracy over the epochs, as `cnn.plot.training_curves` draws them."""
         from ..plot import training_curves
 

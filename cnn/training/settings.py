@@ -33,7 +33,9 @@ class Settings(NamedTuple):
     label_smoothing: float
 
 
-def checked_settings(images: int, *, epochs, batch_size, shuffle, seed, augment, label_smoothing) -> Settings:
+def checked_settings(
+    images: int, *, epochs: Any, batch_size: Any, shuffle: Any, seed: Any, augment: Any, label_smoothing: Any
+) -> Settings:
     """The settings of a fit on so many images; TypeError and ValueError name the argument."""
     if augment is not None and not isinstance(augment, Augment):
         raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")

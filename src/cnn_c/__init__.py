@@ -8,6 +8,7 @@ dtype's character ("f", "d") to the module of kernels in use. `empty` makes arra
 import importlib
 import os
 import platform
+from typing import Any
 
 from .cpu import levels
 from .memory import empty as empty
@@ -15,7 +16,7 @@ from .memory import empty as empty
 BASELINE = "v2" if platform.machine().lower() in ("x86_64", "amd64") else "baseline"
 LEVELS: tuple[str, ...] = (*levels(), BASELINE)
 LEVEL = ""
-KERNELS: dict = {}
+KERNELS: dict[str, Any] = {}
 
 
 def use_level(level: str) -> None:

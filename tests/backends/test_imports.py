@@ -39,6 +39,15 @@ def test_what_is_imported_late_is_an_attribute_from_the_start(python):
     python(program)
 
 
+def test_importing_the_package_imports_nothing_that_only_type_checkers_need(python):
+    program = """
+        import sys
+        import cnn
+        assert not {"numpy.typing", "cnn.backends.annotations", "cnn.training.hooks"} & set(sys.modules)
+    """
+    python(program)
+
+
 def test_every_public_name_is_there():
     for name in cnn.__all__:
         assert getattr(cnn, name) is not None
