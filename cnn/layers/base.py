@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from ..backends import checks
 from ..backends.select import operations
 from ..backends.tables import call
 from .lowering import Lowering
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from ..backends.annotations import DType, Seed, Shape
 
 __all__ = ["Layer", "layer_names"]
 
@@ -83,7 +89,7 @@ class Layer:
 
     # ---- shapes and parameters ----
 
-    def build(self, input_shape, *, dtype="float32", seed=None) -> Layer:
+    def build(self, input_shape: Shape, *, dtype: DType = "float32", seed: Seed = None) -> Self:
         """Fix the input's shape (without the batch axis), draw the parameters from `seed`, return the layer.
 
         Raises
@@ -147,7 +153,7 @@ class Layer:
 
     # ---- for one who goes through layers by hand ----
 
-    def forward(self, x, training=True) -> np.ndarray:
+    def forward(self, x: ArrayLike, training: bool = True) -> np.ndarray:
         """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need.
 
         With `training=False` as in a prediction, which differs for layers that drop or normalise; nothing is kept.
@@ -158,7 +164,7 @@ class Layer:
             self._last = len(x), kept
         return y
 
-    def backward(self, dy) -> np.ndarray:
+    def backward(self, dy: ArrayLike) -> np.ndarray:
         """Gradient for the input from `dy`, the gradient for the output of the last `forward`; fills `gradients`.
 
         Raises
@@ -228,7 +234,7 @@ class Layer:
         """
         raise NotImplementedError
 
-    def _checked_input(self, x) -> np.ndarray:
+    def _checked_input(self, x: ArrayLike) -> np.ndarray:
         if not self.input_shape:
             raise RuntimeError(f"{type(self).__name__} has no shape yet: call build(input_shape) first")
         return checks.images("x", x, self.input_shape, self.dtype)

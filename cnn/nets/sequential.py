@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -18,7 +19,13 @@ from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..backends.annotations import Backend, DType, Floats, Labels, Seed, Shape
+    from ..training.augment import Augment
+    from ..training.hooks import AnyCallback
     from ..training.interfaces import RunningFit
+    from ..training.optimizers import Optimizer
     from .summary import Row
 
 _NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
@@ -56,7 +63,14 @@ class Sequential:
     current_fit: RunningFit | None = None  # while the net is trained by `fit`
     stop_training = False  # set to True, it ends that after its epoch
 
-    def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        input_shape: Shape,
+        dtype: DType = "float32",
+        seed: Seed = None,
+        backend: Backend = "compiled",
+    ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
         self.layers: tuple[Layer, ...] = tuple(layers)
@@ -93,10 +107,10 @@ class Sequential:
 
         return deepcopy(self)  # two nets cannot share their layers
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._ops = operations(self.backend)
         self._gather()
@@ -122,7 +136,7 @@ class Sequential:
         """The names of the layers ("conv2d_1"), in their order."""
         return layer_names(self.layers)
 
-    def parameters(self) -> dict[str, np.ndarray]:
+    def parameters(self) -> dict[str, Floats]:
         """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
         return {
             f"{name}.{parameter}": value
@@ -130,7 +144,7 @@ class Sequential:
             for parameter, value in layer.parameters.items()
         }
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state(self) -> dict[str, Floats]:
         """All that a trained net has learned, by name: its parameters and running statistics, as views."""
         statistics = {
             f"{name}.{statistic}": value
@@ -139,7 +153,7 @@ class Sequential:
         }
         return self.parameters() | statistics
 
-    def save(self, path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the net to a file, from which `cnn.load` makes it again: in safetensors, with its layers as JSON.
 
         Parameters
@@ -158,7 +172,7 @@ class Sequential:
 
         archive.write(path, description.document(self), self.state())
 
-    def plan(self, batch_size=32) -> None:
+    def plan(self, batch_size: SupportsIndex = 32) -> None:
         """Print how `fit` runs the net: fused operations, with bytes and multiply-adds of an image.
 
         Parameters
@@ -180,7 +194,7 @@ class Sequential:
 
         print(summary_table(self.layers))
 
-    def summary_rows(self, times="x") -> list[Row]:
+    def summary_rows(self, times: str = "x") -> list[Row]:
         """What `summary` prints: a row for each layer, and one for all.
 
         Parameters
@@ -201,19 +215,19 @@ class Sequential:
 
     def fit(
         self,
-        x,
-        y,
-        epochs=1,
-        batch_size=32,
-        optimizer=None,
-        validation_data=None,
-        shuffle=True,
-        seed=None,
-        callbacks=(),
-        progress="auto",
-        augment=None,
-        label_smoothing=0.0,
-        resume=None,
+        x: ArrayLike,
+        y: ArrayLike,
+        epochs: SupportsIndex = 1,
+        batch_size: SupportsIndex = 32,
+        optimizer: Optimizer | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        shuffle: bool = True,
+        seed: Seed = None,
+        callbacks: Iterable[AnyCallback] = (),
+        progress: Literal["auto"] | bool = "auto",
+        augment: Augment | None = None,
+        label_smoothing: SupportsFloat = 0.0,
+        resume: str | PathLike[str] | None = None,
     ) -> History:
         """Train on images and labels.
 
@@ -281,7 +295,7 @@ class Sequential:
         optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
         return Fit(self, Data(x, y, validation), settings, optimizer, callbacks).train(progress, resume)
 
-    def train_on_batch(self, x, y, optimizer) -> float:
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike, optimizer: Optimizer) -> float:
         """One step on one batch; returns the loss before the update.
 
         Parameters
@@ -311,7 +325,7 @@ class Sequential:
 
     # ---- prediction ----
 
-    def predict_proba(self, x) -> np.ndarray:
+    def predict_proba(self, x: ArrayLike) -> Floats:
         """Class probabilities of images.
 
         Parameters
@@ -330,7 +344,7 @@ class Sequential:
         """
         return self.executor.predict(self.inputs.images("x", x), True)
 
-    def predict_logits(self, x) -> np.ndarray:
+    def predict_logits(self, x: ArrayLike) -> Floats:
         """The last layer's outputs, of which `predict_proba` gives the softmax.
 
         Parameters
@@ -349,7 +363,7 @@ class Sequential:
         """
         return self.executor.predict(self.inputs.images("x", x), False)
 
-    def predict(self, x) -> np.ndarray:
+    def predict(self, x: ArrayLike) -> Labels:
         """The class of the highest probability of each image.
 
         Parameters
@@ -368,7 +382,7 @@ class Sequential:
         """
         return self.executor.predict(self.inputs.images("x", x), False).argmax(axis=1)
 
-    def evaluate(self, x, y) -> Evaluation:
+    def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
         """Mean loss and accuracy on images and labels.
 
         Parameters
@@ -390,7 +404,7 @@ class Sequential:
         y = self.inputs.labels("y", y, len(x))
         return evaluation(self.executor.predict(x, False), y, self._ops)
 
-    def evaluate_logits(self, logits: np.ndarray, y) -> Evaluation:
+    def evaluate_logits(self, logits: np.ndarray, y: ArrayLike) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
 
         Parameters
@@ -407,7 +421,7 @@ class Sequential:
         """
         return evaluation(logits, self.inputs.labels("y", y, len(logits)), self._ops)
 
-    def score(self, x, y) -> float:
+    def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """The accuracy alone, under the name that scikit-learn's classifiers give it.
 
         Parameters

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
-from typing import Any
+from os import PathLike
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..backends.tables import call
 
 __all__ = ["Callback", "EarlyStopping", "TensorBoard"]
 
-Logs = Mapping[str, Any]
+Logs = dict[str, Any]
 
 
 class Callback:
@@ -70,7 +70,13 @@ class EarlyStopping(Callback):
         first epoch, a `monitor` that is not among the logs.
     """
 
-    def __init__(self, monitor="val_loss", patience=3, min_delta=0.0, restore_best=True) -> None:
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: SupportsIndex = 3,
+        min_delta: SupportsFloat = 0.0,
+        restore_best: bool = True,
+    ) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be the name of a figure, got {monitor!r}")
         self.monitor = monitor
@@ -84,12 +90,12 @@ class EarlyStopping(Callback):
         self.waited = 0
         self._learned: dict[str, np.ndarray] = {}
 
-    def on_fit_begin(self, net, logs):
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
         if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
             raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
         self._forget()
 
-    def on_epoch_end(self, net, logs):
+    def on_epoch_end(self, net: Any, logs: Logs) -> None:
         if self.monitor not in logs:
             raise ValueError(f"monitor must be one of {', '.join(logs)}, got {self.monitor!r}")
         if self._is_better(logs[self.monitor]):
@@ -112,7 +118,7 @@ class EarlyStopping(Callback):
         gain = value - self.best if "accuracy" in self.monitor else self.best - value
         return gain > self.min_delta
 
-    def on_fit_end(self, net, logs):
+    def on_fit_end(self, net: Any, logs: Logs) -> None:
         state = net.state()
         for name, value in self._learned.items():
             state[name][...] = value
@@ -141,11 +147,11 @@ class TensorBoard(Callback):
         At the beginning of a fit, if the package tensorboardX is not installed.
     """
 
-    def __init__(self, log_dir) -> None:
+    def __init__(self, log_dir: str | PathLike[str]) -> None:
         self.log_dir = checks.path("log_dir", log_dir)
         self._writer: Any = None
 
-    def on_fit_begin(self, net, logs):
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
@@ -154,13 +160,13 @@ class TensorBoard(Callback):
         # What was written of epochs that are done again is not to be shown.
         self._writer = SummaryWriter(self.log_dir, purge_step=logs["epoch"] + 1 if logs["epoch"] else None)
 
-    def on_epoch_end(self, net, logs):
+    def on_epoch_end(self, net: Any, logs: Logs) -> None:
         for name, value in logs.items():
             if name not in ("epoch", "epochs"):
                 self._writer.add_scalar(name, value, logs["epoch"])
         self._writer.flush()
 
-    def on_fit_end(self, net, logs):
+    def on_fit_end(self, net: Any, logs: Logs) -> None:
         self._close()
 
     def _close(self) -> None:  # of a fit that ended in an error, too, once the next one begins

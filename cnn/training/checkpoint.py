@@ -7,7 +7,8 @@ callbacks remember, and the arguments of the fit, which have to be the same when
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -45,19 +46,19 @@ class Checkpoint(Callback):
 
     comes_last = True  # of all callbacks: what they remember is written, too
 
-    def __init__(self, path, every=1) -> None:
+    def __init__(self, path: str | PathLike[str], every: SupportsIndex = 1) -> None:
         self.path = checks.path("path", path)
         self.every = checks.integer("every", every, minimum=1)
 
-    def on_fit_begin(self, net, logs):
+    def on_fit_begin(self, net: Any, logs: dict[str, Any]) -> None:
         checked_target(self.path)  # an error now costs no epoch
         self._fingerprint = net.current_fit.fingerprint
 
-    def on_epoch_end(self, net, logs):
+    def on_epoch_end(self, net: Any, logs: dict[str, Any]) -> None:
         if (logs["epoch"] % self.every == 0 or net.stop_training) and not _is_finished(net.current_fit):
             self._write(net.current_fit, finished=False)
 
-    def on_fit_end(self, net, logs):
+    def on_fit_end(self, net: Any, logs: dict[str, Any]) -> None:
         # Else the net may have been set back to its best epoch, from which nothing goes on.
         if _is_finished(net.current_fit):
             self._write(net.current_fit, finished=True)

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_epoch_end", "on_fit_end")
 class Fit:
     """A fit: `net.current_fit` while it runs. Its attributes are those of `interfaces.RunningFit`."""
 
-    def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks) -> None:
+    def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks: Any) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
         self.rng = checks.generator("seed", settings.seed)
@@ -51,7 +52,7 @@ class Fit:
 
         return fingerprint(self.net, self.data, self.settings, self.optimizer)
 
-    def train(self, progress, resume=None) -> History:
+    def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
         """Train to the end, or until a callback sets `net.stop_training`; from a checkpoint, if one is named."""
         net, epochs = self.net, self.settings.epochs
         saved = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ..backends.calls import Rule, Update
 from ..backends.numpy.optimizers import numpy_rule
 from ..backends.tables import call
 
+if TYPE_CHECKING:
+    from ..schedules import Schedule
+
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
 
 
@@ -30,7 +33,7 @@ class Optimizer:
     rule: Rule
     _states = 0  # arrays that a step needs beside the parameters
 
-    def __init__(self, learning_rate) -> None:
+    def __init__(self, learning_rate: SupportsFloat | Schedule) -> None:
         is_schedule = hasattr(learning_rate, "at") and not isinstance(learning_rate, type)
         self.learning_rate = learning_rate if is_schedule else checks.learning_rate("learning_rate", learning_rate)
         self.start(0)
@@ -120,12 +123,14 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
 
 
 @numpy_rule("sgd")
-def sgd(p, g, first, second, rule, scalars) -> None:
+def sgd(p: np.ndarray, g: np.ndarray, first: None, second: None, rule: Rule, scalars: np.ndarray) -> None:
     p -= scalars[0] * g
 
 
 @numpy_rule("sgd_momentum")
-def sgd_momentum(p, g, velocity, second, rule, scalars) -> None:
+def sgd_momentum(
+    p: np.ndarray, g: np.ndarray, velocity: np.ndarray, second: None, rule: Rule, scalars: np.ndarray
+) -> None:
     velocity[...] = rule.momentum * velocity + g
     p -= scalars[0] * (g + rule.momentum * velocity if rule.nesterov else velocity)
 
@@ -149,7 +154,13 @@ class SGD(Optimizer):
         A value that is no number, negative, NaN or infinite; a learning rate beyond float32, above 3.4e38.
     """
 
-    def __init__(self, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule,
+        momentum: SupportsFloat = 0.0,
+        nesterov: bool = False,
+        weight_decay: SupportsFloat = 0.0,
+    ) -> None:
         super().__init__(learning_rate)
         self.momentum = checks.number("momentum", momentum, maximum=1.0)
         self.nesterov = bool(nesterov)
@@ -162,7 +173,7 @@ class SGD(Optimizer):
 
 
 @numpy_rule("adam")
-def adam(p, g, first, second, rule, scalars) -> None:
+def adam(p: np.ndarray, g: np.ndarray, first: np.ndarray, second: np.ndarray, rule: Rule, scalars: np.ndarray) -> None:
     rate, root_scale, keep = scalars
     first[...] = rule.momentum * first + (1 - rule.momentum) * g
     second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
@@ -190,7 +201,14 @@ class Adam(Optimizer):
 
     _states = 2
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule = 0.001,
+        beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999,
+        epsilon: SupportsFloat = 1e-8,
+        weight_decay: SupportsFloat = 0.0,
+    ) -> None:
         super().__init__(learning_rate)
         below_one = math.nextafter(1.0, 0.0)
         self.beta1 = checks.number("beta1", beta1, maximum=below_one)
@@ -199,7 +217,7 @@ class Adam(Optimizer):
         self.weight_decay = checks.number("weight_decay", weight_decay)
         self.rule = Rule("adam", self.weight_decay, self.beta1, False, self.beta2, self.epsilon)
 
-    def step_scalars(self, steps):
+    def step_scalars(self, steps: int) -> np.ndarray:
         """The rates over the bias of the first moment, and one over the root of the second's."""
         t = self.done + 1 + np.arange(steps)
         scalars = super().step_scalars(steps)
@@ -224,11 +242,18 @@ class AdamW(Adam):
         A value that is no number, out of range, NaN or infinite.
     """
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01) -> None:
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule = 0.001,
+        beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999,
+        epsilon: SupportsFloat = 1e-8,
+        weight_decay: SupportsFloat = 0.01,
+    ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
         self.rule = self.rule._replace(weight_decay=0.0)  # not in the gradient
 
-    def step_scalars(self, steps):
+    def step_scalars(self, steps: int) -> np.ndarray:
         """As for Adam; and what the decay leaves of a parameter."""
         scalars = super().step_scalars(steps)
         scalars[:, 2] = 1 - self.rates(steps) * self.weight_decay
@@ -236,7 +261,9 @@ class AdamW(Adam):
 
 
 @numpy_rule("rmsprop")
-def rmsprop(p, g, squares, velocity, rule, scalars) -> None:
+def rmsprop(
+    p: np.ndarray, g: np.ndarray, squares: np.ndarray, velocity: np.ndarray | None, rule: Rule, scalars: np.ndarray
+) -> None:
     squares[...] = rule.beta2 * squares + (1 - rule.beta2) * g * g
     step = g / (np.sqrt(squares) + rule.epsilon)
     if velocity is not None:
@@ -267,7 +294,14 @@ class RMSprop(Optimizer):
         A value that is no number, out of range, NaN or infinite.
     """
 
-    def __init__(self, learning_rate=0.01, alpha=0.99, momentum=0.0, epsilon=1e-8, weight_decay=0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule = 0.01,
+        alpha: SupportsFloat = 0.99,
+        momentum: SupportsFloat = 0.0,
+        epsilon: SupportsFloat = 1e-8,
+        weight_decay: SupportsFloat = 0.0,
+    ) -> None:
         super().__init__(learning_rate)
         self.alpha = checks.number("alpha", alpha, maximum=math.nextafter(1.0, 0.0))
         self.momentum = checks.number("momentum", momentum, maximum=1.0)

@@ -6,6 +6,7 @@ Nothing in a file is taken on trust; what does not fit is a ValueError that name
 from __future__ import annotations
 
 import warnings
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Status(NamedTuple):
     history: History
 
 
-def read_status(path) -> Status:
+def read_status(path: str | PathLike[str]) -> Status:
     """How far the fit in a checkpoint has come; the fit itself is not needed.
 
     Raises
@@ -53,7 +54,7 @@ def read_status(path) -> Status:
         )
 
 
-def holds_fit(path) -> bool:
+def holds_fit(path: str | PathLike[str]) -> bool:
     """Whether a net's file is a checkpoint: OSError and ValueError as for `read_status`."""
     with opened(checks.path("path", path)) as file:
         return FIT in file.document
@@ -70,7 +71,7 @@ class SavedFit:
         It is no checkpoint, is damaged, or is one of a fit with other arguments; these are named.
     """
 
-    def __init__(self, path, fit: RunningFit) -> None:
+    def __init__(self, path: str | PathLike[str], fit: RunningFit) -> None:
         self.path = checks.path("resume", path)
         with opened(self.path) as file:
             document = _fit_document(file)

@@ -1,0 +1,58 @@
+"""Nets: how they are made, what they predict, how they are saved."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import assert_type
+
+import cnn
+
+Floats = NDArray[np.float32 | np.float64]
+x, y = np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3]
+
+net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], input_shape=(28, 28, 1))
+cnn.Sequential((cnn.Flatten(), cnn.Dense(10)), [28, 28, 1], np.float64, 0, "numpy")
+cnn.reference.Sequential([cnn.reference.Flatten(), cnn.reference.Dense(10)], (28, 28, 1), seed=np.int64(3))
+for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5, cnn.models.wide):
+    assert_type(make(seed=0, dtype="float64"), cnn.Sequential)
+
+cnn.Sequential([cnn.Flatten(), cnn.Dense(10)])  # error: input_shape
+cnn.Sequential([cnn.Flatten, cnn.Dense(10)], (28, 28, 1))  # error: a class
+cnn.Sequential(["flatten"], (28, 28, 1))  # error: a text
+cnn.Sequential([cnn.Conv3x3(8)], (28, 28, 1))  # error: the tutorial's
+cnn.Sequential([cnn.Flatten()], (28, 28, 1), dtype="float16")  # error: dtype
+cnn.Sequential([cnn.Flatten()], (28, 28, 1), backend="gpu")  # error: backend
+cnn.Sequential([cnn.Flatten()], (28, 28, 1), seed="0")  # error: seed
+cnn.Sequential([cnn.Flatten()], input_shape="28")  # error: input_shape
+cnn.models.lenet5(dtype=np.int64)  # error: dtype
+
+assert_type(net.predict(x), NDArray[np.int64])
+assert_type(net.predict_proba(x), Floats)
+assert_type(net.predict_logits(x[..., None]), Floats)
+assert_type(net.evaluate(x, y).accuracy, float)
+loss, accuracy = net.evaluate(x, y)
+assert_type(loss, float)
+assert_type(net.score(x, y), float)
+assert_type(net.parameters()["dense_1.weights"], Floats)
+assert_type(net.layers, tuple[cnn.Layer, ...])
+assert_type(net.summary(), None)
+assert_type(net.plan(32), None)
+total = float(net.predict_proba(x).sum())
+mean: NDArray[np.floating] = net.predict_proba(x)
+
+net.predict()  # error: x
+net.predict(x, 32)  # error: one argument
+net.predict_probability(x)  # error: predict_proba
+net.evaluate(x)  # error: y
+net.evaluate(x, y).acc  # error: accuracy
+net.plan("32")  # error: batch_size
+net.predict(x).lower()  # error: an array
+
+net.save("digits.safetensors")
+net.save(Path("digits.safetensors"))
+assert_type(cnn.load(Path("digits.safetensors"), backend="numpy"), cnn.Sequential)
+net.save()  # error: path
+net.save(3)  # error: path
+cnn.load(b"digits.safetensors")  # error: path
+cnn.load("digits.safetensors", backend="cuda")  # error: backend

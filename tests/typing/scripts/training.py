@@ -1,0 +1,106 @@
+"""A fit: its arguments, optimisers, schedules, callbacks, and what it returns."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import assert_type
+
+import cnn
+
+x, y = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.int64)
+net = cnn.models.lenet5()
+
+history = net.fit(
+    x, y, epochs=2, batch_size=np.int64(2), optimizer=cnn.SGD(0.1, momentum=0.9, nesterov=True),
+    validation_data=(x, y), shuffle=False, seed=np.random.default_rng(0),
+    callbacks=[cnn.EarlyStopping("val_accuracy", patience=2), cnn.Checkpoint(Path("run"), every=2)],
+    progress=False, augment=cnn.Augment(shift=1, noise=0.5), label_smoothing=0.1, resume=Path("run"),
+)  # fmt: skip
+assert_type(history.loss, list[float])
+assert_type(history.val_accuracy, list[float])
+assert_type(net.train_on_batch(x, y, cnn.Adam()), float)
+net.fit(x.tolist(), [0, 1, 2, 3], progress="auto", resume="run")
+
+net.fit(x)  # error: y
+net.fit(x, y, epochs="2")  # error: epochs
+net.fit(x, y, epochs=1.5)  # error: epochs
+net.fit(x, y, epoch=2)  # error: epochs
+net.fit(x, y, optimizer="adam")  # error: optimizer
+net.fit(x, y, optimizer=cnn.Adam)  # error: a class
+net.fit(x, y, validation_data=x)  # error: a pair
+net.fit(x, y, validation_data=(x, y, y))  # error: a pair
+net.fit(x, y, seed="0")  # error: seed
+net.fit(x, y, progress="yes")  # error: progress
+net.fit(x, y, augment=1)  # error: augment
+net.fit(x, y, label_smoothing="0.1")  # error: label_smoothing
+net.fit(x, y, resume=True)  # error: resume
+history.val_acc  # error: val_accuracy
+net.train_on_batch(x, y)  # error: optimizer
+net.train_on_batch(x, y, 0.1)  # error: optimizer
+
+cnn.SGD(0.1), cnn.SGD(np.float32(0.1)), cnn.SGD(1), cnn.SGD(cnn.schedules.Cosine(0.1), weight_decay=5e-4)
+cnn.Adam(), cnn.Adam(0.001, beta1=0.9), cnn.AdamW(cnn.schedules.OneCycle(0.01)), cnn.RMSprop(alpha=0.9)
+cnn.SGD()  # error: learning_rate
+cnn.SGD("0.1")  # error: learning_rate
+cnn.SGD(lr=0.1)  # error: learning_rate
+cnn.SGD(cnn.schedules.Cosine)  # error: a class
+cnn.SGD(lambda done: 0.1)  # error: no method at
+cnn.Adam(0.001, betas=(0.9, 0.999))  # error: beta1 and beta2
+cnn.Augment(shift="1")  # error: shift
+cnn.Augment(flip=True)  # error: flip
+assert_type(cnn.Augment(rotate=10)(x, seed=0), NDArray[np.float32])
+
+
+class Linear:
+    def at(self, done: NDArray[np.float64], epochs: int) -> NDArray[np.float64]:
+        return 0.1 * (1 - done)
+
+
+class Scalar:
+    def at(self, done: float, epochs: int) -> float:
+        return 0.1 * (1 - done)
+
+
+class Inherited(cnn.schedules.Cosine):
+    pass
+
+
+any_schedule: list[cnn.schedules.Schedule] = [Linear(), Inherited(0.1), cnn.schedules.Step(0.1, 2, 0.5)]
+cnn.SGD(Linear()), cnn.AdamW(Inherited(0.1)), cnn.RMSprop(any_schedule[0])
+cnn.SGD(Scalar())  # error: it must take an array
+assert_type(cnn.schedules.Constant(0.1).at(0.5), float)
+assert_type(cnn.schedules.Step(0.1, every=2, factor=0.5).at(np.linspace(0, 1, 9), 4), NDArray[np.float64])
+cnn.schedules.Step(0.1)  # error: every and factor
+cnn.schedules.OneCycle("0.1")  # error: peak
+
+
+class Own:
+    def on_epoch_end(self, net: cnn.Sequential, logs: dict[str, Any]) -> None:
+        net.stop_training = logs["loss"] < 0.1
+
+
+class Derived(cnn.Callback):
+    def on_fit_begin(self, net: Any, logs: dict[str, float]) -> None:
+        print(logs["epoch"])
+
+
+class Nothing:
+    def on_batch_end(self, net: Any, logs: dict[str, Any]) -> None: ...
+
+
+class TooFew:
+    def on_epoch_end(self, net: Any) -> None: ...
+
+
+net.fit(x, y, callbacks=[Own(), Derived(), cnn.CSVLogger("log.csv", append=True), cnn.TensorBoard("runs")])
+net.fit(x, y, callbacks=(Own(),))
+net.fit(x, y, callbacks=Own())  # error: a sequence
+net.fit(x, y, callbacks=[Nothing()])  # error: no method of a callback
+net.fit(x, y, callbacks=[TooFew()])  # error: logs
+net.fit(x, y, callbacks=[cnn.EarlyStopping])  # error: a class
+net.fit(x, y, callbacks=[print])  # error: a function
+cnn.EarlyStopping(patience="3")  # error: patience
+cnn.Checkpoint()  # error: path
+cnn.CSVLogger(3)  # error: path
