@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import SupportsIndex
 
 import cnn_c
 
@@ -36,7 +37,7 @@ _processors, _asked_at = 1, -float("inf")
 _teams = threading.local()  # `size`: threads that OpenMP can have, for it keeps some for each thread that calls it
 
 
-def set_num_threads(n: int, fixed: bool = False) -> None:
+def set_num_threads(n: SupportsIndex, fixed: bool = False) -> None:
     """Use `n` threads at most from now on; results do not depend on it.
 
     Fewer work where there are fewer processors, and while other processes use the processors, so that more threads
@@ -100,7 +101,8 @@ def _startable(threads: int) -> int:
 
     Twice as many are started, for the system may count them for a moment after they have ended.
     """
-    event, alive = threading.Event(), []
+    event = threading.Event()
+    alive: list[threading.Thread] = []
     try:
         while len(alive) < 2 * (threads - 1):
             thread = threading.Thread(target=event.wait, daemon=True)

@@ -133,7 +133,7 @@ def load_images(
     return images
 
 
-def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
+def _checked_size(size: Pair) -> tuple[int, int]:
     """Height and width; ValueError for more pixels than a picture may have."""
     height, width = checks.pair("size", size, minimum=1)
     if height * width > MOST_PIXELS:

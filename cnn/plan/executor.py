@@ -17,8 +17,8 @@ from cnn_c import KERNELS
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
 from ..backends.program import Plan
-from ..backends.threads import is_fixed, threads_for
 from ..backends.tables import call
+from ..backends.threads import is_fixed, threads_for
 from ..layers.base import Layer, layer_names
 from .make import BLOCK, make_plan
 

@@ -39,6 +39,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         folder, name = os.path.split(target)
         _sweep(folder, name)
         _write(folder, name, mode, data)
+    _log.info("%s written: %d bytes", path, len(data))
 
 
 @contextmanager
@@ -48,7 +49,6 @@ def naming(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, f"cannot be written: {error.strerror}", path) from error
-    _log.info("%s written: %d bytes", path, len(data))
 
 
 def checked_target(path: str) -> tuple[str, int | None]:

@@ -10,11 +10,12 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from io import FileIO
+from os import PathLike
 from typing import Any
 
 from ..backends import checks
 from ..storage.atomic import checked_target, naming
-from .callbacks import Callback
+from .callbacks import Callback, Logs
 
 
 class CSVLogger(Callback):
@@ -35,17 +36,17 @@ class CSVLogger(Callback):
         The file cannot be written, or is no regular one. The rows of former epochs are then all that it holds.
     """
 
-    def __init__(self, path, append=False) -> None:
+    def __init__(self, path: str | PathLike[str], append: bool = False) -> None:
         self.path = checks.path("path", path)
         self.append = bool(append)
 
-    def on_fit_begin(self, net, logs):
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
         self._epoch = logs["epoch"]
         with naming(self.path):  # an error now costs no epoch
             checked_target(self.path)
             FileIO(self.path, "a" if self.append or logs["epoch"] else "w").close()
 
-    def on_epoch_end(self, net, logs):
+    def on_epoch_end(self, net: Any, logs: Logs) -> None:
         self._epoch = logs["epoch"]
         header, row = _line(logs), _line(logs.values())
         with naming(self.path), FileIO(self.path, "a+") as file:

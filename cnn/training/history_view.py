@@ -80,7 +80,7 @@ def _curves(figures: Figures) -> Element:
     )  # fmt: skip
 
 
-def _panel(name: str, figures: Figures, told: Callable[[float], str], may_be_log=False) -> Element:
+def _panel(name: str, figures: Figures, told: Callable[[float], str], may_be_log: bool = False) -> Element:
     """Axes with the curves of training and validation, or with the one that there is."""
     curves = {"training": figures[name], "validation": figures[f"val_{name}"]}
     curves = {of: values for of, values in curves.items() if values}

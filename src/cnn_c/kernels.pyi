@@ -10,7 +10,6 @@ lanes: int
 openmp: int
 
 def openmp_limit() -> int: ...
-
 def conv2d_forward(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, y: np.ndarray, geometry: tuple[int, ...], threads: int
 ) -> None: ...
