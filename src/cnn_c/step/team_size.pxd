@@ -1,12 +1,12 @@
 # How many threads work while other processes may want the cores, too: the number that pays best, as measured while the
 # work goes on.
 #
-#   cost = time of an image * cube root of the number of threads:   two threads pay if they are 1.26 times as fast as one
+#   cost = time of an image * cube root of the number of threads:  two threads pay if they are 1.26 times as fast as one
 #
 # All threads, all but one, half of them, and one are tried in turn, each for TRIAL nanoseconds; then the best number
-# works. The others are tried again after a pause, which doubles each time they lose, or at once when the best has become
-# worse than they were. A thread whose core another process takes holds up its team until it has one again, which may
-# take 3 ms; a trial is longer than that, and older measurements count too, but lose weight with time.
+# works. The others are tried again after a pause, which doubles each time they lose, or at once when the best has
+# become worse than they were. A thread whose core another process takes holds up its team until it has one again, which
+# may take 3 ms; a trial is longer than that, and older measurements count too, but lose weight with time.
 #
 # Work of which the smallest piece takes long, such as a step on a large batch, gains by all threads in any case.
 
