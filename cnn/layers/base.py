@@ -71,6 +71,9 @@ class Layer:
         except AttributeError:  # a class of somebody else's, which keeps its arguments under other names
             return f"{type(self).__name__}(...)"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "stream": None}  # a copy is in no step of a net
+
     @property
     def ops(self) -> Any:
         """The operations of the layer's backend."""

@@ -10,20 +10,19 @@ import numpy as np
 from ..backends import checks
 from ..backends.calls import Batches
 from ..backends.select import operations
-from ..layers.base import Layer, layer_names
+from ..layers.base import Layer
 from ..training.history import History
 from ..training.optimizers import SGD, checked_optimizer
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
+from .state import NetState
 
 if TYPE_CHECKING:
     from ..training.interfaces import RunningFit
     from .summary import Row
 
-_NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
 
-
-class Sequential:
+class Sequential(NetState):
     """A stack of layers for classification; the last layer gives the logits.
 
     Parameters
@@ -44,14 +43,13 @@ class Sequential:
         What is no layer, or layers whose shapes do not fit.
     """
 
-    current_fit: RunningFit | None = None  # while the net is trained by `fit`
     stop_training = False  # set to True, it ends that after its epoch
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers: tuple[Layer, ...] = tuple(layers)
-        self._ops = operations(backend)
+        self.layers = tuple(layers)
+        operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)
         if not self.layers:
@@ -79,69 +77,9 @@ class Sequential:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
         return self.layers[0].input_shape, shape
 
-    def __copy__(self) -> Sequential:
-        from copy import deepcopy
-
-        return deepcopy(self)  # two nets cannot share their layers
-
-    def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._ops = operations(self.backend)
-        self._gather()
-
-    def _gather(self) -> None:
-        """Make the executor, which gathers what the layers hold in flat arrays."""
-        from ..plan.executor import Executor
-
-        self.executor = Executor(self.layers, self.dtype, self.backend)
-
     def __repr__(self) -> str:
         layers = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"Sequential([\n{layers}], input_shape={self.input_shape}, dtype={self.dtype.name!r})"
-
-    @property
-    def layer_names(self) -> list[str]:
-        """The names of the layers ("conv2d_1"), in their order."""
-        return layer_names(self.layers)
-
-    def parameters(self) -> dict[str, np.ndarray]:
-        """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
-        return {
-            f"{name}.{parameter}": value
-            for name, layer in zip(self.layer_names, self.layers, strict=True)
-            for parameter, value in layer.parameters.items()
-        }
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All that a trained net has learned, by name: its parameters and running statistics, as views."""
-        statistics = {
-            f"{name}.{statistic}": value
-            for name, layer in zip(self.layer_names, self.layers, strict=True)
-            for statistic, value in layer.statistics.items()
-        }
-        return self.parameters() | statistics
-
-    def save(self, path) -> None:
-        """Write the net to a file, from which `cnn.load` makes it again: in safetensors, with its layers as JSON.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            An old file is replaced in one moment; whatever happens, there is that one or the new one.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A layer that is none of this package; a path that is none.
-        OSError
-            The folder is missing or read-only, the disk is full, what is there is no file.
-        """
-        from ..storage import archive, description  # with hashing and JSON, which not every program needs
-
-        archive.write(path, description.document(self), self.state())
 
     def plan(self, batch_size=32) -> None:
         """Print how `fit` runs the net: fused operations, with bytes and multiply-adds of an image.
@@ -183,6 +121,12 @@ class Sequential:
         return summary_rows(self.layers, times)
 
     # ---- training ----
+
+    @property
+    def current_fit(self) -> RunningFit | None:
+        """The fit that trains the net, for its callbacks; None while there is none."""
+        fit: RunningFit | None = self.executor.access.fit
+        return fit
 
     def fit(
         self,
@@ -241,30 +185,35 @@ class Sequential:
         OSError
             There is no file to resume from.
         RuntimeError
-            The net is being trained, by another thread or by the fit whose callback calls this one.
+            The net is being trained, by another thread or by the fit whose callback calls this one: one caller trains
+            it at a time. Another thread may predict, save, copy or set the net meanwhile.
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        if self.current_fit is not None:
-            raise RuntimeError("fit was called while the net is being trained; wait for that fit to end")
-        x = self.inputs.images("x", x)
-        y = self.inputs.labels("y", y, len(x))
-        validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
         from ..training.fit import Fit  # plans and fits are imported when they are made
         from ..training.settings import Data, checked_settings
 
-        settings = checked_settings(
-            len(x),
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            augment=augment,
-            label_smoothing=label_smoothing,
-        )
-        optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-        return Fit(self, Data(x, y, validation), settings, optimizer, callbacks).train(progress, resume)
+        access, caller = self.executor.access, object()
+        try:
+            access.claim(caller, "fit")
+            x = self.inputs.images("x", x)
+            y = self.inputs.labels("y", y, len(x))
+            validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+            settings = checked_settings(
+                len(x),
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                seed=seed,
+                augment=augment,
+                label_smoothing=label_smoothing,
+            )
+            optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
+            fit = access.callers[caller] = Fit(self, Data(x, y, validation), settings, optimizer, callbacks)
+            return fit.train(progress, resume)
+        finally:
+            access.callers.pop(caller, None)
 
     def train_on_batch(self, x, y, optimizer) -> float:
         """One step on one batch; returns the loss before the update.
@@ -280,18 +229,25 @@ class Sequential:
         ------
         TypeError, ValueError
             Arguments that are no images, labels or optimiser of this net.
+        RuntimeError
+            The net is being trained, as for `fit`.
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
         """
         optimizer = checked_optimizer(optimizer)
         x = self.inputs.images("x", x)
         y = self.inputs.labels("y", y, len(x))
-        self.step_seed = (self.step_seed + 1) % 2**63
         losses, correct = np.empty(len(x)), np.empty(len(x), np.uint8)
-        batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
-        if not self.executor.train(len(x), batch, optimizer.update(self.executor.learned.parameters, steps=1)):
-            raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
-        optimizer.done += 1
+        access, caller = self.executor.access, object()
+        try:
+            access.claim(caller, "train_on_batch")
+            self.step_seed = (self.step_seed + 1) % 2**63
+            batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
+            if not self.executor.train(len(x), batch, optimizer.update(self.executor.learned.parameters, steps=1)):
+                raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
+            optimizer.done += 1
+        finally:
+            access.callers.pop(caller, None)
         return float(losses.mean())
 
     # ---- prediction ----

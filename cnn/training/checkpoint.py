@@ -77,7 +77,7 @@ class Checkpoint(Callback):
             "callbacks": callbacks,
         }
         document = {**description.document(fit.net), FIT: json.loads(json.dumps(state, default=_plain))}
-        archive.write(self.path, document, {**fit.net.state(), **tensors})
+        archive.write(self.path, document, {**fit.net.snapshot(), **tensors})
 
 
 def _is_finished(fit: RunningFit) -> bool:

@@ -51,21 +51,18 @@ class Fit:
             from .saved_fit import SavedFit
 
             saved = SavedFit(resume, self)
-        net.current_fit, net.stop_training = self, False
-        try:
+        net.stop_training = False
+        if saved is not None:
+            saved.restore_net(self)
+            if saved.finished:
+                return self.history
+        with open_display(progress, epochs, len(self.data.x)) as display:
+            self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
             if saved is not None:
-                saved.restore_net(self)
-                if saved.finished:
-                    return self.history
-            with open_display(progress, epochs, len(self.data.x)) as display:
-                self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
-                if saved is not None:
-                    saved.restore_callbacks(self)
-                while self.epoch < epochs and not net.stop_training:
-                    self._epoch(display)
-                self._call("on_fit_end", {"epoch": self.epoch, "epochs": epochs})
-        finally:
-            net.current_fit = None
+                saved.restore_callbacks(self)
+            while self.epoch < epochs and not net.stop_training:
+                self._epoch(display)
+            self._call("on_fit_end", {"epoch": self.epoch, "epochs": epochs})
         return self.history
 
     def _epoch(self, display: Display) -> None:
@@ -88,7 +85,7 @@ class Fit:
         """All batches once; the epoch's figures."""
         batch_size, batches = self.settings.batch_size, self._batches()
         images = len(batches.order)
-        before = {name: value.copy() for name, value in self.net.state().items()}
+        before = self.net.snapshot()
         correct, seen, step, steps = 0, 0, 0, 1
         start = time.perf_counter()
         while seen < images:
@@ -137,8 +134,7 @@ class Fit:
 
     def _diverged(self, what: str, step: int, before: dict[str, np.ndarray]) -> FloatingPointError:
         """Set the net back to how the epoch began, and say so."""
-        for name, value in self.net.state().items():
-            value[...] = before[name]
+        self.net.set_parameters(before)
         return FloatingPointError(
             f"{what} in epoch {self.epoch + 1}, step {step}; the parameters are set back to the start of that epoch. "
             "A smaller learning rate may help, or look for NaN and inf in x"

@@ -115,7 +115,7 @@ class SavedFit:
         with reading(self.path):
             parameters, arrays = fit.net.executor.learned.parameters, list(self._arrays("optimizer").values())
             fit.optimizer.restore(parameters, arrays, self._steps)
-            description.set_state(fit.net.state(), self._tensors)
+            fit.net.set_parameters({name: self._tensors[name] for name in fit.net.state()})
         fit.rng.bit_generator.state = self._generator
         fit.epoch, fit.history = self._epoch, self._history
 
