@@ -12,7 +12,8 @@ from ..backends.calls import Batches
 from ..backends.select import operations
 from ..layers.base import Layer
 from ..training.history import History
-from ..training.optimizers import SGD, checked_optimizer
+from ..training.optimizer import checked_optimizer
+from ..training.optimizers import SGD
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
 from .state import NetState
@@ -243,7 +244,7 @@ class Sequential(NetState):
             access.claim(caller, "train_on_batch")
             self.step_seed = (self.step_seed + 1) % 2**63
             batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
-            if not self.executor.train(len(x), batch, optimizer.update(self.executor.learned.parameters, steps=1)):
+            if not self.executor.train(len(x), batch, optimizer.next_update(self.executor.learned.parameters, steps=1)):
                 raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
             optimizer.done += 1
         finally:

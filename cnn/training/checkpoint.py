@@ -18,6 +18,8 @@ from ..storage import archive, description
 from ..storage.atomic import checked_target
 from ..storage.description import FIT
 from .callbacks import Callback
+from .fingerprint import in_json
+from .saved_optimizer import arguments_to_save, described
 
 if TYPE_CHECKING:
     from .interfaces import Net, RunningFit
@@ -38,7 +40,8 @@ class Checkpoint(Callback):
     Raises
     ------
     TypeError, ValueError
-        `path` is no path, `every` no positive integer; a layer that is none of this package.
+        `path` is no path, `every` no positive integer; a layer that is none of this package; after an epoch, a
+        callback that has changed the fit's optimiser into what no file can hold, such as a schedule of its own.
     OSError
         The file cannot be written; one from before is then as it was.
     """
@@ -71,6 +74,9 @@ class Checkpoint(Callback):
             "fingerprint": self._fingerprint,
             "epoch": fit.epoch,
             "finished": finished,
+            "optimizer": arguments_to_save(
+                fit.optimizer, in_json(described(fit.optimizer)), self._fingerprint["optimizer"]
+            ),
             "steps": fit.optimizer.done,
             "level": level_of(fit.net),
             "generator": fit.rng.bit_generator.state,

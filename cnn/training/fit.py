@@ -11,9 +11,11 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.calls import Batches
+from .callbacks import Callback
 from .history import History
-from .optimizers import Optimizer
+from .optimizer import Optimizer
 from .progress import Display, open_display
+from .saved_optimizer import described
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Fit:
     def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
+        self._optimizer = described(optimizer)  # as it was given: callbacks may assign its arguments
         self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
         self._warp = None if augment is None else augment.warp(net.input_shape, net.dtype)
@@ -41,7 +44,7 @@ class Fit:
         """The arguments, for checkpoints; to be asked for before the first epoch, which moves the generator on."""
         from .fingerprint import fingerprint
 
-        return fingerprint(self.net, self.data, self.settings, self.optimizer)
+        return fingerprint(self.net, self.data, self.settings, self._optimizer)
 
     def train(self, progress, resume=None) -> History:
         """Train to the end, or until a callback sets `net.stop_training`; from a checkpoint, if one is named."""
@@ -127,7 +130,7 @@ class Fit:
     def _steps(self, batches: Batches, start: int, stop: int) -> int:
         """Steps on the images from `start` to `stop` of an epoch's order; how many were done."""
         executor, batch_size = self.net.executor, self.settings.batch_size
-        update = self.optimizer.update(executor.learned.parameters, -(-(stop - start) // batch_size))
+        update = self.optimizer.next_update(executor.learned.parameters, -(-(stop - start) // batch_size))
         done = executor.train(batch_size, batches.part(start, stop), update)
         self.optimizer.done += done
         return done
@@ -154,4 +157,7 @@ def _in_order(callbacks: Any) -> list[Any]:
     for i, callback in enumerate(callbacks):
         if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
             raise TypeError(f"callbacks[{i}] must have one of {', '.join(_HOOKS)}, got {callback!r}")
+        unknown = [name for name in dir(callback) if name.startswith("on_") and name not in _HOOKS]
+        if isinstance(callback, Callback) and unknown:
+            raise TypeError(f"callbacks[{i}] has {unknown[0]}, which no fit calls; it calls {', '.join(_HOOKS)}")
     return sorted(callbacks, key=lambda callback: getattr(callback, "comes_last", False))

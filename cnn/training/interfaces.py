@@ -10,7 +10,7 @@ import numpy as np
 from ..layers.base import Layer
 from ..plan.executor import Executor
 from .history import History
-from .optimizers import Optimizer
+from .optimizer import Optimizer
 from .settings import Data, Settings
 
 
