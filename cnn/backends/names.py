@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import get_annotations
 from typing import Any
 
 
@@ -19,6 +20,12 @@ def nearest(name: object, known: Iterable[str]) -> str:
 def is_ours(kind: type) -> bool:
     """Whether a class is one of this package, and no subclass of somebody else's."""
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def data_attributes(kind: type) -> frozenset[str]:
+    """The names that a class and its bases declare, except for those of methods."""
+    declared = frozenset(name for base in kind.__mro__ for name in get_annotations(base))
+    return declared | {name for base in kind.__mro__ for name, value in vars(base).items() if not callable(value)}
 
 
 def attribute_error(owner: Any, name: str, known: Iterable[str]) -> AttributeError:

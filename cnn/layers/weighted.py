@@ -13,6 +13,8 @@ from .base import Layer
 class Weighted(Layer):
     """A layer with weights and, if asked for, a bias. He initialisation: normal, variance 2 / inputs of a unit."""
 
+    _has_bias: bool
+
     def __init__(self, bias: bool) -> None:
         super().__init__()
         self._has_bias = bool(bias)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backends import checks
+from ..backends import checks, names
 from ..backends.calls import Batches
 from ..backends.select import operations
 from ..layers.base import Layer
@@ -21,6 +21,9 @@ from .state import NetState
 if TYPE_CHECKING:
     from ..training.interfaces import RunningFit
     from .summary import Row
+
+_VARIABLE = ("stop_training", "step_seed")  # attributes that may be assigned once the net is made
+_FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "inputs", "executor")
 
 
 class Sequential(NetState):
@@ -44,7 +47,7 @@ class Sequential(NetState):
         What is no layer, or layers whose shapes do not fit.
     """
 
-    stop_training = False  # set to True, it ends that after its epoch
+    stop_training = False  # set to True, it ends the fit after its epoch
 
     def __init__(self, layers, input_shape, dtype="float32", seed=None, backend="compiled") -> None:
         if not isinstance(layers, Iterable):
@@ -77,6 +80,14 @@ class Sequential(NetState):
         if len(shape) != 1:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
         return self.layers[0].input_shape, shape
+
+    def __setattr__(self, name: str, value) -> None:
+        if name not in _VARIABLE and "executor" in vars(self):
+            if name in _FIXED:
+                raise AttributeError(f"{name} of a {type(self).__name__} cannot be changed; make another net")
+            if names.is_ours(type(self)):  # a subclass of somebody else's may have attributes of its own
+                raise names.attribute_error(self, name, _VARIABLE)
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         layers = "".join(f"    {layer!r},\n" for layer in self.layers)

@@ -14,6 +14,7 @@ import numpy as np
 from ..backends import checks
 from ..backends.names import nearest
 from ..backends.select import operations
+from ..backends.views import Views
 from ..layers.base import Layer, layer_names
 
 if TYPE_CHECKING:
@@ -37,22 +38,25 @@ class NetState:
         """The names of the layers ("conv2d_1"), in their order."""
         return layer_names(self.layers)
 
-    def parameters(self) -> dict[str, np.ndarray]:
-        """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
-        return {
-            f"{name}.{parameter}": value
+    def parameters(self) -> Views:
+        """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies.
+
+        Their elements may be set, ``net.parameters()["dense_1.bias"][...] = value``, but no entry can be replaced.
+        """
+        return Views(
+            (f"{name}.{parameter}", value)
             for name, layer in zip(self.layer_names, self.layers, strict=True)
             for parameter, value in layer.parameters.items()
-        }
+        )
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that a trained net has learned, by name: its parameters and running statistics, as views."""
+    def state(self) -> Views:
+        """All that a trained net has learned, by name: its parameters and running statistics, as `parameters()`."""
         statistics = {
             f"{name}.{statistic}": value
             for name, layer in zip(self.layer_names, self.layers, strict=True)
             for statistic, value in layer.statistics.items()
         }
-        return self.parameters() | statistics
+        return Views(self.parameters() | statistics)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """A copy of `state()`: what the net has learned at one moment, also while another thread trains it."""
@@ -88,7 +92,7 @@ class NetState:
         state = self.state()
         for name in values:
             if name not in state:
-                raise ValueError(f"the net has learned nothing of the name {name!r}{nearest(name, state)}")
+                raise ValueError(f"values must have names of state(), got {name!r}{nearest(name, state)}")
         with self.executor.access.between_steps():
             # Copied before the first is set, for they may be views of each other.
             new = {name: checks.parameter(name, value, state[name]).copy() for name, value in values.items()}

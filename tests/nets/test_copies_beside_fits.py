@@ -77,7 +77,7 @@ def test_neither_a_fit_nor_copies_of_its_net_keep_the_other_from_going_on():
     net = wide()
     with fit_again_and_again(net):
         seen = {digest(net.snapshot()) for _ in each_after_a_pause(500)}
-    assert len(seen) > 10
+    assert len(seen) > 3
 
 
 def test_what_is_set_beside_copies_is_there_as_a_whole_or_not_at_all():
