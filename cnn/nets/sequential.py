@@ -183,7 +183,8 @@ class Sequential(NetState):
         resume : str, pathlib.Path or None
             A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
             have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
-            that remember something have to be of the same kinds.
+            that remember something have to be of the same kinds. What callbacks had assigned to the optimiser, such as
+            its learning rate, is in the file.
 
         Returns
         -------
@@ -193,7 +194,8 @@ class Sequential(NetState):
         ------
         TypeError, ValueError
             Arguments that are no images or labels of this net, or out of range; a file to resume from that is no
-            checkpoint of this fit.
+            checkpoint of this fit; before a step, a rate of a schedule that is negative, NaN or infinite: the
+            parameters are those of an earlier step then.
         OSError
             There is no file to resume from.
         RuntimeError
@@ -240,7 +242,7 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            Arguments that are no images, labels or optimiser of this net.
+            Arguments that are no images, labels or optimiser of this net; a rate of a schedule that is none.
         RuntimeError
             The net is being trained, as for `fit`.
         FloatingPointError
