@@ -1,8 +1,8 @@
 """Learning rates that change over a fit.
 
 A schedule is whatever has a method `at(done, epochs)`, from the fraction of the fit's steps that is done, a number or
-an array, and the fit's epochs, to the rate of each next step. Those here keep their arguments under their names, and
-nothing else, so that `vars` of a schedule describes it.
+an array, and the fit's epochs, to the rate of each next step, finite and at least 0. Those here keep their arguments
+under their names, and nothing else, so that `vars` of a schedule describes it.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def public():
                 continue
             if inspect.isfunction(value) or inspect.isclass(value):
                 yield f"{module.__name__}.{name}", value
-    for name, method in vars(cnn.Sequential).items():
-        if inspect.isfunction(method) and not name.startswith("_"):
+    for name, method in inspect.getmembers(cnn.Sequential, inspect.isfunction):
+        if not name.startswith("_"):
             yield f"cnn.Sequential.{name}", method
 
 

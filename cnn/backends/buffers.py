@@ -13,6 +13,7 @@ import numpy as np
 from cnn_c import empty
 
 from .calls import Learned
+from .views import Views
 
 CACHE_LINE = 64  # bytes
 
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
         gradients: dict[str, np.ndarray]
         statistics: dict[str, np.ndarray]
         memory_order: Any
+
+        def hold(
+            self,
+            parameters: dict[str, np.ndarray],
+            gradients: dict[str, np.ndarray],
+            statistics: dict[str, np.ndarray],
+        ) -> None:
+            """Take these arrays in place of its own."""
 
 
 def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
@@ -50,23 +59,20 @@ def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> tuple[Learned, np.nd
     ends = np.cumsum([0, *(value.size for value in values)])
     largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
     parameters, gradients = (aligned_zeros(int(ends[-1]), dtype, int(ends[largest])) for _ in range(2))
-    start = 0
+    held = [value for layer in layers for value in layer.statistics.values()]
+    statistics = np.concatenate(held) if held else np.empty(0, dtype)
+    start = first = 0
     for layer in layers:
         order = layer.memory_order
+        own: tuple[dict[str, np.ndarray], ...] = {}, {}, {}
         for name, value in layer.parameters.items():
             place = slice(start, start + value.size)
             parameters[place] = value.ravel(order=order)
-            layer.parameters[name] = parameters[place].reshape(value.shape, order=order)
-            layer.gradients[name] = gradients[place].reshape(value.shape, order=order)
+            own[0][name] = parameters[place].reshape(value.shape, order=order)
+            own[1][name] = gradients[place].reshape(value.shape, order=order)
             start += value.size
-    return Learned(parameters, _gather_statistics(layers, dtype)), gradients
-
-
-def _gather_statistics(layers: Sequence[HasArrays], dtype: np.dtype) -> np.ndarray:
-    held = [(layer.statistics, name, value) for layer in layers for name, value in layer.statistics.items()]
-    flat = np.concatenate([value for _, _, value in held]) if held else np.empty(0, dtype)
-    start = 0
-    for statistics, name, value in held:
-        statistics[name] = flat[start : start + value.size]
-        start += value.size
-    return flat
+        for name, value in layer.statistics.items():
+            own[2][name] = statistics[first : first + value.size]
+            first += value.size
+        layer.hold(*map(Views, own))
+    return Learned(parameters, statistics), gradients

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backends import checks
+from ..backends import checks, names
 from ..backends.select import operations
 from ..backends.tables import call
 from .lowering import Lowering
@@ -53,29 +53,54 @@ class Layer:
     in_net: bool = False  # a net has its parameters in a buffer, and its shapes and arguments in plans: they stay
     stream: Any = None  # of random numbers, while a net trains in NumPy; a layer alone draws from its own generator
     _last: tuple[int, Any] | None = None  # images of the last forward, and what `apply` kept of them
+    dtype: np.dtype
+    parameters: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
     _arguments: tuple[str, ...] = ()  # of the constructor
+    _declared: frozenset[str] = frozenset()  # attributes
+    _taken: frozenset[str] = frozenset()  # those that a net has taken
+    _free: frozenset[str] = frozenset()  # those that may be assigned at any time
 
     def __init__(self) -> None:
         self.dtype = checks.FLOAT32
-        self.parameters: dict[str, np.ndarray] = {}
-        self.gradients: dict[str, np.ndarray] = {}
-        self.statistics: dict[str, np.ndarray] = {}
+        self.parameters, self.gradients, self.statistics = {}, {}, {}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A net has taken its layers as they were into its plans; a change would be ignored or lead out of its memory.
-        is_argument = name in self._arguments and not isinstance(getattr(type(self), name, None), property)
-        if self.in_net and (is_argument or name in _FIXED):
-            raise AttributeError(f"{name} of a {type(self).__name__} in a net cannot be changed; make another net")
+        if name not in self._free:  # this is most calls: what a layer keeps of its last forward
+            self._check_assignment(name)
         object.__setattr__(self, name, value)
+
+    def _check_assignment(self, name: str) -> None:
+        """AttributeError where an assignment would be ignored: nobody reads the name, or a net has read it already.
+
+        A layer of somebody else's may have attributes that its class does not declare, from the time before it was in a
+        net.
+        """
+        # A net has taken its layers as they were into its plans; a change would be ignored or lead out of its memory.
+        if self.in_net and name in self._taken:
+            raise AttributeError(f"{name} of a {type(self).__name__} in a net cannot be changed; make another net")
+        is_open = not names.is_ours(type(self)) and (not self.in_net or hasattr(self, name))
+        if name not in self._declared and not is_open:
+            properties = [each for each in dir(type(self)) if hasattr(getattr(type(self), each), "fset")]
+            settable = [each for each in properties if getattr(type(self), each).fset is not None]
+            raise names.attribute_error(self, name, dict.fromkeys([*self._arguments, *settable]))
 
     def __init_subclass__(cls) -> None:
         cls._arguments = tuple(inspect.signature(cls).parameters)
+        values = {name for name in cls._arguments if not isinstance(getattr(cls, name, None), property)}
+        cls._declared = names.data_attributes(cls) | values
+        cls._taken = frozenset(values | _FIXED)
+        cls._free = cls._declared - cls._taken
 
     def __repr__(self) -> str:
         try:
             return call(type(self), self.configuration())
         except AttributeError:  # a class of somebody else's, which keeps its arguments under other names
             return f"{type(self).__name__}(...)"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "stream": None}  # a copy is in no step of a net
 
     @property
     def ops(self) -> Any:
@@ -130,6 +155,12 @@ class Layer:
         self.input_shape, self.output_shape = input_shape, output_shape
         self.geometry = self.infer_geometry(input_shape)
         return self.learned_shapes()
+
+    def hold(
+        self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], statistics: dict[str, np.ndarray]
+    ) -> None:
+        """Take these arrays, views of a net's memory, in place of the layer's own."""
+        vars(self).update(parameters=parameters, gradients=gradients, statistics=statistics)
 
     def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The output's shape for an input of this shape; ValueError where there is none. The layer stays as it is."""

@@ -45,6 +45,8 @@ class Dropout(Layer):
         A rate that is no number or out of range.
     """
 
+    _rng: np.random.Generator  # of a layer alone
+
     def __init__(self, rate: SupportsFloat) -> None:
         super().__init__()
         self.rate = checks.number("rate", rate, maximum=math.nextafter(1.0, 0.0))

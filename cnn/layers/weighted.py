@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Weighted(Layer):
     """A layer with weights and, if asked for, a bias. He initialisation: normal, variance 2 / inputs of a unit."""
 
+    _has_bias: bool
+
     def __init__(self, bias: bool) -> None:
         super().__init__()
         self._has_bias = bool(bias)

@@ -34,5 +34,5 @@ def load(path: str | PathLike[str], backend: Backend = "compiled") -> Sequential
         description.compare_shapes(described.learned_shapes(), file)
         tensors = file.tensors()
         net = Sequential(described.layers, described.input_shape, dtype=described.dtype, seed=0, backend=backend)
-        description.set_state(net.state(), tensors)
+        net.set_parameters({name: tensors[name] for name in net.state()})
     return net

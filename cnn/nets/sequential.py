@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from ..backends import checks
+from ..backends import checks, names
 from ..backends.calls import Batches
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
-from ..layers.base import Layer, layer_names
+from ..layers.base import Layer
 from ..training.history import History
-from ..training.optimizers import SGD, checked_optimizer
+from ..training.optimizer import checked_optimizer
+from ..training.optimizers import SGD
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
+from .state import NetState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
     from ..training.augment import Augment
     from ..training.hooks import AnyCallback
     from ..training.interfaces import RunningFit
-    from ..training.optimizers import Optimizer
+    from ..training.optimizer import Optimizer
     from .summary import Row
 
-_NOT_COPIED = ("_ops", "executor", "current_fit")  # made anew for a copied net
+_VARIABLE = ("stop_training", "step_seed", "history")  # attributes that may be assigned once the net is made
+_FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "inputs", "executor")
 _MOST_LAYERS = 20  # that `repr` shows
 
 
-class Sequential:
+class Sequential(NetState):
     """A stack of layers for classification; the last layer gives the logits.
 
     Parameters
@@ -60,8 +63,7 @@ class Sequential:
     """
 
     history: History | None = None
-    current_fit: RunningFit | None = None  # while the net is trained by `fit`
-    stop_training = False  # set to True, it ends that after its epoch
+    stop_training = False  # set to True, it ends the fit after its epoch
 
     def __init__(
         self,
@@ -73,8 +75,8 @@ class Sequential:
     ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers: tuple[Layer, ...] = tuple(layers)
-        self._ops = operations(backend)
+        self.layers = tuple(layers)
+        operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)
         if not self.layers:
@@ -102,24 +104,13 @@ class Sequential:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
         return self.layers[0].input_shape, shape
 
-    def __copy__(self) -> Sequential:
-        from copy import deepcopy
-
-        return deepcopy(self)  # two nets cannot share their layers
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._ops = operations(self.backend)
-        self._gather()
-
-    def _gather(self) -> None:
-        """Make the executor, which gathers what the layers hold in flat arrays."""
-        from ..plan.executor import Executor
-
-        self.executor = Executor(self.layers, self.dtype, self.backend)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _VARIABLE and "executor" in vars(self):
+            if name in _FIXED:
+                raise AttributeError(f"{name} of a {type(self).__name__} cannot be changed; make another net")
+            if names.is_ours(type(self)):  # a subclass of somebody else's may have attributes of its own
+                raise names.attribute_error(self, name, _VARIABLE)
+        object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         lines = [one_line(f"{layer!r},", LINE - 4) for layer in self.layers]
@@ -130,47 +121,6 @@ class Sequential:
         from .summary import summary_html
 
         return summary_html(self.layers, type(self).__name__, self.dtype.name)
-
-    @property
-    def layer_names(self) -> list[str]:
-        """The names of the layers ("conv2d_1"), in their order."""
-        return layer_names(self.layers)
-
-    def parameters(self) -> dict[str, Floats]:
-        """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies."""
-        return {
-            f"{name}.{parameter}": value
-            for name, layer in zip(self.layer_names, self.layers, strict=True)
-            for parameter, value in layer.parameters.items()
-        }
-
-    def state(self) -> dict[str, Floats]:
-        """All that a trained net has learned, by name: its parameters and running statistics, as views."""
-        statistics = {
-            f"{name}.{statistic}": value
-            for name, layer in zip(self.layer_names, self.layers, strict=True)
-            for statistic, value in layer.statistics.items()
-        }
-        return self.parameters() | statistics
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the net to a file, from which `cnn.load` makes it again: in safetensors, with its layers as JSON.
-
-        Parameters
-        ----------
-        path : str or pathlib.Path
-            An old file is replaced in one moment; whatever happens, there is that one or the new one.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A layer that is none of this package; a path that is none.
-        OSError
-            The folder is missing or read-only, the disk is full, what is there is no file.
-        """
-        from ..storage import archive, description  # with hashing and JSON, which not every program needs
-
-        archive.write(path, description.document(self), self.state())
 
     def plan(self, batch_size: SupportsIndex = 32) -> None:
         """Print how `fit` runs the net: fused operations, with bytes and multiply-adds of an image.
@@ -212,6 +162,12 @@ class Sequential:
         return summary_rows(self.layers, times)
 
     # ---- training ----
+
+    @property
+    def current_fit(self) -> RunningFit | None:
+        """The fit that trains the net, for its callbacks; None while there is none."""
+        fit: RunningFit | None = self.executor.access.fit
+        return fit
 
     def fit(
         self,
@@ -256,7 +212,8 @@ class Sequential:
         resume : str, pathlib.Path or None
             A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
             have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
-            that remember something have to be of the same kinds.
+            that remember something have to be of the same kinds. What callbacks had assigned to the optimiser, such as
+            its learning rate, is in the file.
 
         Returns
         -------
@@ -266,34 +223,40 @@ class Sequential:
         ------
         TypeError, ValueError
             Arguments that are no images or labels of this net, or out of range; a file to resume from that is no
-            checkpoint of this fit.
+            checkpoint of this fit; before a step, a rate of a schedule that is negative, NaN or infinite: the
+            parameters are those of an earlier step then.
         OSError
             There is no file to resume from.
         RuntimeError
-            The net is being trained, by another thread or by the fit whose callback calls this one.
+            The net is being trained, by another thread or by the fit whose callback calls this one: one caller trains
+            it at a time. Another thread may predict, save, copy or set the net meanwhile.
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        if self.current_fit is not None:
-            raise RuntimeError("fit was called while the net is being trained; wait for that fit to end")
-        x = self.inputs.images("x", x)
-        y = self.inputs.labels("y", y, len(x))
-        validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
         from ..training.fit import Fit  # plans and fits are imported when they are made
         from ..training.settings import Data, checked_settings
 
-        settings = checked_settings(
-            len(x),
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            augment=augment,
-            label_smoothing=label_smoothing,
-        )
-        optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-        return Fit(self, Data(x, y, validation), settings, optimizer, callbacks).train(progress, resume)
+        access, caller = self.executor.access, object()
+        try:
+            access.claim(caller, "fit")
+            x = self.inputs.images("x", x)
+            y = self.inputs.labels("y", y, len(x))
+            validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+            settings = checked_settings(
+                len(x),
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                seed=seed,
+                augment=augment,
+                label_smoothing=label_smoothing,
+            )
+            optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
+            fit = access.callers[caller] = Fit(self, Data(x, y, validation), settings, optimizer, callbacks)
+            return fit.train(progress, resume)
+        finally:
+            access.callers.pop(caller, None)
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, optimizer: Optimizer) -> float:
         """One step on one batch; returns the loss before the update.
@@ -308,19 +271,26 @@ class Sequential:
         Raises
         ------
         TypeError, ValueError
-            Arguments that are no images, labels or optimiser of this net.
+            Arguments that are no images, labels or optimiser of this net; a rate of a schedule that is none.
+        RuntimeError
+            The net is being trained, as for `fit`.
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
         """
         optimizer = checked_optimizer(optimizer)
         x = self.inputs.images("x", x)
         y = self.inputs.labels("y", y, len(x))
-        self.step_seed = (self.step_seed + 1) % 2**63
         losses, correct = np.empty(len(x)), np.empty(len(x), np.uint8)
-        batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
-        if not self.executor.train(len(x), batch, optimizer.update(self.executor.learned.parameters, steps=1)):
-            raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
-        optimizer.done += 1
+        access, caller = self.executor.access, object()
+        try:
+            access.claim(caller, "train_on_batch")
+            self.step_seed = (self.step_seed + 1) % 2**63
+            batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
+            if not self.executor.train(len(x), batch, optimizer.next_update(self.executor.learned.parameters, steps=1)):
+                raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
+            optimizer.done += 1
+        finally:
+            access.callers.pop(caller, None)
         return float(losses.mean())
 
     # ---- prediction ----

@@ -20,6 +20,7 @@ from ..backends.program import Plan
 from ..backends.tables import call
 from ..backends.threads import is_fixed, threads_for
 from ..layers.base import Layer, layer_names
+from .access import Access
 from .make import BLOCK, make_plan
 
 _PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
@@ -34,6 +35,8 @@ class Executor:
         The flat parameters and statistics, of which the layers hold views.
     gradients : array
         The flat gradients of the layers, likewise.
+    access : Access
+        Which threads may change `learned`, and when.
     trainer : runner or None
         That of the last steps, with the memory that they took.
 
@@ -47,6 +50,7 @@ class Executor:
         self._layers, self._dtype, self._backend = layers, dtype, backend
         self.plan(1, training=True)  # a layer that no plan can have is refused now
         self.learned, self.gradients = gather(layers, dtype)
+        self.access = Access()
         self._classes = layers[-1].output_shape[0]
         self._images_a_call = max(BLOCK, _PIXELS_A_CALL // math.prod(layers[0].input_shape))
         self._trainer: tuple[Any, Any] | None = None  # what it was made for, and the runner
@@ -76,7 +80,7 @@ class Executor:
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key or trainer[1].threads < threads:
             trainer = key, self._runner(batch_size, threads, training=True)
-        done: int = trainer[1].train(self.learned, update, batches, threads, is_fixed())
+        done = self.access.run(trainer[1].train, self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
 

@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from ..backends import checks
 from ..layers.base import Layer, layer_names
 from ..layers.registry import LAYERS, original
 from . import archive
@@ -129,11 +128,3 @@ def compare_shapes(expected: Mapping[str, tuple[int, ...]], file: archive.Archiv
     for name, shape in expected.items():
         if declared[name] != shape:
             raise ValueError(f"{name!r} must have shape {shape} for a net of these layers, got {declared[name]}")
-
-
-def set_state(state: Mapping[str, np.ndarray], tensors: Mapping[str, np.ndarray]) -> None:
-    """Give a net's state the values of `tensors`; ValueError, before any, where they do not fit."""
-    for name, value in state.items():
-        checks.parameter(name, tensors[name], value)
-    for name, value in state.items():
-        value[...] = tensors[name]

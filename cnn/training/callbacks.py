@@ -101,7 +101,7 @@ class EarlyStopping(Callback):
         if self._is_better(logs[self.monitor]):
             self.best, self.waited = float(logs[self.monitor]), 0
             if self.restore_best:
-                self._learned = {name: value.copy() for name, value in net.state().items()}
+                self._learned = net.snapshot()
             return
         self.waited += 1
         if self.has_ended_fit:
@@ -119,9 +119,7 @@ class EarlyStopping(Callback):
         return gain > self.min_delta
 
     def on_fit_end(self, net: Any, logs: Logs) -> None:
-        state = net.state()
-        for name, value in self._learned.items():
-            state[name][...] = value
+        net.set_parameters(self._learned)
 
     def state(self) -> dict[str, Any]:
         """The best figure, how long ago it was, and what the net had learned then."""

@@ -19,6 +19,8 @@ from ..storage import archive, description
 from ..storage.atomic import checked_target
 from ..storage.description import FIT
 from .callbacks import Callback
+from .fingerprint import in_json
+from .saved_optimizer import arguments_to_save, described
 
 if TYPE_CHECKING:
     from .interfaces import Net, RunningFit
@@ -39,7 +41,8 @@ class Checkpoint(Callback):
     Raises
     ------
     TypeError, ValueError
-        `path` is no path, `every` no positive integer; a layer that is none of this package.
+        `path` is no path, `every` no positive integer; a layer that is none of this package; after an epoch, a
+        callback that has changed the fit's optimiser into what no file can hold, such as a schedule of its own.
     OSError
         The file cannot be written; one from before is then as it was.
     """
@@ -72,13 +75,16 @@ class Checkpoint(Callback):
             "fingerprint": self._fingerprint,
             "epoch": fit.epoch,
             "finished": finished,
+            "optimizer": arguments_to_save(
+                fit.optimizer, in_json(described(fit.optimizer)), self._fingerprint["optimizer"]
+            ),
             "steps": fit.optimizer.done,
             "level": level_of(fit.net),
             "generator": fit.rng.bit_generator.state,
             "callbacks": callbacks,
         }
         document = {**description.document(fit.net), FIT: json.loads(json.dumps(state, default=_plain))}
-        archive.write(self.path, document, {**fit.net.state(), **tensors})
+        archive.write(self.path, document, {**fit.net.snapshot(), **tensors})
 
 
 def _is_finished(fit: RunningFit) -> bool:

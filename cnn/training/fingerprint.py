@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..storage.description import describe
-from .optimizers import Optimizer
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 _DIGEST = "sha256:"
 
 
-def fingerprint(net: Net, data: Data, settings: Settings, optimizer: Optimizer) -> dict[str, Any]:
-    """The arguments of a fit, by name; two fits of equal ones end with the same bits."""
+def fingerprint(net: Net, data: Data, settings: Settings, optimizer: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a fit, by name, the optimiser described; two fits of equal ones end with the same bits."""
     described, (x, y, validation) = describe(net), data
     x_val, y_val = validation or (None, None)
     layers = {f"layers[{i}]": layer for i, layer in enumerate(described.pop("layers"))}
     document = {
         **{name: value for name, value in settings._asdict().items() if name != "seed"},
         "seed": _seed(settings.seed),
-        "optimizer": {"name": type(optimizer).__name__, **optimizer.configuration()},
+        "optimizer": optimizer,
         "images": len(x),
         "x": x,
         "y": y,
@@ -37,7 +36,13 @@ def fingerprint(net: Net, data: Data, settings: Settings, optimizer: Optimizer) 
         "backend": net.backend,
         **layers,
     }
-    return json.loads(json.dumps(document, default=_plain))
+    return in_json(document)
+
+
+def in_json(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as JSON gives it back, with digests for arrays and attributes for other objects."""
+    plain: dict[str, Any] = json.loads(json.dumps(document, default=_plain))
+    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -15,9 +15,11 @@ from ..backends import checks
 from ..backends.calls import Batches
 from ..backends.log import LOGGER
 from ..backends.tables import call
+from .callbacks import Callback
 from .history import History
-from .optimizers import Optimizer
+from .optimizer import Optimizer
 from .progress import Display, epoch_line, open_display
+from .saved_optimizer import described
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Fit:
     def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks: Any) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
+        self._optimizer = described(optimizer)  # as it was given: callbacks may assign its arguments
         self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
         self._warp = None if augment is None else augment.warp(net.input_shape, net.dtype)
@@ -50,7 +53,7 @@ class Fit:
         """The arguments, for checkpoints; to be asked for before the first epoch, which moves the generator on."""
         from .fingerprint import fingerprint
 
-        return fingerprint(self.net, self.data, self.settings, self.optimizer)
+        return fingerprint(self.net, self.data, self.settings, self._optimizer)
 
     def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
         """Train to the end, or until a callback sets `net.stop_training`; from a checkpoint, if one is named."""
@@ -60,14 +63,14 @@ class Fit:
             from .saved_fit import SavedFit
 
             saved = SavedFit(resume, self)
-        net.current_fit, net.stop_training = self, False
+        net.stop_training = False
+        if saved is not None:
+            saved.restore_net(self)
+        net.history = self.history
+        if saved is not None and saved.finished:
+            return self.history
+        _log.info("fit begins: %d images, %d of %d epochs done", len(self.data.x), self.epoch, epochs)
         try:
-            if saved is not None:
-                saved.restore_net(self)
-            net.history = self.history
-            _log.info("fit begins: %d images, %d of %d epochs done", len(self.data.x), self.epoch, epochs)
-            if saved is not None and saved.finished:
-                return self.history
             with open_display(progress, epochs, len(self.data.x)) as display:
                 self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
                 if saved is not None:
@@ -76,7 +79,6 @@ class Fit:
                     self._epoch(display)
                 self._call("on_fit_end", {"epoch": self.epoch, "epochs": epochs})
         finally:
-            net.current_fit = None
             _log.info("fit ends: %d of %d epochs done", self.epoch, epochs)
         return self.history
 
@@ -101,7 +103,7 @@ class Fit:
         """All batches once; the epoch's figures."""
         batch_size, batches = self.settings.batch_size, self._batches()
         images = len(batches.order)
-        before = {name: value.copy() for name, value in self.net.state().items()}
+        before = self.net.snapshot()
         correct, seen, step, steps = 0, 0, 0, 1
         start = time.perf_counter()
         while seen < images:
@@ -143,15 +145,14 @@ class Fit:
     def _steps(self, batches: Batches, start: int, stop: int) -> int:
         """Steps on the images from `start` to `stop` of an epoch's order; how many were done."""
         executor, batch_size = self.net.executor, self.settings.batch_size
-        update = self.optimizer.update(executor.learned.parameters, -(-(stop - start) // batch_size))
+        update = self.optimizer.next_update(executor.learned.parameters, -(-(stop - start) // batch_size))
         done = executor.train(batch_size, batches.part(start, stop), update)
         self.optimizer.done += done
         return done
 
     def _diverged(self, what: str, step: int, before: dict[str, np.ndarray]) -> FloatingPointError:
         """Set the net back to how the epoch began, and say so."""
-        for name, value in self.net.state().items():
-            value[...] = before[name]
+        self.net.set_parameters(before)
         return FloatingPointError(
             f"{what} in epoch {self.epoch + 1}, step {step}; the parameters are set back to the start of that epoch. "
             "A smaller learning rate may help, or look for NaN and inf in x"
@@ -171,4 +172,7 @@ def _in_order(callbacks: Any) -> list[Any]:
     for i, callback in enumerate(callbacks):
         if isinstance(callback, type) or not any(hasattr(callback, hook) for hook in _HOOKS):
             raise TypeError(f"callbacks[{i}] must have one of {', '.join(_HOOKS)}, got {callback!r}")
+        unknown = [name for name in dir(callback) if name.startswith("on_") and name not in _HOOKS]
+        if isinstance(callback, Callback) and unknown:
+            raise TypeError(f"callbacks[{i}] has {unknown[0]}, which no fit calls; it calls {', '.join(_HOOKS)}")
     return sorted(callbacks, key=lambda callback: getattr(callback, "comes_last", False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,17 +10,18 @@ import numpy as np
 from ..layers.base import Layer
 from ..plan.executor import Executor
 from .history import History
-from .optimizers import Optimizer
+from .optimizer import Optimizer
 from .settings import Data, Settings
 
 
 class Net(Protocol):
     """A net, as far as a fit and its callbacks need it; `cnn.Sequential` is one."""
 
-    current_fit: RunningFit | None
     stop_training: bool
     history: History | None
 
+    @property
+    def current_fit(self) -> RunningFit | None: ...
     @property
     def layers(self) -> Sequence[Layer]: ...
     @property
@@ -34,6 +35,12 @@ class Net(Protocol):
 
     def state(self) -> dict[str, np.ndarray]:
         """Parameters and running statistics by name: views."""
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of these, of one moment between two steps."""
+
+    def set_parameters(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set those that are named, between two steps; ValueError, before any, where one does not fit."""
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> Any:
         """Mean loss and accuracy, as attributes `loss` and `accuracy`."""

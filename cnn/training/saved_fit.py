@@ -18,6 +18,7 @@ from ..storage.description import FIT
 from .checkpoint import level_of, remembering
 from .fingerprint import differences
 from .history import History
+from .saved_optimizer import restore_arguments
 
 if TYPE_CHECKING:
     from .interfaces import RunningFit
@@ -79,6 +80,8 @@ class SavedFit:
             callbacks = [archive.mapping("callbacks", entry) for entry in _field(document, "callbacks", list)]
             saved_names = [_field(entry, "callback", str) for entry in callbacks]
             self._states = [_field(entry, "state", dict) for entry in callbacks]
+            # Files of earlier versions do not have it: nothing had been assigned.
+            self._arguments = archive.mapping("optimizer", document.get("optimizer", {}))
             self._tensors = file.tensors()
         names = [type(callback).__name__ for callback in remembering(fit)]
         _compare(self.path, fingerprint | {"callbacks": saved_names}, fit.fingerprint | {"callbacks": names})
@@ -115,13 +118,15 @@ class SavedFit:
         """Set optimiser, net, generator and history to how they were."""
         with reading(self.path):
             parameters, arrays = fit.net.executor.learned.parameters, list(self._arrays("optimizer").values())
+            restore_arguments(fit.optimizer, self._arguments)
             fit.optimizer.restore(parameters, arrays, self._steps)
-            description.set_state(fit.net.state(), self._tensors)
+            fit.net.set_parameters({name: self._tensors[name] for name in fit.net.state()})
         fit.rng.bit_generator.state = self._generator
         fit.epoch, fit.history = self._epoch, self._history
 
     def restore_callbacks(self, fit: RunningFit) -> None:
-        """Let the callbacks remember what they did."""
+        """Let the callbacks remember what they did, whatever they have assigned at the beginning of this fit."""
+        restore_arguments(fit.optimizer, self._arguments)
         for i, (callback, state) in enumerate(zip(remembering(fit), self._states, strict=True)):
             callback.restore(state | self._arrays(f"callbacks/{i}"))
 

@@ -207,14 +207,3 @@ def test_an_option_out_of_range_is_a_value_error(either, options, named):
 def test_an_option_of_another_type_is_a_type_error(either, options, named):
     with pytest.raises(TypeError, match=f"^{named} must"):
         fitted(small(backend=either), *data(9), **options)
-
-
-def test_a_net_is_trained_by_one_fit_at_a_time(either):
-    class Nested(cnn.Callback):
-        def on_epoch_end(self, net, logs):
-            fitted(net, *data(9))
-
-    net = small(backend=either)
-    with pytest.raises(RuntimeError, match=r"^fit was called while the net is being trained"):
-        fitted(net, *data(9), callbacks=[Nested()])
-    fitted(net, *data(9))

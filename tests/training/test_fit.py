@@ -6,34 +6,27 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.plan.executor import Executor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class Watched(Executor):
-    """Writes down what its steps are given."""
-
-    def __init__(self, net):
-        super().__init__(net.layers, net.dtype, net.backend)
-        self.calls = []
-
-    def train(self, batch_size, batches, update):
-        self.calls.append(batches)
-        return super().train(batch_size, batches, update)
 
 
 def watched(**options):
     """Seeds and order of the images of every epoch, each put together from its calls; and the first call's batches."""
     net = cnn.Sequential([cnn.Flatten(), cnn.Dense(3)], (2, 2, 1), seed=0)
-    net.executor = Watched(net)
+    train, calls = net.executor.train, []
+
+    def watched_train(batch_size, batches, update):
+        calls.append(batches)
+        return train(batch_size, batches, update)
+
+    net.executor.train = watched_train
     x, y = np.random.default_rng(0).random((50, 2, 2)), np.arange(50) % 3
     net.fit(x, y, **{"epochs": 3, "batch_size": 4, "seed": 0, "progress": False, **options})
     epochs: dict[int, list[int]] = {}
-    for batches in net.executor.calls:
+    for batches in calls:
         assert batches.position == len(epochs.setdefault(batches.seed, []))
         epochs[batches.seed] += batches.order.tolist()
-    return epochs, net.executor.calls[0]
+    return epochs, calls[0]
 
 
 def test_every_epoch_has_a_seed_and_an_order_of_its_own():
