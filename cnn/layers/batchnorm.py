@@ -112,11 +112,6 @@ class BatchNorm(Layer):
         """The shifts (channels,), a view."""
         return self.parameters["beta"]
 
-    def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        if not input_shape:
-            raise ValueError("input_shape of BatchNorm must end with the channels, got ()")
-        return input_shape
-
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("gamma", "beta", "mean", "variance"), self.input_shape[-1:])
 

@@ -169,14 +169,15 @@ def test_predict_reads_files_and_folders_in_a_table(command, model, pictures, ba
     status, out, err = command("predict", model, pictures / "2.png", pictures)
     assert (status, err) == (0, "")
     heading, *rows = (re.split("  +", line) for line in out.splitlines())
-    assert heading == ["file", "label", "probability", "otherwise"]
+    assert heading == ["file", "label", "probability", "otherwise", "warning"]
     probabilities = cnn.load(model).predict_proba(bars.test_images[:3])
-    for (file, label, probability, otherwise), i in zip(rows, [2, 0, 1], strict=True):
+    for (file, label, probability, otherwise, warning), i in zip(rows, [2, 0, 1], strict=True):
         second, first = np.argsort(probabilities[i])[-2:]
         assert file == str(pictures / f"{i}.png")
         assert label == str(first)
         assert probability == f"{probabilities[i, first]:.2%}"
         assert otherwise == f"{second} ({probabilities[i, second]:.2%})"
+        assert warning == "the net is unsure"
 
 
 def test_predict_as_json_tells_as_many_classes_as_asked_for(command, model, pictures, bars):
@@ -186,7 +187,13 @@ def test_predict_as_json_tells_as_many_classes_as_asked_for(command, model, pict
     probabilities = cnn.load(model).predict_proba(bars.test_images[:3])
     for i, prediction in enumerate(predictions):
         choices = prediction["choices"]
-        assert prediction == {"file": str(pictures / f"{i}.png"), **choices[0], "choices": choices}
+        warnings = ["the net is unsure"]
+        assert prediction == {
+            "file": str(pictures / f"{i}.png"),
+            **choices[0],
+            "choices": choices,
+            "warnings": warnings,
+        }
         assert [choice["label"] for choice in choices] == np.argsort(-probabilities[i])[:3].tolist()
         assert [choice["probability"] for choice in choices] == np.sort(probabilities[i])[:-4:-1].tolist()
 
@@ -237,6 +244,38 @@ def test_predict_lays_digits_out_when_asked_to(command, model, page):
         (prediction,) = json.loads(command("predict", model, page, "--json", *options)[1])
         images = cnn.datasets.load_images(page, digits=digits)
         assert prediction["probability"] == net.predict_proba(images).max()
+
+
+@pytest.fixture
+def sure(tmp_path):
+    """A net that reads everything as a 3, for certain."""
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (28, 28, 1), seed=0)
+    net.layers[1].weights[...] = 0
+    net.layers[1].bias[3] = 20
+    net.save(tmp_path / "sure.net")
+    return tmp_path / "sure.net"
+
+
+def test_there_is_a_column_for_warnings_only_where_there_is_one(command, sure, pictures, tmp_path):
+    Image.fromarray(np.full((60, 40), 250, np.uint8)).save(pictures / "blank.png")
+    _, out, _ = command("predict", sure, pictures / "0.png")
+    assert out.splitlines()[0].split() == ["file", "label", "probability", "otherwise"]
+    _, out, _ = command("predict", sure, pictures / "0.png", pictures / "blank.png")
+    heading, good, blank = out.splitlines()
+    assert heading.split() == ["file", "label", "probability", "otherwise", "warning"]
+    assert good.endswith(")")
+    assert blank.endswith("  it shows no ink")
+    predictions = json.loads(command("predict", sure, pictures / "0.png", pictures / "blank.png", "--json")[1])
+    assert [prediction["warnings"] for prediction in predictions] == [[], ["it shows no ink"]]
+
+
+def test_two_digits_on_a_page_are_warned_of_where_one_is_laid_out(command, sure, tmp_path):
+    page = np.full((100, 160), 240, np.uint8)
+    page[20:80, 30:40] = page[20:80, 100:110] = page[20:30, 90:120] = 10
+    Image.fromarray(page).save(tmp_path / "two.png")
+    for options, warnings in ((("--digits",), ["2 separate parts of ink"]), ((), [])):
+        (prediction,) = json.loads(command("predict", sure, tmp_path / "two.png", "--json", *options)[1])
+        assert prediction["warnings"] == warnings
 
 
 def test_a_page_without_ink_is_told_and_the_others_are_predicted(command, model, page, tmp_path):

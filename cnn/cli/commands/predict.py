@@ -40,8 +40,12 @@ def predict(
     with their centre of mass in the middle. With --digits each picture is laid out so, whatever its margins: that
     is for scans, and for nets of digits.
 
+    A warning stands beside a prediction that may well be wrong: the picture shows no ink; the net is unsure, with a
+    probability below 90 %; or, with --digits, its ink is in separate parts, as that of two digits is.
+
     A picture that cannot be read is told, and the others are read all the same; the status is then 1. With --json it
-    prints a list of objects of file, label, probability and choices, which are labels with their probabilities.
+    prints a list of objects of file, label, probability, choices, which are labels with their probabilities, and
+    warnings, a list of texts.
 
     Examples:
 
@@ -53,7 +57,7 @@ def predict(
     if len(net.input_shape) != 3 or net.input_shape[2] != 1:
         raise ValueError(f"{model} must hold a net for grey pictures (height, width, 1), got one for {net.input_shape}")
     pictures, all_read = _read(paths, net.input_shape[:2], digits)
-    predictions = _predictions(net, pictures, top)
+    predictions = _predictions(net, pictures, top, digits)
     if as_json:
         print_json(predictions)
     elif predictions:
@@ -84,22 +88,28 @@ def _read(paths: list[Path], size: tuple[int, ...], digits: bool) -> tuple[dict[
     return pictures, all_read
 
 
-def _predictions(net: Sequential, pictures: dict[Path, np.ndarray], top: int) -> list[dict[str, Any]]:
-    """For each file its label and probability, and those of the `top` classes."""
+def _predictions(net: Sequential, pictures: dict[Path, np.ndarray], top: int, digits: bool) -> list[dict[str, Any]]:
+    """For each file its label and probability, those of the `top` classes, and what is doubtful."""
+    from ..doubts import doubts
+
     if not pictures:
         return []
     predictions = []
-    for file, row in zip(pictures, net.predict_proba(np.stack(list(pictures.values()))), strict=True):
+    probabilities = net.predict_proba(np.stack(list(pictures.values())))
+    for (file, image), row in zip(pictures.items(), probabilities, strict=True):
         order = np.argsort(-row, kind="stable")[:top]
         choices = [{"label": int(label), "probability": float(row[label])} for label in order]
-        predictions.append({"file": str(file), **choices[0], "choices": choices})
+        warnings = doubts(image, float(row.max()), digits)
+        predictions.append({"file": str(file), **choices[0], "choices": choices, "warnings": warnings})
     return predictions
 
 
 def _show(predictions: list[dict[str, Any]]) -> None:
-    rows = [("file", "label", "probability", "otherwise")]
+    warned = any(prediction["warnings"] for prediction in predictions)
+    rows = [["file", "label", "probability", "otherwise", *["warning"] * warned]]
     for prediction in predictions:
         others = (f"{choice['label']} ({choice['probability']:.2%})" for choice in prediction["choices"][1:])
         name = typer.format_filename(prediction["file"])
-        rows.append((name, str(prediction["label"]), f"{prediction['probability']:.2%}", ", ".join(others)))
+        figures = str(prediction["label"]), f"{prediction['probability']:.2%}", ", ".join(others)
+        rows.append([name, *figures, *["; ".join(prediction["warnings"])] * warned])
     typer.echo("\n".join(line.rstrip() for line in aligned(rows, left=1)))
