@@ -31,7 +31,7 @@ openmp = OPENMP_VERSION  # the year and month of the OpenMP standard that this w
 
 
 def openmp_limit():
-    """Threads that OpenMP would use: those of OMP_NUM_THREADS, or of a limit that was set since, as by threadpoolctl."""
+    """Threads that OpenMP would use: those of OMP_NUM_THREADS, or of a limit set since then, as by threadpoolctl."""
     return omp_get_max_threads()
 
 
