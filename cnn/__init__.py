@@ -19,6 +19,7 @@ from .nets.two_conv import ConvolutionalNeuralNetwork as ConvolutionalNeuralNetw
 from .training.augment import Augment as Augment
 from .training.callbacks import *
 from .training.optimizers import *
+from .training.scale import ScaleWarning as ScaleWarning
 
 
 def show_config() -> None:
@@ -54,6 +55,7 @@ else:
         "Conv3x3",
         "ConvolutionalNeuralNetwork",
         "MaxPool2",
+        "ScaleWarning",
         "Sequential",
         "Softmax",
         "functional",

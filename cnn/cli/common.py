@@ -115,10 +115,15 @@ def load_net(path: Path) -> Sequential:
         raise FileNotFoundError(f"{path} does not exist; {written}") from None
 
 
+def on_its_scale(net: Sequential, images: np.ndarray) -> np.ndarray:
+    """Images from files, uint8, on the scale of those that the net was fitted on."""
+    return images if net.image_range is None else net.image_range.scaled(images)
+
+
 def load_test_set(net: Sequential, model: Path, what: str | None) -> tuple[np.ndarray, np.ndarray, str]:
     """Test images and labels of the data set that --data means, which the net in `model` can tell apart; what it is."""
     dataset, origin = load_data(what)
     known, highest = net.output_shape[0], int(dataset.test_labels.max())
     if highest >= known:
         raise ValueError(f"{model} holds a net for {known} classes, but labels go up to {highest} in {origin}")
-    return dataset.test_images, dataset.test_labels, origin
+    return on_its_scale(net, dataset.test_images), dataset.test_labels, origin

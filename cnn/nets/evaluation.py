@@ -15,6 +15,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluation(logits: np.ndarray, labels: np.ndarray, operations: Any) -> Evaluation:
-    """That of logits (n, classes) and checked labels (n,), by the operations of a backend."""
+    """That of logits (n, classes) and checked labels (n,), by the operations of a backend; NaN is never right."""
     loss, probabilities, _ = operations.softmax_cross_entropy(logits, labels)
-    return Evaluation(loss, float(np.mean(probabilities.argmax(axis=1) == labels)))
+    is_right = (probabilities.argmax(axis=1) == labels) & ~np.isnan(probabilities[:, 0])  # a row is NaN as a whole
+    return Evaluation(loss, float(np.mean(is_right)))

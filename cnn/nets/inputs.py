@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.tables import call
+from ..training.scale import ImageRange, is_other_scale, warn_of_other_scale
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -22,6 +23,8 @@ class Inputs:
 
     def __init__(self, input_shape: tuple[int, ...], classes: int, dtype: np.dtype, backend: str) -> None:
         self.input_shape, self.classes, self.dtype = input_shape, classes, dtype
+        self.fitted: ImageRange | None = None  # the images of the last fit
+        self.has_warned = False  # of images on another scale
         self._image_shapes = {input_shape}
         if backend == "compiled" and input_shape[-1] == 1:  # the kernels see no difference
             self._image_shapes.add(input_shape[:-1])
@@ -29,6 +32,21 @@ class Inputs:
     def __repr__(self) -> str:
         told = {"input_shape": self.input_shape, "classes": self.classes, "dtype": self.dtype.name}
         return call(type(self), told)
+
+    def to_predict(self, x: ArrayLike) -> np.ndarray:
+        """Images `x` for a prediction: as `images`, with a warning once where they are on another scale than fitted."""
+        images = self.images("x", x)
+        fitted = self.fitted
+        if fitted is None or self.has_warned or (images.dtype is _UINT8 and fitted.dtype == "uint8"):
+            return images
+        if is_other_scale(fitted, images):
+            self.has_warned = True
+            warn_of_other_scale("x", fitted, images, stacklevel=4)
+        return images
+
+    def fit_to(self, fitted: ImageRange) -> None:
+        """The net is fitted on these images now."""
+        self.fitted, self.has_warned = fitted, False
 
     def images(self, name: str, x: ArrayLike) -> np.ndarray:
         """Images as the runners read them: uint8 or float, in one piece; TypeError and ValueError for what are none."""

@@ -9,6 +9,7 @@ from ..backends.annotations import Backend
 from ..backends.select import operations
 from ..storage import description
 from ..storage.archive import opened
+from ..training.scale import ImageRange
 from .sequential import Sequential
 
 
@@ -35,4 +36,6 @@ def load(path: str | PathLike[str], backend: Backend = "compiled") -> Sequential
         tensors = file.tensors()
         net = Sequential(described.layers, described.input_shape, dtype=described.dtype, seed=0, backend=backend)
         net.set_parameters({name: tensors[name] for name in net.state()})
+        if described.images is not None:
+            net.inputs.fit_to(ImageRange(*described.images))
     return net

@@ -16,6 +16,7 @@ from ..layers.base import Layer
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
 from ..training.optimizers import SGD
+from ..training.scale import advice, image_range
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
 from .state import NetState
@@ -284,10 +285,13 @@ class Sequential(NetState):
         access, caller = self.executor.access, object()
         try:
             access.claim(caller, "train_on_batch")
+            if self.inputs.fitted is None:
+                self.inputs.fit_to(image_range(x))
             self.step_seed = (self.step_seed + 1) % 2**63
             batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
             if not self.executor.train(len(x), batch, optimizer.next_update(self.executor.learned.parameters, steps=1)):
-                raise FloatingPointError("the loss is NaN or infinite; the parameters are left as they were")
+                cause = advice(self.layers, image_range(x))
+                raise FloatingPointError(f"the loss is NaN or infinite; the parameters are left as they were: {cause}")
             optimizer.done += 1
         finally:
             access.callers.pop(caller, None)
@@ -312,7 +316,7 @@ class Sequential(NetState):
         TypeError, ValueError
             What are no images of this net.
         """
-        return self.executor.predict(self.inputs.images("x", x), True)
+        return self.executor.predict(self.inputs.to_predict(x), True)
 
     def predict_logits(self, x: ArrayLike) -> Floats:
         """The last layer's outputs, of which `predict_proba` gives the softmax.
@@ -331,7 +335,7 @@ class Sequential(NetState):
         TypeError, ValueError
             What are no images of this net.
         """
-        return self.executor.predict(self.inputs.images("x", x), False)
+        return self.executor.predict(self.inputs.to_predict(x), False)
 
     def predict(self, x: ArrayLike) -> Labels:
         """The class of the highest probability of each image.
@@ -350,7 +354,7 @@ class Sequential(NetState):
         TypeError, ValueError
             What are no images of this net.
         """
-        return self.executor.predict(self.inputs.images("x", x), False).argmax(axis=1)
+        return self.executor.predict(self.inputs.to_predict(x), False).argmax(axis=1)
 
     def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
         """Mean loss and accuracy on images and labels.
@@ -370,7 +374,7 @@ class Sequential(NetState):
         TypeError, ValueError
             What are no images or labels of this net, or none at all.
         """
-        x = self.inputs.images("x", x)
+        x = self.inputs.to_predict(x)
         y = self.inputs.labels("y", y, len(x))
         return evaluation(self.executor.predict(x, False), y, self._ops)
 

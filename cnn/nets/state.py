@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..plan.executor import Executor
+    from ..training.scale import ImageRange
+    from .inputs import Inputs
 
 _NOT_COPIED = ("_ops", "executor")  # made anew for a copied net
 _LEARNED = "learned"  # in a pickled net
@@ -35,11 +37,17 @@ class NetState:
     dtype: np.dtype
     backend: str
     executor: Executor
+    inputs: Inputs
 
     @property
     def layer_names(self) -> list[str]:
         """The names of the layers ("conv2d_1"), in their order."""
         return layer_names(self.layers)
+
+    @property
+    def image_range(self) -> ImageRange | None:
+        """Dtype, minimum and maximum of the images of the last fit; None before it. Saved with the net."""
+        return self.inputs.fitted
 
     def parameters(self) -> Views:
         """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies.

@@ -7,6 +7,7 @@ these layers would have before anything is made. Nothing of it is ever executed 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from ..layers.registry import LAYERS, original
 from . import archive
 
 VERSION = 1
+IMAGES = "images"  # the entry of what the net was fitted on, if it was
 FIT = "run"  # the entry, and the beginning of the tensors' names, of what a checkpoint has beside the net
 _MOST_LAYERS = 1000
 
@@ -30,6 +32,8 @@ class Net(Protocol):
     def input_shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype: ...
+    @property
+    def image_range(self) -> Any: ...
 
 
 class Described(NamedTuple):
@@ -38,6 +42,7 @@ class Described(NamedTuple):
     layers: list[Layer]
     input_shape: tuple[int, ...]
     dtype: Literal["float32", "float64"]
+    images: tuple[str, float, float] | None  # that the net was fitted on: dtype, minimum, maximum
 
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of everything that a net of these layers would learn, by name; no memory is taken."""
@@ -54,7 +59,8 @@ class Described(NamedTuple):
 
 def document(net: Net) -> dict[str, Any]:
     """What a net's file says beside its tensors."""
-    return {"version": VERSION, "net": describe(net)}
+    images = net.image_range
+    return {"version": VERSION, "net": describe(net)} | ({} if images is None else {IMAGES: images._asdict()})
 
 
 def describe(net: Net) -> dict[str, Any]:
@@ -88,15 +94,28 @@ def read(document: Mapping[str, Any]) -> Described:
         raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
     if not isinstance(entries, list) or len(entries) > _MOST_LAYERS:
         raise ValueError(f"layers must be a list of at most {_MOST_LAYERS}, got {entries!r}")
-    return Described([_layer(f"layers[{i}]", entry) for i, entry in enumerate(entries)], shape, dtype)
+    layers = [_layer(f"layers[{i}]", entry) for i, entry in enumerate(entries)]
+    return Described(layers, shape, dtype, _images(document[IMAGES]) if IMAGES in document else None)
 
 
 def check_version(document: Mapping[str, Any]) -> None:
     """ValueError for a file of another version, or with entries that nobody knows."""
     if json.dumps(document.get("version")) != json.dumps(VERSION):  # true is not 1
         raise ValueError(f"its version must be {VERSION}, got {document.get('version')!r}; a later cnn-c may read it")
-    if document.keys() - {FIT} != {"version", "net"}:
+    if document.keys() - {FIT, IMAGES} != {"version", "net"}:
         raise ValueError(f"its entries must be those of a net, got {', '.join(document)}")
+
+
+def _images(entry: Any) -> tuple[str, float, float]:
+    images = archive.mapping(IMAGES, entry)
+    if images.keys() != {"dtype", "minimum", "maximum"}:
+        raise ValueError(f"{IMAGES} must have dtype, minimum and maximum, got {', '.join(images)}")
+    dtype, minimum, maximum = images["dtype"], images["minimum"], images["maximum"]
+    if dtype not in ("uint8", "float32", "float64"):
+        raise ValueError(f"{IMAGES}' dtype must be uint8, float32 or float64, got {dtype!r}")
+    if type(minimum) is not float or type(maximum) is not float or not -math.inf < minimum <= maximum < math.inf:
+        raise ValueError(f"{IMAGES} must go from a finite number to one that is no smaller, got {minimum} to {maximum}")
+    return dtype, minimum, maximum
 
 
 def _layer(name: str, entry: Any) -> Layer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Iterable
 from functools import cached_property
 from os import PathLike
@@ -20,6 +21,7 @@ from .history import History
 from .optimizer import Optimizer
 from .progress import Display, epoch_line, open_display
 from .saved_optimizer import described
+from .scale import advice, image_range, loss_warning
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Fit:
         self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
         self._warp = None if augment is None else augment.warp(net.input_shape, net.dtype)
+        self._images = image_range(data.x)
+        self._has_warned = False  # of a loss
         self.epoch = 0
         self.history = History([], [], [], [], [], [])
         optimizer.start(settings.epochs * -(-len(data.x) // settings.batch_size), settings.epochs)
@@ -67,6 +71,7 @@ class Fit:
         if saved is not None:
             saved.restore_net(self)
         net.history = self.history
+        net.inputs.fit_to(self._images)
         if saved is not None and saved.finished:
             return self.history
         _log.info("fit begins: %d images, %d of %d epochs done", len(self.data.x), self.epoch, epochs)
@@ -97,7 +102,15 @@ class Fit:
         display.epoch_end(figures)
         if _log.isEnabledFor(logging.INFO):
             _log.info("%s", epoch_line(self.epoch, self.settings.epochs, figures))
+        self._warn_of_loss(figures["loss"])
         self._call("on_epoch_end", logs | figures)
+
+    def _warn_of_loss(self, loss: float) -> None:
+        """Once, where a net does not learn."""
+        warning = None if self._has_warned else loss_warning(self.epoch, loss, self.net.layers, self._images)
+        if warning is not None:
+            self._has_warned = True
+            warnings.warn(warning, stacklevel=5)  # where Sequential.fit was called
 
     def _train_epoch(self, display: Display) -> dict[str, float]:
         """All batches once; the epoch's figures."""
@@ -155,7 +168,7 @@ class Fit:
         self.net.set_parameters(before)
         return FloatingPointError(
             f"{what} in epoch {self.epoch + 1}, step {step}; the parameters are set back to the start of that epoch. "
-            "A smaller learning rate may help, or look for NaN and inf in x"
+            f"look at the scale first: {advice(self.net.layers, self._images)}"
         )
 
     def _call(self, hook: str, logs: dict[str, Any]) -> None:

@@ -11,7 +11,15 @@ from ..layers.base import Layer
 from ..plan.executor import Executor
 from .history import History
 from .optimizer import Optimizer
+from .scale import ImageRange
 from .settings import Data, Settings
+
+
+class Inputs(Protocol):
+    """What a net takes, as far as a fit needs it."""
+
+    def fit_to(self, fitted: ImageRange) -> None:
+        """The net is fitted on these images now."""
 
 
 class Net(Protocol):
@@ -32,6 +40,10 @@ class Net(Protocol):
     def backend(self) -> str: ...
     @property
     def executor(self) -> Executor: ...
+    @property
+    def inputs(self) -> Inputs: ...
+    @property
+    def image_range(self) -> ImageRange | None: ...
 
     def state(self) -> dict[str, np.ndarray]:
         """Parameters and running statistics by name: views."""

@@ -66,9 +66,9 @@ class SGD(Optimizer):
     """
 
     arguments = Optimizer.arguments | {"momentum": _to_one, "nesterov": _flag, "weight_decay": checks.number}
-    momentum: float
-    nesterov: bool
-    weight_decay: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from cnn.datasets import fashion, load_mnist, load_strokes, mnist, mnist_files, 
 
 from ..datasets import cases
 from ..datasets.cases import IMAGES, LABELS
+from ..full_disk import largest_file
 
 fill = functools.partial(cases.fill, name="{}.gz")
 
@@ -185,15 +186,14 @@ def test_strokes_may_be_written_below_the_home_folder(data, tmp_path, monkeypatc
     assert len(load_mnist(tmp_path / "mine").train_images) == 10
 
 
-def test_strokes_for_which_there_is_no_room_leave_nothing_in_the_way_of_the_next_attempt(data, tmp_path, largest_file):
+def test_strokes_for_which_there_is_no_room_leave_nothing_in_the_way_of_the_next_attempt(data, tmp_path):
     folder = tmp_path / "strokes"
     arguments = ("export", "strokes", folder, "--train", 10, "--test", 90)
-    largest_file(8000)
-    status, out, err = data(*arguments)
+    with largest_file(8000):
+        status, out, err = data(*arguments)
     assert (status, out) == (1, "")
     assert err == f"cnn: {folder / mnist_files.TEST_IMAGES}.gz: cannot be written: File too large\n"
     assert list(folder.iterdir()) == []
-    largest_file(1 << 30)
     assert data(*arguments)[0] == 0
 
 

@@ -26,6 +26,7 @@ from cnn.datasets import (
     mnist_files,
 )
 
+from ..full_disk import largest_file
 from .cases import DATASET, LABELS, fill
 
 
@@ -330,10 +331,9 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_run_works(cache, mi
     assert_equal(load_mnist())
 
 
-def test_a_full_folder_for_temporary_files_is_no_fault_of_the_mirrors(cache, mirrors, good, largest_file):
+def test_a_full_folder_for_temporary_files_is_no_fault_of_the_mirrors(cache, mirrors, good):
     mirrors(good, good)
-    largest_file(20)
-    with pytest.raises(OSError, match="File too large") as error:
+    with largest_file(20), pytest.raises(OSError, match="File too large") as error:
         load_mnist()
     assert error.value.filename.endswith(f"{mnist_files.TRAIN_IMAGES}.gz")
     assert names(cache) == []

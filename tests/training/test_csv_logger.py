@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 import cnn
 
+from ..full_disk import largest_file
 from .killed_fits import Kill, Killed, bits, data, fitted, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -108,14 +110,14 @@ class AtEpochBegin(cnn.Callback):
 
 @pytest.mark.parametrize("more", [0, 1, 30])
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_a_row_for_which_there_is_no_room_is_taken_back_and_the_error_names_the_file(log, largest_file, epoch, more):
-    limit = AtEpochBegin(epoch, lambda: largest_file(log.stat().st_size + more))
+def test_a_row_for_which_there_is_no_room_is_taken_back_and_the_error_names_the_file(log, epoch, more):
+    limits = ExitStack()
+    limit = AtEpochBegin(epoch, lambda: limits.enter_context(largest_file(log.stat().st_size + more)))
     before = AtEpochEnd(lambda logs: log.read_bytes())
-    with pytest.raises(OSError, match="cannot be written: File too large") as error:
+    with limits, pytest.raises(OSError, match="cannot be written: File too large") as error:
         fitted(small(), [limit, cnn.CSVLogger(log), before])
     assert error.value.filename == str(log)
     assert log.read_bytes() == b"".join(before.seen[-1:])
-    largest_file(1 << 30)
     fitted(small(), [cnn.CSVLogger(log, append=True)], epochs=2)
     assert epochs(log) == ("12" if epoch == 1 else "1212")
 

@@ -21,6 +21,7 @@ from ..common import (
     load_data,
     load_net,
     load_test_set,
+    on_its_scale,
     reports_errors,
 )
 
@@ -90,7 +91,7 @@ def feature_maps(
         if (image or 0) >= len(images):
             raise ValueError(f"--image must be below {len(images):,}, the number of test images, got {image or 0:,}")
         shown = images[image or 0]
-    feature_maps(net, shown, output)
+    feature_maps(net, on_its_scale(net, shown), output)
     _tell(output)
 
 

@@ -15,6 +15,7 @@ from ..common import (
     JsonOption,
     ModelArgument,
     load_net,
+    on_its_scale,
     print_error,
     print_json,
     reports_errors,
@@ -95,7 +96,7 @@ def _predictions(net: Sequential, pictures: dict[Path, np.ndarray], top: int, di
     if not pictures:
         return []
     predictions = []
-    probabilities = net.predict_proba(np.stack(list(pictures.values())))
+    probabilities = net.predict_proba(on_its_scale(net, np.stack(list(pictures.values()))))
     for (file, image), row in zip(pictures.items(), probabilities, strict=True):
         order = np.argsort(-row, kind="stable")[:top]
         choices = [{"label": int(label), "probability": float(row[label])} for label in order]
