@@ -15,7 +15,7 @@ import cnn.reference
 
 MODULES = [cnn, cnn.functional, cnn.datasets, cnn.schedules, cnn.models, cnn.plot, cnn.reference]
 # What a fit calls, or hands out; users of these read the class.
-NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "Schedule"}
+NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "ScaleWarning", "Schedule"}
 
 
 def public():

@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-_GROUPS = Path("/sys/fs/cgroup")
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def usable_processors() -> int:
@@ -18,11 +18,11 @@ def usable_processors() -> int:
 def _quota() -> float:
     """Processors that the control groups of this process allow (Linux, version 2); infinity where there is no limit."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = OWN_GROUP.read_text().splitlines()
     except OSError:
         return math.inf
     group = next((Path(line[3:].lstrip("/")) for line in lines if line.startswith("0::")), Path())
-    return min(_group_quota(_GROUPS / path) for path in (group, *group.parents))
+    return min(_group_quota(GROUPS / path) for path in (group, *group.parents))
 
 
 def _group_quota(group: Path) -> float:

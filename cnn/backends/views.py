@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from .annotations import Floats
 
-class Views(dict[str, np.ndarray]):
+    Arrays = dict[str, Floats]
+else:
+    Arrays = dict
+
+
+class Views(Arrays):
     """A dict of which the arrays may be written to, but no entry replaced: the net would know nothing of it."""
 
     def __setitem__(self, name: str, value: np.ndarray) -> None:

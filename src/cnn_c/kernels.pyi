@@ -79,6 +79,7 @@ class Runner:
     threads: int  # that it has memory for
     bytes: int  # that it holds
 
+    measured: tuple[dict[int, float], int]  # nanoseconds an image by numbers of threads, and the number that works
     nanoseconds: np.ndarray  # (operations, 3) that forward, backward and update took, if asked to profile
 
     def __init__(self, plan: Plan, threads: int, training: bool, profile: bool = False) -> None: ...

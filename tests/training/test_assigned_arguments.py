@@ -89,7 +89,7 @@ def test_a_velocity_that_was_given_up_begins_anew_as_zeros():
     [
         (cnn.SGD(0.1), "momentum", 1.5, ValueError, r"momentum must be finite and between 0 and 1, got 1\.5"),
         (cnn.SGD(0.1), "momentum", "a", TypeError, "momentum must be a number"),
-        (cnn.SGD(0.1), "learning_rate", -1, ValueError, "learning_rate must be finite and at least 0"),
+        (cnn.SGD(0.1), "learning_rate", -1, ValueError, "learning_rate must be finite and between 0 and 3"),
         (cnn.SGD(0.1), "learning_rate", None, TypeError, "learning_rate must be a number"),
         (cnn.SGD(0.1), "learning_rate", math.nan, ValueError, "learning_rate must be finite"),
         (cnn.SGD(0.1), "weight_decay", -0.1, ValueError, "weight_decay must be finite"),
