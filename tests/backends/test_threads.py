@@ -86,22 +86,19 @@ def test_a_limit_of_threadpoolctl_is_respected():
 @OPENMP
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the processes of a user")
 def test_at_the_limit_of_processes_there_are_fewer_threads_and_the_same_bits(python):
-    limit = """
+    alone = """
         import os, resource
         import cnn
         cnn.set_num_threads(1)
     """
-    limit += (
-        PREDICTION
-        + """
+    limited = """
         if os.getuid() == 0:  # whom no limit holds; all is imported, which another user may not be allowed to read
             os.setgid(65534), os.setuid(65534)
         resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
         cnn.set_num_threads(2, fixed=True)
     """
-    )
-    alone, limited = python(limit, PREDICTION).splitlines()
-    assert alone.split()[2] == limited.split()[2]
+    first, second = python(alone, PREDICTION, limited, PREDICTION).splitlines()
+    assert first.split()[2] == second.split()[2]
 
 
 @OPENMP
