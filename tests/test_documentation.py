@@ -55,3 +55,16 @@ def test_every_folder_stands_in_the_map():
     folders += [path.parent.relative_to(root) for path in root.glob("src/cnn_c/**/*.pxd")]
     assert len(folders) > 9
     assert not {folder for folder in folders if f"`{folder}/`" not in text}
+
+
+def test_every_fault_names_a_test_that_there_is():
+    root = Path(__file__).parent
+    rows = [
+        line for line in (root.parent / "docs" / "faults.md").read_text("utf-8").splitlines() if line.startswith("|")
+    ]
+    rows = [row for row in rows if not row.startswith(("|---", "| input or fault"))]
+    assert len(rows) > 50
+    for row in rows:
+        *_, test, _ = row.split("|")
+        file, _, name = test.strip().strip("`").partition("::")
+        assert f"def {name}(" in (root / file).read_text("utf-8"), row

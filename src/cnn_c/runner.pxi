@@ -1,7 +1,8 @@
 # Whole steps, as Python calls them. A part of kernels.pyx.
 #
 # A Runner owns all memory of a plan and runs many steps in one parallel region, whose threads step/steps.pxd guides:
-# images are shared out, then weights, with a barrier after each. plan_reader.pxi reads and checks the plan.
+# images are shared out, then weights, and the threads meet after each. step/team_size.pxd says how many threads there
+# are; plan_reader.pxi reads and checks the plan.
 
 from cpython.exc cimport PyErr_Occurred
 from cython.parallel cimport parallel, threadid

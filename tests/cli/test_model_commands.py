@@ -444,3 +444,21 @@ def test_a_log_that_is_none_is_one_line(command, tmp_path, content, problem):
     assert (status, out) == (1, "")
     assert problem in err
     assert err.count("\n") == 1
+
+
+# ---- scales --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error::cnn.ScaleWarning")
+def test_files_are_brought_to_the_scale_of_the_net(command, bars, data_folder, pictures, tmp_path):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], input_shape=(28, 28, 1), seed=0)
+    net.fit(bars.train_images / np.float32(127.5) - 1, bars.train_labels, optimizer=cnn.SGD(0.1), progress=False)
+    net.save(tmp_path / "net")
+    images = bars.test_images / np.float32(127.5) - 1
+    status, out, _ = command("evaluate", tmp_path / "net", "--data", data_folder, "--json")
+    assert status == 0
+    assert json.loads(out)["loss"] == pytest.approx(net.evaluate(images, bars.test_labels).loss, rel=1e-5)
+    status, out, _ = command("predict", tmp_path / "net", pictures, "--json")
+    assert status == 0
+    probabilities = net.predict_proba(images[:3]).max(axis=1)
+    assert [each["probability"] for each in json.loads(out)] == pytest.approx(probabilities, rel=1e-5)
