@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.tables import call
-from ..training.scale import ImageRange, is_other_scale, warn_of_other_scale
+from ..training.scale import ImageRange, first_values, warn_of_other_scale
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -37,11 +37,11 @@ class Inputs:
         """Images `x` for a prediction: as `images`, with a warning once where they are on another scale than fitted."""
         images = self.images("x", x)
         fitted = self.fitted
-        if fitted is None or self.has_warned or (images.dtype is _UINT8 and fitted.dtype == "uint8"):
-            return images
-        if is_other_scale(fitted, images):
-            self.has_warned = True
-            warn_of_other_scale("x", fitted, images, stacklevel=4)
+        if fitted is not None and not self.has_warned and not (images.dtype is _UINT8 and fitted.dtype == "uint8"):
+            low, high = first_values(images)
+            if fitted.differs_plainly(low, high):
+                self.has_warned = True
+                warn_of_other_scale("x", fitted, ImageRange(images.dtype.name, low, high), stacklevel=4)
         return images
 
     def fit_to(self, fitted: ImageRange) -> None:

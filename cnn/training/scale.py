@@ -62,24 +62,18 @@ def image_range(images: np.ndarray) -> ImageRange:
     return ImageRange(images.dtype.name, float(sample.min()), float(sample.max()))
 
 
-def is_other_scale(fitted: ImageRange, images: np.ndarray) -> bool:
-    """Whether images are plainly on another scale than those of `fitted`; only the first ones are looked at."""
-    return fitted.differs_plainly(*_values_at_once(images))
-
-
-def _values_at_once(images: np.ndarray) -> tuple[float, float]:
+def first_values(images: np.ndarray) -> tuple[float, float]:
+    """The range of the first images at little cost, for a look at their scale; (0, 0) if it is infinite."""
     if images.dtype.char in KERNELS:
         low, high = KERNELS[images.dtype.char].value_range(images)
         return (low, high) if -math.inf < low <= high < math.inf else (0.0, 0.0)
     return (float(images[:8].min()), float(images[:8].max())) if images.size else (0.0, 0.0)
 
 
-def warn_of_other_scale(name: str, fitted: ImageRange, images: np.ndarray, stacklevel: int) -> None:
+def warn_of_other_scale(name: str, fitted: ImageRange, given: ImageRange, stacklevel: int) -> None:
     """A `ScaleWarning` with both ranges."""
-    given = ImageRange(images.dtype.name, *_values_at_once(images))
-    warnings.warn(
-        f"{name} holds {given}, but the net was fitted on {fitted}; bring them to that scale", ScaleWarning, stacklevel
-    )
+    text = f"{name} holds {given}, but the net was fitted on {fitted}; bring them to that scale"
+    warnings.warn(text, ScaleWarning, stacklevel)
 
 
 # ---- during a fit ----
@@ -87,14 +81,14 @@ def warn_of_other_scale(name: str, fitted: ImageRange, images: np.ndarray, stack
 
 def unscaled_layer(layers: Sequence[Layer], images: ImageRange) -> Layer | None:
     """The first layer with parameters, where pixels reach it as large as they are in files; None where they do not."""
-    largest = max(abs(images.minimum), abs(images.maximum))
+    bounds = [images.minimum, images.maximum]
     for layer in layers:
         if isinstance(layer, BatchNorm):
             return None
         if isinstance(layer, Rescaling):
-            largest = max(abs(bound * layer.scale + layer.offset) for bound in images[1:])
+            bounds = [bound * layer.scale + layer.offset for bound in bounds]
         if layer.parameters:
-            return layer if largest > _PLAIN else None
+            return layer if max(map(abs, bounds)) > _PLAIN else None
     return None
 
 
