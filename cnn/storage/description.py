@@ -69,15 +69,15 @@ def describe(net: Net) -> dict[str, Any]:
     Raises
     ------
     TypeError, ValueError
-        A layer that is none of this package, or more of them than a file may name: it could not be read back.
+        What could not be read back: a layer that is none of this package, or whose arguments were assigned values that
+        its constructor does not take; more layers than a file may name.
     """
     if len(net.layers) > _MOST_LAYERS:
         raise ValueError(f"a net to be saved must have at most {_MOST_LAYERS:,} layers, got {len(net.layers):,}")
-    return {
-        "input_shape": list(net.input_shape),
-        "dtype": net.dtype.name,
-        "layers": [{"layer": original(type(layer)).__name__, **layer.configuration()} for layer in net.layers],
-    }
+    entries = [{"layer": original(type(layer)).__name__, **layer.configuration()} for layer in net.layers]
+    for i, entry in enumerate(json.loads(json.dumps(entries))):
+        _layer(f"layers[{i}]", entry)
+    return {"input_shape": list(net.input_shape), "dtype": net.dtype.name, "layers": entries}
 
 
 def read(document: Mapping[str, Any]) -> Described:

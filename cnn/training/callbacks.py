@@ -126,9 +126,11 @@ class EarlyStopping(Callback):
         return {"best": self.best, "waited": self.waited, **self._learned}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.best, self.waited = state.pop("best"), state.pop("waited")
-        self._learned = state
+        """Go on from what `state` returned; ValueError for anything else."""
+        best, waited = state.pop("best", ""), state.pop("waited", None)
+        if not (best is None or type(best) is float) or type(waited) is not int:
+            raise ValueError(f"best must be a float or None, and waited an integer, got {best!r} and {waited!r}")
+        self.best, self.waited, self._learned = best, waited, state
 
 
 class TensorBoard(Callback):

@@ -47,11 +47,15 @@ def read_status(path: str | PathLike[str]) -> Status:
     with opened(path) as file:
         document = _fit_document(file)
         tensors = file.tensors()
+        figures = {name: tensors[f"{FIT}/history/{name}"] for name in History._fields}
+        for name, array in figures.items():
+            if array.ndim != 1 or array.dtype != np.float64:
+                raise ValueError(f"{name} must be figures in float64, got {array.shape} in {array.dtype}")
         return Status(
             _field(document, "epoch", int),
             _field(_field(document, "fingerprint", dict), "epochs", int),
             _field(document, "finished", bool),
-            History(*(tensors[f"{FIT}/history/{name}"].tolist() for name in History._fields)),
+            History(**{name: array.tolist() for name, array in figures.items()}),
         )
 
 

@@ -183,3 +183,17 @@ def test_a_save_that_fails_leaves_the_old_net(path, monkeypatch):
         net.save(path)
     assert bits(cnn.load(path)) == bits(tiny())
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, True, "a"])
+def test_a_layer_whose_argument_was_assigned_what_no_file_could_give_back_is_not_saved(path, value):
+    layer = cnn.LeakyReLU()
+    layer.slope = 0.5
+    cnn.Sequential([cnn.Flatten(), layer, cnn.Dense(2)], (2, 2, 1), seed=0).save(path)
+    before = path.read_bytes()
+    other = cnn.LeakyReLU()
+    other.slope = value
+    with pytest.raises((ValueError, TypeError)):
+        cnn.Sequential([cnn.Flatten(), other, cnn.Dense(2)], (2, 2, 1), seed=0).save(path)
+    assert path.read_bytes() == before
+    assert cnn.load(path).layers[1].slope == 0.5

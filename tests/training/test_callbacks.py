@@ -399,3 +399,12 @@ def test_without_tensorboardx_the_error_says_what_to_install(tmp_path, monkeypat
     with pytest.raises(ImportError, match=r"pip install 'cnn-c\[tensorboard\]'"):
         fitted(net, [cnn.TensorBoard(tmp_path / "log")])
     assert bits(net) == bits(small())
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"best": 0.5}, {"best": "a", "waited": 1}, {"best": 10**400, "waited": 1}, {"best": 0.5, "waited": []}],
+)
+def test_early_stopping_goes_on_only_from_a_state_of_its_own(state):
+    with pytest.raises(ValueError, match="^best must be a float or None, and waited an integer"):
+        cnn.EarlyStopping().restore(state)
