@@ -7,6 +7,7 @@ start so many. Among these, a `Runner` takes as many as pay while other processe
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -28,13 +29,21 @@ def _default() -> int:
     return min(usable_processors(), MOST)
 
 
+class _Team(threading.local):
+    """The last team of the thread that calls, for which OpenMP keeps threads, and what was found out of larger ones."""
+
+    size = 1
+    asked_for = startable = 1
+    asked_at = -math.inf
+
+
 _openmp_limit = cnn_c.KERNELS["f"].openmp_limit  # threads that OpenMP would use; 1 where the build has no OpenMP
 _first_limit = _openmp_limit()
 _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, whatever is set
 _threads = 1 if _serial else _default()
 _fixed = False
-_processors, _asked_at = 1, -float("inf")
-_teams = threading.local()  # `size`: threads that OpenMP can have, for it keeps some for each thread that calls it
+_processors, _asked_at = 1, -math.inf
+_team = _Team()
 
 
 def set_num_threads(n: SupportsIndex, fixed: bool = False) -> None:
@@ -79,11 +88,13 @@ def threads_for(images: int) -> int:
         return 1
     if not _fixed:
         threads = _allowed(threads)
-    size: int = getattr(_teams, "size", 1)
-    if threads > size and not getattr(_teams, "is_limited", False):
-        size = _teams.size = _startable(threads)
-        _teams.is_limited = size < threads
-    return min(threads, size)
+    if threads > _team.size:  # OpenMP has ended those of a larger team before, or never had so many
+        now = time.monotonic()
+        if threads > _team.asked_for or now - _team.asked_at > _REFRESHED:
+            _team.asked_for, _team.asked_at, _team.startable = threads, now, _startable(threads)
+        threads = min(threads, _team.startable)
+    _team.size = threads
+    return threads
 
 
 def _allowed(threads: int) -> int:

@@ -127,6 +127,7 @@ class Layer:
         self._refuse_in_net()
         shape = checks.image_shape("input_shape", input_shape)
         self.dtype = checks.dtype(dtype)
+        self._check_arguments()
         self.fix_shapes(shape)
         self._last = None
         rng = checks.generator("seed", seed)
@@ -135,6 +136,12 @@ class Layer:
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         self.statistics = self.initial_statistics()
         return self
+
+    def _check_arguments(self) -> None:
+        """Take arguments that were assigned since the constructor as it would have taken them, with its errors."""
+        if names.is_ours(type(self)):
+            made = vars(type(self)(**self.configuration()))
+            vars(self).update({name: made[name] for name in self._arguments if name in made})
 
     def configuration(self) -> dict[str, Any]:
         """The arguments that make a layer like this one, in values that JSON has: each is an attribute of its name."""

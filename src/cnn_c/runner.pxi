@@ -150,11 +150,13 @@ cdef class Runner:
                     begin_team(s.team, 1, chunks_of_step(&s, s.done))
                     run_steps(&s, 0, 1)
                 else:
-                    with parallel(num_threads=size):
+                    # Always `most`: OpenMP ends threads that a region has no use for, and may not get them again.
+                    with parallel(num_threads=most):
                         if threadid() == 0:  # there may be fewer threads than were asked for
-                            begin_team(s.team, threads_here(), chunks_of_step(&s, s.done))
+                            begin_team(s.team, min(size, threads_here()), chunks_of_step(&s, s.done))
                         wait_for_all()
-                        run_steps(&s, threadid(), threads_here())
+                        if threadid() < s.team.size:
+                            run_steps(&s, threadid(), s.team.size)
         if s.interrupted:
             raise_pending()
         return s.done
@@ -186,22 +188,24 @@ cdef class Runner:
                 if is_trial(&self.team_size):
                     n = min(n, 4 * size * self.program.block)
                 began = now()
-            self.predict_part(batch, probabilities, size, first, n, out)
+            self.predict_part(batch, probabilities, most, size, first, n, out)
             if not fixed:
                 add_time(&self.team_size, now(), now() - began, n)
             first += n
 
-    cdef void predict_part(self, const Batch* batch, bint probabilities, int size, Py_ssize_t first, Py_ssize_t n,
-                           real* out) noexcept nogil:
+    cdef void predict_part(self, const Batch* batch, bint probabilities, int most, int size, Py_ssize_t first,
+                           Py_ssize_t n, real* out) noexcept nogil:
+        # By `size` of `most` threads, as in `train`.
         if size <= 1:
             begin_team(self.team, 1, n)
             predict_images(&self.program, self.workers, self.team, batch, probabilities, 0, first, out)
             return
-        with parallel(num_threads=size):
-            if threadid() == 0:  # there may be fewer threads than were asked for
-                begin_team(self.team, threads_here(), n)
+        with parallel(num_threads=most):
+            if threadid() == 0:
+                begin_team(self.team, min(size, threads_here()), n)
             wait_for_all()
-            predict_images(&self.program, self.workers, self.team, batch, probabilities, threadid(), first, out)
+            if threadid() < self.team.size:
+                predict_images(&self.program, self.workers, self.team, batch, probabilities, threadid(), first, out)
 
     @property
     def measured(self):

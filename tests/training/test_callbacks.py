@@ -406,5 +406,5 @@ def test_without_tensorboardx_the_error_says_what_to_install(tmp_path, monkeypat
     [{}, {"best": 0.5}, {"best": "a", "waited": 1}, {"best": 10**400, "waited": 1}, {"best": 0.5, "waited": []}],
 )
 def test_early_stopping_goes_on_only_from_a_state_of_its_own(state):
-    with pytest.raises(ValueError, match="^best must be a float or None, and waited an integer"):
+    with pytest.raises(ValueError, match=r"^best must be a float or None, and waited an integer"):
         cnn.EarlyStopping().restore(state)
