@@ -30,11 +30,9 @@ def _default() -> int:
 
 
 class _Team(threading.local):
-    """The last team of the thread that calls, for which OpenMP keeps threads, and what was found out of larger ones."""
+    """The last team of the thread that calls, for which OpenMP keeps threads."""
 
     size = 1
-    asked_for = startable = 1
-    asked_at = -math.inf
 
 
 _openmp_limit = cnn_c.KERNELS["f"].openmp_limit  # threads that OpenMP would use; 1 where the build has no OpenMP
@@ -89,10 +87,7 @@ def threads_for(images: int) -> int:
     if not _fixed:
         threads = _allowed(threads)
     if threads > _team.size:  # OpenMP has ended those of a larger team before, or never had so many
-        now = time.monotonic()
-        if threads > _team.asked_for or now - _team.asked_at > _REFRESHED:
-            _team.asked_for, _team.asked_at, _team.startable = threads, now, _startable(threads)
-        threads = min(threads, _team.startable)
+        threads = _startable(threads)
     _team.size = threads
     return threads
 
