@@ -60,6 +60,8 @@ cdef class Runner:
         cdef:
             np.npy_intp shape[2]
             Program* p = &self.program
+        if threads < 1:
+            raise SystemError(f"a Runner needs a thread, got {threads}")
         self.threads = threads
         self.memory, self.bytes = {}, 0
         p.count = len(plan.operations)
@@ -139,7 +141,7 @@ cdef class Runner:
             if warp.h * warp.w * warp.c != self.image_size:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.not_finite = s.interrupted = 0
-        s.done = 0
+        s.done, s.checked_at = 0, now()
         most = <int>min(threads, self.threads, self.program.chunks)
         s.team_size = NULL if fixed or most == 1 else &self.team_size
         with nogil:
@@ -180,7 +182,7 @@ cdef class Runner:
         cdef:
             Py_ssize_t first = 0, n
             int size = most
-            long long began
+            long long began, end
         while first < batch.n:
             n = batch.n - first
             if not fixed:
@@ -190,7 +192,8 @@ cdef class Runner:
                 began = now()
             self.predict_part(batch, probabilities, most, size, first, n, out)
             if not fixed:
-                add_time(&self.team_size, now(), now() - began, n)
+                end = now()
+                add_time(&self.team_size, end, end - began, n)
             first += n
 
     cdef void predict_part(self, const Batch* batch, bint probabilities, int most, int size, Py_ssize_t first,

@@ -2,8 +2,8 @@
 
    Before a phase every thread has a share of its items. It takes the first ones of that, a few at a time; when nothing
    is left there, it takes the last ones of another thread's share, so that nobody waits for a thread whose core is slow
-   or busy with another process. At the end of a phase the threads meet. One that waits there looks again for some
-   microseconds, which is what a phase's last items may take; then it sleeps, and leaves its core to others.
+   or busy with another process. At the end of a phase the threads meet. One that waits there looks again for a
+   tenth of a millisecond, which a phase's last items may take; then it sleeps, and leaves its core to others.
 
    Without OpenMP there is one thread, and nobody to wait for. */
 #ifndef CNN_C_TEAM_H
@@ -13,7 +13,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "clock.h"
 
 enum { TEAM_LOOKS_FOR = 100000 /* nanoseconds, before a thread sleeps */ };
 
@@ -93,13 +94,6 @@ static inline int64_t take_items(Team *team, int part, int64_t most, int64_t *fi
     return 0;
 }
 
-static inline int64_t team_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static inline void pause_briefly(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -111,14 +105,14 @@ static inline void pause_briefly(void)
 
 static inline void wait_for_end(Team *team, unsigned phase)
 {
-    int64_t until = team_clock() + TEAM_LOOKS_FOR;
+    long long until = now() + TEAM_LOOKS_FOR;
     do {
         for (int i = 0; i < 16; i++) {
             if (atomic_load_explicit(&team->phase, memory_order_acquire) != phase)
                 return;
             pause_briefly();
         }
-    } while (team_clock() < until);
+    } while (now() < until);
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->asleep, 1);
     while (atomic_load(&team->phase) == phase)

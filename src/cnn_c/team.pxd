@@ -10,4 +10,3 @@ cdef extern from "team.h" nogil:
     void begin_team(Team* team, int size, int64_t items) noexcept
     int64_t take_items(Team* team, int part, int64_t most, int64_t* first) noexcept
     void meet(Team* team, int64_t items) noexcept
-    int64_t nanoseconds "team_clock"() noexcept

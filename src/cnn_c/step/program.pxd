@@ -18,17 +18,8 @@ from ..augment cimport Warp
 from ..simd cimport real
 from .optimizer cimport Optimizer
 
-cdef extern from *:
-    """
-    #include <time.h>
-    static long long now(void) /* nanoseconds */
-    {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
-    }
-    """
-    long long now() noexcept nogil
+cdef extern from "clock.h" nogil:
+    long long now() noexcept  # nanoseconds
 
 
 cdef enum DataKind:

@@ -45,6 +45,7 @@ cdef struct Steps:
     int not_finite, interrupted      # flags: whoever sees one early saves work, all see it at the end of the phase
     int resized                      # a flag: another number of threads goes on
     Py_ssize_t done
+    long long checked_at             # when the first thread has looked at signals
 
 
 cdef struct Range:
@@ -93,13 +94,13 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
         Batch batch
         Optimizer optimizer = s.optimizer
         unsigned long long mode = flush_subnormals()
-        long long checked_at = now(), began = checked_at
+        long long began = now()
     c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &batch
     c.optimizer, c.training = &optimizer, True
     while step < s.steps:
         batch = batch_of_step(s, step)
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
-        train_images(s, &c, part, &checked_at)
+        train_images(s, &c, part)
         meet(s.team, parts)
         if is_set(&s.not_finite) or is_set(&s.interrupted):
             break
@@ -139,7 +140,7 @@ cdef inline Py_ssize_t last_whole_batch(const Program* p, Py_ssize_t k) noexcept
     return max(k, 0)
 
 
-cdef inline void train_images(Steps* s, const Context* c, int part, long long* checked_at) noexcept nogil:
+cdef inline void train_images(Steps* s, const Context* c, int part) noexcept nogil:
     # Forward and backward for the chunks of images that this thread takes. All threads meet at every operation that
     # depends on the whole batch, on both ways; between two of them, images pass a range of operations, the last range
     # both ways.
@@ -150,13 +151,13 @@ cdef inline void train_images(Steps* s, const Context* c, int part, long long* c
     prepare(c)
     r.start, r.end, r.forward, r.backward = 0, next_whole_batch(p, 0), True, False
     while r.end < p.count:
-        pass_chunks(s, c, r, part, checked_at)
+        pass_chunks(s, c, r, part)
         meet(s.team, c.batch.chunks)
         o = p.operations + r.end
         o.kind.merge_moments(o, c)
         r.start, r.end = r.end, next_whole_batch(p, r.end + 1)
     r.backward = True
-    pass_chunks(s, c, r, part, checked_at)
+    pass_chunks(s, c, r, part)
     r.forward = False
     while r.start > 0:
         meet(s.team, c.batch.chunks)
@@ -164,12 +165,12 @@ cdef inline void train_images(Steps* s, const Context* c, int part, long long* c
         o.kind.merge_gradient_moments(o, c)
         r.end = r.start + 1
         r.start = last_whole_batch(p, r.start)
-        pass_chunks(s, c, r, part, checked_at)
+        pass_chunks(s, c, r, part)
     if c.worker.has_whole_share:
         merge_sums(c, s.team.size, part, 0, p.sums)
 
 
-cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part, long long* checked_at) noexcept nogil:
+cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noexcept nogil:
     # The chunks that this thread takes through a range of operations, and then into the sums of the one that depends on
     # the whole batch: on the way forward the operation at the end of the range, on the way back that at its start.
     cdef:
@@ -187,7 +188,7 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part, long
             taken += count
         if r.start == 0 and r.forward:
             memset(p.all_sums + first * p.sums, 0, count * p.sums * sizeof(real))
-        pass_range(s, c, first, first + count, r, part, checked_at)
+        pass_range(s, c, first, first + count, r, part)
         for chunk in range(first, first + count):
             if not r.backward:
                 o.kind.add_moments(o, c, chunk)
@@ -196,8 +197,8 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part, long
     c.worker.has_whole_share = taken == high - low
 
 
-cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize_t high, Range r, int part,
-                            long long* checked_at) noexcept nogil:
+cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize_t high, Range r,
+                            int part) noexcept nogil:
     # The images of chunks low .. high, a block at a time: operations start .. end forward, and backward down to the one
     # above start, which needs the whole batch first. If both, the loss lies between. With a batch of one, weights are
     # updated on the way back: where the loss is not finite there is none, and it is interrupted before it begins.
@@ -209,11 +210,11 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
         bint finite = not is_set(&s.not_finite)
         bint may_stop = part == 0 and (c.batch.n > 1 or (r.forward and r.start == 0))
     while first < stop and not is_set(&s.interrupted):
-        if may_stop and now() - checked_at[0] > CHECKED_AFTER:
+        if may_stop and now() - s.checked_at > CHECKED_AFTER:
             with gil:
                 if check_signals() != 0:
                     set_flag(&s.interrupted)
-            checked_at[0] = now()
+            s.checked_at = now()
             if is_set(&s.interrupted):
                 break
         n = min(p.block, stop - first)

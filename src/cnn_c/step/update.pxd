@@ -5,10 +5,15 @@ from ..simd cimport real
 from .program cimport UPDATE, Context, Operation, Program, tick, tock
 
 
-cdef inline Py_ssize_t owner(const Context* c, Py_ssize_t parts, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
-    # The thread that took all chunks first .. stop and has them in its share, or -1.
-    cdef Py_ssize_t part = ((first + 1) * parts - 1) // c.batch.chunks
-    return part if stop <= c.batch.chunks * (part + 1) // parts and c.workers[part].has_whole_share else -1
+cdef inline bint merges(const Context* c, Py_ssize_t parts, Py_ssize_t part, Py_ssize_t first,
+                        Py_ssize_t stop) noexcept nogil:
+    # Whether thread `part`, which took all chunks of its share, or the update (part -1) adds up chunks first .. stop.
+    # A thread does not look at the flags of others, which these set meanwhile; the update begins when all are set.
+    cdef Py_ssize_t share = ((first + 1) * parts - 1) // c.batch.chunks
+    cdef bint within = stop <= c.batch.chunks * (share + 1) // parts
+    if part >= 0:
+        return within and share == part
+    return not (within and c.workers[share].has_whole_share)
 
 
 cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part, Py_ssize_t at,
@@ -23,7 +28,7 @@ cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part,
     while step < chunks:
         first = 0
         while first + step < chunks:
-            if owner(c, parts, first, min(first + 2 * step, chunks)) == part:
+            if merges(c, parts, part, first, min(first + 2 * step, chunks)):
                 to = p.all_sums + first * p.sums + at
                 more = to + step * p.sums
                 for i in range(size):
