@@ -46,16 +46,12 @@ def read_status(path: str | PathLike[str]) -> Status:
     path = checks.path("path", path)
     with opened(path) as file:
         document = _fit_document(file)
-        tensors = file.tensors()
-        figures = {name: tensors[f"{FIT}/history/{name}"] for name in History._fields}
-        for name, array in figures.items():
-            if array.ndim != 1 or array.dtype != np.float64:
-                raise ValueError(f"{name} must be figures in float64, got {array.shape} in {array.dtype}")
+        epoch, figures = _field(document, "epoch", int), _arrays(file.tensors(), "history")
         return Status(
-            _field(document, "epoch", int),
+            epoch,
             _field(_field(document, "fingerprint", dict), "epochs", int),
             _field(document, "finished", bool),
-            History(**{name: array.tolist() for name, array in figures.items()}),
+            _history(figures, epoch, has_validation=figures["val_loss"].size > 0),
         )
 
 
@@ -96,7 +92,10 @@ class SavedFit:
             self.finished = _field(document, "finished", bool)
             level = _field(document, "level", str)
             self._epoch = _field(document, "epoch", int)
-            self._history = self._read_history(fit)
+            if not 0 <= self._epoch <= fit.settings.epochs:
+                raise ValueError(f"epoch must be from 0 to {fit.settings.epochs}, got {self._epoch}")
+            figures = _arrays(self._tensors, "history")
+            self._history = _history(figures, self._epoch, has_validation=fit.data.validation is not None)
         here = level_of(fit.net)
         if level != here and not self.finished:
             warnings.warn(
@@ -106,22 +105,10 @@ class SavedFit:
                 stacklevel=4,  # where Sequential.fit was called
             )
 
-    def _read_history(self, fit: RunningFit) -> History:
-        """The history, with a figure for each epoch that is done."""
-        figures = self._arrays("history")
-        history = History(**{name: array.tolist() for name, array in figures.items()})
-        if not 0 <= self._epoch <= fit.settings.epochs:
-            raise ValueError(f"epoch must be from 0 to {fit.settings.epochs}, got {self._epoch}")
-        for name, array in figures.items():
-            epochs = self._epoch if fit.data.validation or not name.startswith("val_") else 0
-            if array.shape != (epochs,) or array.dtype != np.float64:
-                raise ValueError(f"{name} must be {epochs} figures in float64, got {array.shape} in {array.dtype}")
-        return history
-
     def restore_net(self, fit: RunningFit) -> None:
         """Set optimiser, net, generator and history to how they were."""
         with reading(self.path):
-            parameters, arrays = fit.net.executor.learned.parameters, list(self._arrays("optimizer").values())
+            parameters, arrays = fit.net.executor.learned.parameters, list(_arrays(self._tensors, "optimizer").values())
             restore_arguments(fit.optimizer, self._arguments)
             fit.optimizer.restore(parameters, arrays, self._steps)
             fit.net.set_parameters({name: self._tensors[name] for name in fit.net.state()})
@@ -132,13 +119,24 @@ class SavedFit:
         """Let the callbacks remember what they did, whatever they have assigned at the beginning of this fit."""
         restore_arguments(fit.optimizer, self._arguments)
         for i, (callback, state) in enumerate(zip(remembering(fit), self._states, strict=True)):
-            callback.restore(state | self._arrays(f"callbacks/{i}"))
+            callback.restore(state | _arrays(self._tensors, f"callbacks/{i}"))
 
-    def _arrays(self, kind: str) -> dict[str, np.ndarray]:
-        """Copies of the tensors of one kind, in the order of their names."""
-        start = f"{FIT}/{kind}/"
-        names = sorted(name for name in self._tensors if name.startswith(start))
-        return {name.removeprefix(start): self._tensors[name].copy() for name in names}
+
+def _arrays(tensors: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
+    """Copies of the tensors of one kind, in the order of their names."""
+    start = f"{FIT}/{kind}/"
+    names = sorted(name for name in tensors if name.startswith(start))
+    return {name.removeprefix(start): tensors[name].copy() for name in names}
+
+
+def _history(figures: dict[str, np.ndarray], epoch: int, has_validation: bool) -> History:
+    """The history, with a figure for each epoch that is done."""
+    history = History(**{name: array.tolist() for name, array in figures.items()})
+    for name, array in figures.items():
+        epochs = epoch if has_validation or not name.startswith("val_") else 0
+        if array.shape != (epochs,) or array.dtype != np.float64:
+            raise ValueError(f"{name} must be {epochs} figures in float64, got {array.shape} in {array.dtype}")
+    return history
 
 
 def _fit_document(file: archive.Archive) -> dict[str, Any]:
