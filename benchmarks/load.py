@@ -22,23 +22,19 @@ from time import perf_counter
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scaling import NETS, noise, works
 
 import cnn
 import cnn_c
 
 TURN = 0.33  # seconds
 IMAGES = 8192  # in one call, many more than a fit's own beginning and end take
-NETS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lenet5}
 Work = Callable[[], object]
 Maker = Callable[[str, int, str, np.ndarray, np.ndarray], Work]
 
 
 def ours(net: str, batch: int, mode: str, images: np.ndarray, labels: np.ndarray) -> Work:
-    made, optimizer = NETS[net](seed=0), cnn.SGD(1e-4)  # of random labels there is nothing to learn
-    if mode == "training":
-        return lambda: made.fit(images, labels, batch_size=batch, optimizer=optimizer, progress=False)
-    batches = [images[first : first + batch] for first in range(0, len(images), batch)]
-    return lambda: [made.predict_proba(each) for each in batches]
+    return works(NETS[net](seed=0), batch, images, labels)[mode]
 
 
 def pytorch(net: str, batch: int, mode: str, images: np.ndarray, labels: np.ndarray) -> Work:
@@ -64,15 +60,14 @@ def set_threads(maker: Maker, threads: int) -> None:
 def serve(connection: Connection, maker: Maker, level: str) -> None:
     """Answer (net, batch, mode, threads) with the microseconds that an image takes, for a turn each."""
     cnn_c.use_level(level)
-    rng, works = np.random.default_rng(0), {}
+    made: dict[tuple[str, int, str], Work] = {}
     while (question := connection.recv()) is not None:
         *case, threads = question
         net, batch, mode = case
         count = batch * (IMAGES // batch)
-        if tuple(case) not in works:
-            images, labels = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8), rng.integers(0, 10, count)
-            works[tuple(case)] = maker(net, batch, mode, images, labels)
-        work = works[tuple(case)]
+        if tuple(case) not in made:
+            made[tuple(case)] = maker(net, batch, mode, *noise(count))
+        work = made[tuple(case)]
         set_threads(maker, threads)
         work()
         calls, start = 0, perf_counter()

@@ -22,14 +22,16 @@ NETS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lene
 IMAGES = 512  # in one timed call, or one batch
 
 
-def works(net: cnn.Sequential, batch: int) -> dict[str, Callable[[], object]]:
-    """A fit and predictions, of `images_a_call(batch)` images in batches of this size."""
+def noise(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels at random."""
     rng = np.random.default_rng(0)
-    count = images_a_call(batch)
-    images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, 10, count)
+    return rng.integers(0, 256, (count, 28, 28), dtype=np.uint8), rng.integers(0, 10, count)
+
+
+def works(net: cnn.Sequential, batch: int, images: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[], object]]:
+    """A fit and predictions, of these images in batches of this size."""
     optimizer = cnn.SGD(1e-4)  # of random labels there is nothing to learn
-    batches = [images[first : first + batch] for first in range(0, count, batch)]
+    batches = [images[first : first + batch] for first in range(0, len(images), batch)]
     return {
         "training": lambda: net.fit(images, labels, batch_size=batch, optimizer=optimizer, progress=False),
         "prediction": lambda: [net.predict_proba(images) for images in batches],
@@ -75,7 +77,7 @@ def main() -> None:
     for name in options.nets:
         net = NETS[name](seed=0)
         for batch in options.batches:
-            for mode, work in works(net, batch).items():
+            for mode, work in works(net, batch, *noise(images_a_call(batch))).items():
                 times = medians({t: on_threads(t, work) for t in options.threads}, options.seconds)
                 first = times[options.threads[0]]
                 cells = [f"{t / images_a_call(batch) * 1e6:.2f} ({first / t:.2f}x)" for t in times.values()]

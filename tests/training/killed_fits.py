@@ -1,4 +1,4 @@
-"""Fits that are killed between two epochs, and what tells their results apart."""
+"""Small fits in which something happens at an epoch, and what tells their results apart."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ class Kill(cnn.Callback):
     def on_epoch_end(self, net, logs):
         if logs["epoch"] == self.after_epoch:
             raise Killed
+
+
+class AtEpochBegin(cnn.Callback):
+    """Call a function when an epoch begins."""
+
+    def __init__(self, epoch, call):
+        self.epoch, self.call = epoch, call
+
+    def on_epoch_begin(self, net, logs):
+        if logs["epoch"] == self.epoch:
+            self.call()
 
 
 def small(dtype="float32", backend="compiled"):

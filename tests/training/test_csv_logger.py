@@ -13,7 +13,7 @@ import pytest
 import cnn
 
 from ..full_disk import largest_file
-from .killed_fits import Kill, Killed, bits, data, fitted, small
+from .killed_fits import AtEpochBegin, Kill, Killed, bits, data, fitted, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -95,17 +95,6 @@ def test_a_path_that_is_none_is_a_type_error():
 
 
 # ---- rows that are not written whole ---------------------------------------------------------------------------
-
-
-class AtEpochBegin(cnn.Callback):
-    """Call a function when an epoch begins."""
-
-    def __init__(self, epoch, call):
-        self.epoch, self.call = epoch, call
-
-    def on_epoch_begin(self, net, logs):
-        if logs["epoch"] == self.epoch:
-            self.call()
 
 
 @pytest.mark.parametrize("more", [0, 1, 30])

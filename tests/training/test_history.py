@@ -13,20 +13,9 @@ import pytest
 import cnn
 from cnn.training.history import History
 
-from .killed_fits import figures, fitted, killed, small
+from .killed_fits import AtEpochBegin, figures, fitted, killed, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class At(cnn.Callback):
-    """Does something at the beginning of an epoch."""
-
-    def __init__(self, epoch, act):
-        self.epoch, self.act = epoch, act
-
-    def on_epoch_begin(self, net, logs):
-        if logs["epoch"] == self.epoch:
-            self.act()
 
 
 def interrupt():
@@ -68,7 +57,7 @@ def test_a_callback_sees_the_epochs_that_are_done():
 def test_the_history_holds_the_epochs_before_an_interrupt():
     net = small()
     with pytest.raises(KeyboardInterrupt):
-        fitted(net, [At(4, interrupt)])
+        fitted(net, [AtEpochBegin(4, interrupt)])
     assert figures(net.history) == tuple(of[:3] for of in figures(fitted(small())))
     assert {len(of) for of in net.history} == {3}
 
@@ -77,7 +66,7 @@ def test_the_history_holds_the_epochs_before_an_interrupt():
 def test_the_history_holds_the_epochs_before_a_signal_of_ctrl_c():
     net = small()
     with pytest.raises(KeyboardInterrupt):
-        fitted(net, [At(3, lambda: signal.raise_signal(signal.SIGINT))])
+        fitted(net, [AtEpochBegin(3, lambda: signal.raise_signal(signal.SIGINT))])
     assert {len(of) for of in net.history} == {2}
 
 
@@ -85,7 +74,7 @@ def test_the_history_holds_the_epochs_before_a_loss_that_is_not_finite():
     net = small()
     learned = net.parameters()["dense_1.weights"]
     with pytest.raises(FloatingPointError, match="in epoch 3"):
-        fitted(net, [At(3, lambda: learned.fill(np.nan))])
+        fitted(net, [AtEpochBegin(3, lambda: learned.fill(np.nan))])
     assert {len(of) for of in net.history} == {2}
 
 
@@ -104,7 +93,7 @@ def test_the_history_of_a_resumed_fit_is_whole(path):
     killed(path, 2)
     net = small()
     with pytest.raises(KeyboardInterrupt):
-        fitted(net, [At(5, interrupt)], resume=path)
+        fitted(net, [AtEpochBegin(5, interrupt)], resume=path)
     assert figures(net.history) == tuple(of[:4] for of in figures(whole))
     fitted(net, resume=path)
     assert figures(net.history) == figures(whole)
