@@ -7,6 +7,7 @@ functions in `cnn.functional`, and everything once more in pure NumPy in `cnn.re
 import importlib
 from typing import TYPE_CHECKING
 
+from . import losses as losses
 from . import schedules as schedules
 from .backends.threads import get_num_threads as get_num_threads
 from .backends.threads import set_num_threads as set_num_threads
@@ -18,6 +19,7 @@ from .nets.sequential import Sequential as Sequential
 from .nets.two_conv import ConvolutionalNeuralNetwork as ConvolutionalNeuralNetwork
 from .training.augment import Augment as Augment
 from .training.callbacks import *
+from .training.optimizer import Optimizer as Optimizer
 from .training.optimizers import *
 from .training.scale import ScaleWarning as ScaleWarning
 
@@ -55,12 +57,14 @@ else:
         "Conv3x3",
         "ConvolutionalNeuralNetwork",
         "MaxPool2",
+        "Optimizer",
         "ScaleWarning",
         "Sequential",
         "Softmax",
         "functional",
         "get_num_threads",
         "load",
+        "losses",
         "models",
         "schedules",
         "set_num_threads",

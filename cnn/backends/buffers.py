@@ -45,16 +45,8 @@ def aligned_zeros(size: int, dtype: np.dtype, at: int) -> np.ndarray:
     return zeros
 
 
-def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> tuple[Learned, np.ndarray]:
-    """Move the arrays of all layers into flat buffers, of which the layers hold views afterwards.
-
-    Returns
-    -------
-    Learned
-        Parameters and statistics.
-    array
-        Gradients.
-    """
+def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> Learned:
+    """Move the arrays of all layers into flat buffers, of which the layers hold views afterwards."""
     values = [value for layer in layers for value in layer.parameters.values()]
     ends = np.cumsum([0, *(value.size for value in values)])
     largest = max(range(len(values)), key=lambda i: values[i].size, default=0)
@@ -75,4 +67,4 @@ def gather(layers: Sequence[HasArrays], dtype: np.dtype) -> tuple[Learned, np.nd
             own[2][name] = statistics[first : first + value.size]
             first += value.size
         layer.hold(*map(Views, own))
-    return Learned(parameters, statistics), gradients
+    return Learned(parameters, gradients, statistics)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .python_calls import LossCall, UpdateCall
+
 KNOTS = 7  # of the cubic B-splines that bend an image, a side: four intervals
 
 
@@ -28,7 +30,7 @@ class Warp(NamedTuple):
 class Rule(NamedTuple):
     """What the arithmetic of an optimiser takes, except for the learning rate."""
 
-    kind: str  # "sgd", "sgd_momentum" or "adam"
+    kind: str  # "sgd", "sgd_momentum", ... or "python", of an optimiser that computes there
     weight_decay: float = 0.0
     momentum: float = 0.0  # of Adam, beta1
     nesterov: bool = False
@@ -40,9 +42,10 @@ class Rule(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """All that a net has learned, in flat arrays; steps change both in place."""
+    """All that a net has learned, in flat arrays, which steps change in place."""
 
     parameters: np.ndarray
+    gradients: np.ndarray  # for the parameters, of layers in Python; of all where an update takes them together
     statistics: np.ndarray  # running means and variances
 
 
@@ -53,6 +56,16 @@ class Update(NamedTuple):
     first: np.ndarray | None  # velocities, or first moments, as large as the parameters
     second: np.ndarray | None  # second moments
     step_scalars: np.ndarray  # (steps, 3) float64: step length, factor of the second moment's root, what decay leaves
+    clip_norm: float = 0.0  # the largest norm of all gradients together; 0 for any
+    clip_value: float = 0.0  # the largest value of each; 0 for any
+    call: UpdateCall | None = None  # of an optimiser in Python
+
+
+class LossRule(NamedTuple):
+    """What the arithmetic of a loss takes, beside outputs and targets."""
+
+    kind: str  # "softmax_cross_entropy", ... or "python"
+    constant: float = 0.0  # label smoothing, or the delta of Huber's loss
 
 
 class Batches(NamedTuple):
@@ -62,14 +75,16 @@ class Batches(NamedTuple):
     """
 
     x: np.ndarray  # images, uint8 or float
-    labels: np.ndarray  # int64, one for each of x
+    targets: np.ndarray  # int64 labels, one for each of x; or rows of the net's dtype; whatever a loss in Python takes
     order: np.ndarray  # int64: which images the steps take, one after the other
     losses: np.ndarray  # float64, written: the loss of each image in `order`
     correct: np.ndarray  # uint8, written: whether it was classified correctly
     seed: int = 0
     position: int = 0  # in the epoch, of the first image in `order`
     warp: Warp | None = None
-    label_smoothing: float = 0.0
+    weights: np.ndarray | None = None  # float64, of each of x in the mean over its batch
+    loss: LossRule = LossRule("softmax_cross_entropy")
+    loss_call: LossCall | None = None  # of a loss in Python
 
     def part(self, start: int, stop: int) -> Batches:
         """The images from `start` to `stop` of `order`; what is written of them is written here, too."""

@@ -153,6 +153,13 @@ def number(name: str, value: Any, minimum: float = 0.0, maximum: float = math.in
     return result
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False; TypeError for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def learning_rate(name: str, value: Any) -> float:
     """`value` as a float from 0 to the largest number of float32, in which most nets are trained."""
     return number(name, value, maximum=LARGEST_FLOAT32)

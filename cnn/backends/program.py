@@ -29,6 +29,8 @@ class Sizes(NamedTuple):
     y: int
     dx: int
     dy: int
+    also_x: int  # of another operation's x and dy, which this one reads
+    also_dy: int
     kept: int  # of an image: what the backward pass needs beside x and y
     argmax: int  # of an image, int32: which element of its window each maximum was
     workspace: int  # of a thread, for this operation alone
@@ -48,10 +50,14 @@ class Operation(NamedTuple):
     y: Tensor = Tensor()
     dx: Tensor = Tensor()
     dy: Tensor = Tensor()
+    has_also_x: bool = False  # whether it reads x or dy of another operation, too:
+    has_also_dy: bool = False
+    also_x: Tensor = Tensor()
+    also_dy: Tensor = Tensor()
     out_shape: tuple[int, ...] = ()
     out_size: int = 0
-    kept: Room = Room()  # in transient memory
-    argmax: Room = Room()
+    kept: Tensor = Tensor()
+    argmax: Tensor = Tensor()
     workspace: Room = Room()
     sums: Room = Room()
     moments: Room = Room()
@@ -62,7 +68,8 @@ class Operation(NamedTuple):
     gamma: int = -1  # where those of a normalisation begin, its own or of a convolution that has it in its weights
     statistics: int = -1  # and its running means among the net's statistics; the variances follow
     epsilon: float = 0.0
-    with_dx: bool = False  # whether any parameter lies below
+    with_dx: bool = False  # whether anything below learns
+    frozen: bool = False  # whether its own parameters stay as they are
     macs: int = 0  # multiply-adds of an image
     whole_batch: bool = False  # whether it needs all images of a batch before it has an output of any
     first_layer: int = -1  # of the net's layers, the first that it computes; -1 if it computes none
@@ -77,14 +84,15 @@ class Plan(NamedTuple):
     image_size: int
     classes: int
     transient: int  # of an image, reused from block to block
-    persistent: int  # of an image, until the update: what dense layers take, and the gradients for what they give
+    persistent: int  # of an image, until the update
     workspace: int  # of a thread
     scratch: int  # of a thread
     sums: int  # of a chunk
     moments: int  # of a chunk, doubles
     block: int  # images that a thread takes at a time
     chunks: int  # parts of a batch whose gradients are summed apart
-    lowest: int  # the first operation with parameters
+    lowest: int  # the first operation that learns
+    whole_batch: bool  # whether an operation, or the loss, needs all images of a batch
     parameters: int  # how many the net has
     statistics: int
 
@@ -97,11 +105,9 @@ class Plan(NamedTuple):
         total = sum(o.macs for o in self.operations)
         rows.append(("total", "", "", f"{(self.transient + self.persistent) * itemsize:,}", f"{total:,}"))
         chunk = -(-self.batch_size // self.chunks)
-        # Where an operation needs the whole batch, no image's memory is free for another before the update.
-        until_update = self.persistent + self.transient * any(o.whole_batch for o in self.operations)
-        within_block = self.persistent + self.transient - until_update
+        until_update, within_block = self.persistent * itemsize, self.transient * itemsize
         foot = (
             f"{self.batch_size} images: {self.chunks} chunks of at most {chunk}, blocks of {self.block}; "
-            f"{until_update * itemsize:,} bytes an image until the update, {within_block * itemsize:,} within a block"
+            f"{until_update:,} bytes an image until the update, {within_block:,} within a block"
         )
         return f"{text_table(rows, left=3)}\n\n{foot}"

@@ -14,6 +14,7 @@ from .dense import *
 from .dropout import *
 from .pooling import *
 from .reshape import *
+from .residual import *
 
 if not TYPE_CHECKING:  # a type checker takes all names where there is no list
     __all__ = ["Layer", *registry.LAYERS]

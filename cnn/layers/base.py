@@ -2,7 +2,8 @@
 
 A layer checks what it is given once and calls its operations through `ops`, the namespace of its backend. A subclass
 says what its constructor takes, its shape rule, what it computes (`apply`, `apply_gradient`), and what it becomes in a
-plan (`lower`).
+plan (`lower`). A subclass of somebody else's has no `lower`: a net calls its `apply` and `apply_gradient` between the
+compiled parts of a step.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..backends import checks, names
 from ..backends.select import operations
 from ..backends.tables import call
+from ..backends.views import Views
 from .lowering import Lowering
 
 if TYPE_CHECKING:
@@ -30,13 +32,25 @@ __all__ = ["Layer", "layer_names"]
 # What a net has taken into its plans and buffers.
 _SHAPES = {"input_shape", "output_shape", "geometry", "macs"}
 _FIXED = _SHAPES | {"dtype", "backend", "memory_order", "parameters", "gradients", "statistics", "in_net"}
+# What a layer computes, and in which shapes. A class that overrides one of these is no longer what its parent is.
+_COMPUTING = ("apply", "apply_gradient", "infer_output_shape", "infer_geometry", "lower")
+_NOT_CALLED = ("forward", "backward")  # by a net
 
 
 class Layer:
-    """What all layers share.
+    """What all layers share, and the base class of a layer of your own.
+
+    A subclass needs `apply` and `apply_gradient`, and `infer_output_shape` where the output has another shape than the
+    input. What it learns comes from `initial_parameters` and `initial_statistics`. Arguments of its constructor, kept
+    as attributes of the same names, are saved with a net, which `cnn.load(path, layers=[...])` reads back.
+    `cnn.check_layer` tests it.
 
     Attributes
     ----------
+    trainable : bool
+        False freezes the layer: its parameters and running statistics stay as they are. May be assigned at any time.
+    in_python : bool
+        Of a class: whether a net calls its `apply` and `apply_gradient`, and not an operation of its own.
     input_shape, output_shape : tuple of int
         Without the batch axis; set by `build`.
     parameters, gradients : dict of str to array
@@ -50,47 +64,52 @@ class Layer:
     output_shape: tuple[int, ...] = ()
     geometry: Any = ()  # of its operation, where that has one
     memory_order: Any = "C"  # in which its parameters lie
+    trainable: bool = True
+    in_python: ClassVar[bool] = False
     in_net: bool = False  # a net has its parameters in a buffer, and its shapes and arguments in plans: they stay
     stream: Any = None  # of random numbers, while a net trains in NumPy; a layer alone draws from its own generator
+    parts: tuple[Layer, ...] = ()  # the layers that it is made of, for one that is
     _last: tuple[int, Any] | None = None  # images of the last forward, and what `apply` kept of them
-    dtype: np.dtype
-    parameters: dict[str, np.ndarray]
-    gradients: dict[str, np.ndarray]
-    statistics: dict[str, np.ndarray]
+    # Defaults of the class, because the constructor of somebody else's subclass may not call this class's.
+    dtype: np.dtype = checks.FLOAT32
+    parameters: dict[str, np.ndarray] = Views()
+    gradients: dict[str, np.ndarray] = Views()
+    statistics: dict[str, np.ndarray] = Views()
     _arguments: tuple[str, ...] = ()  # of the constructor
     _declared: frozenset[str] = frozenset()  # attributes
     _taken: frozenset[str] = frozenset()  # those that a net has taken
     _free: frozenset[str] = frozenset()  # those that may be assigned at any time
 
-    def __init__(self) -> None:
-        self.dtype = checks.FLOAT32
-        self.parameters, self.gradients, self.statistics = {}, {}, {}
-
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._free:  # this is most calls: what a layer keeps of its last forward
             self._check_assignment(name)
-        object.__setattr__(self, name, value)
+        object.__setattr__(self, name, checks.flag(name, value) if name == "trainable" else value)
 
     def _check_assignment(self, name: str) -> None:
         """AttributeError where an assignment would be ignored: nobody reads the name, or a net has read it already.
 
-        A layer of somebody else's may have attributes that its class does not declare, from the time before it was in a
-        net.
+        A layer of somebody else's may have any other attributes.
         """
         # A net has taken its layers as they were into its plans; a change would be ignored or lead out of its memory.
         if self.in_net and name in self._taken:
             raise AttributeError(f"{name} of a {type(self).__name__} in a net cannot be changed; make another net")
-        is_open = not names.is_ours(type(self)) and (not self.in_net or hasattr(self, name))
-        if name not in self._declared and not is_open:
+        if name not in self._declared and names.is_ours(type(self)):
             properties = [each for each in dir(type(self)) if hasattr(getattr(type(self), each), "fset")]
             settable = [each for each in properties if getattr(type(self), each).fset is not None]
             raise names.attribute_error(self, name, dict.fromkeys([*self._arguments, *settable]))
 
     def __init_subclass__(cls) -> None:
+        for method in _NOT_CALLED:
+            if not names.is_ours(_definer(cls, method)):
+                raise TypeError(
+                    f"{cls.__name__} overrides {method}, which no net calls; override apply and its gradient"
+                )
         cls._arguments = tuple(inspect.signature(cls).parameters)
         values = {name for name in cls._arguments if not isinstance(getattr(cls, name, None), property)}
         cls._declared = names.data_attributes(cls) | values
-        cls._taken = frozenset(values | _FIXED)
+        if any(not names.is_ours(_definer(cls, method)) for method in _COMPUTING):
+            cls.in_python = True
+        cls._taken = frozenset(_FIXED if cls.in_python else values | _FIXED)  # Python reads its arguments at each call
         cls._free = cls._declared - cls._taken
 
     def __repr__(self) -> str:
@@ -106,6 +125,11 @@ class Layer:
     def ops(self) -> Any:
         """The operations of the layer's backend."""
         return operations(self.backend)
+
+    @property
+    def learns(self) -> bool:
+        """Whether a step changes its parameters."""
+        return self.trainable and bool(self.parameters)
 
     @property
     def macs(self) -> int:
@@ -128,24 +152,39 @@ class Layer:
         shape = checks.image_shape("input_shape", input_shape)
         self.dtype = checks.dtype(dtype)
         self._check_arguments()
-        self.fix_shapes(shape)
+        self._take_shapes(shape)
         self._last = None
         rng = checks.generator("seed", seed)
-        initial = self.initial_parameters(rng)
-        self.parameters = {name: np.asarray(value, order=self.memory_order) for name, value in initial.items()}
+        self.parameters = self._initial("parameters", self.initial_parameters(rng))
         self.gradients = {name: np.zeros_like(value) for name, value in self.parameters.items()}
-        self.statistics = self.initial_statistics()
+        self.statistics = self._initial("statistics", self.initial_statistics())
         return self
+
+    def _initial(self, what: str, given: Any) -> dict[str, np.ndarray]:
+        """What a layer begins with, as new arrays of its dtype; TypeError where somebody's layer gives none."""
+        kind = type(self).__name__
+        if not isinstance(given, dict) or not all(isinstance(name, str) and "." not in name for name in given):
+            raise TypeError(f"initial_{what} of {kind} must return a dict of arrays by name, got {given!r}")
+        return {
+            name: np.array(checks.real(f"{name} of {kind}", value, self.dtype), order=self.memory_order)
+            for name, value in given.items()
+        }
 
     def _check_arguments(self) -> None:
         """Take arguments that were assigned since the constructor as it would have taken them, with its errors."""
         if names.is_ours(type(self)):
-            made = vars(type(self)(**self.configuration()))
+            made = vars(self.anew())
             vars(self).update({name: made[name] for name in self._arguments if name in made})
 
     def configuration(self) -> dict[str, Any]:
         """The arguments that make a layer like this one, in values that JSON has: each is an attribute of its name."""
         return {name: getattr(self, name) for name in self._arguments}
+
+    def anew(self) -> Self:
+        """A layer of the same arguments, without shapes and parameters, in no net."""
+        layer = type(self)(**self.configuration())
+        layer.trainable = self.trainable
+        return layer
 
     def fix_shapes(self, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """Take the shapes that follow from `input_shape`, but no memory; those of parameters and statistics by name.
@@ -158,10 +197,13 @@ class Layer:
             The layer is in a net, which has built it.
         """
         self._refuse_in_net()
+        self._take_shapes(input_shape)
+        return self.learned_shapes()
+
+    def _take_shapes(self, input_shape: tuple[int, ...]) -> None:
         output_shape = self.infer_output_shape(input_shape)
         self.input_shape, self.output_shape = input_shape, output_shape
         self.geometry = self.infer_geometry(input_shape)
-        return self.learned_shapes()
 
     def hold(
         self, parameters: dict[str, np.ndarray], gradients: dict[str, np.ndarray], statistics: dict[str, np.ndarray]
@@ -179,7 +221,10 @@ class Layer:
 
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of what the layer learns, by name, once its shapes are fixed."""
-        return {}
+        if not self.in_python:
+            return {}
+        begun = self.initial_parameters(np.random.default_rng(0)) | self.initial_statistics()
+        return {name: np.shape(value) for name, value in begun.items()}
 
     def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """By name, once shapes and dtype are fixed."""
@@ -219,7 +264,7 @@ class Layer:
         checks.shape("dy", dy, (images, *self.output_shape), "the last output's shape")
         return self.apply_gradient(dy, kept)
 
-    # ---- for a net, whose arguments are right ----
+    # ---- what it computes: a net calls these, with arguments that are right ----
 
     def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         """Output, and what `apply_gradient` will need of this pass.
@@ -230,6 +275,7 @@ class Layer:
         Parameters
         ----------
         x : (n, *input_shape), of the layer's dtype
+            Of a whole batch; the array is the net's own again after the step.
         training : bool
 
         Returns
@@ -280,6 +326,25 @@ class Layer:
     def _refuse_in_net(self) -> None:
         if self.in_net:
             raise RuntimeError(f"the {type(self).__name__} is in a net, which has built it; make another layer")
+
+
+def leaves(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, and in place of those that are made of others, their parts."""
+    return [leaf for layer in layers for leaf in (leaves(layer.parts) if layer.parts else [layer])]
+
+
+def leaf_names(layers: Sequence[Layer], names: Sequence[str]) -> list[str]:
+    """A name for each of `leaves(layers)`, the layers being named so: "residual_1.conv2d_1", for example."""
+    result = []
+    for layer, name in zip(layers, names, strict=True):
+        inner = leaf_names(layer.parts, layer_names(layer.parts))
+        result += [f"{name}.{each}" for each in inner] if layer.parts else [name]
+    return result
+
+
+def _definer(kind: type, name: str) -> type:
+    """The class whose attribute of that name a class has."""
+    return next(base for base in kind.__mro__ if name in vars(base))
 
 
 def layer_names(layers: Sequence[Layer]) -> list[str]:

@@ -81,7 +81,8 @@ class BatchNorm(Layer):
     """Every channel brought to mean 0 and variance 1 over the batch, then times `gamma` plus `beta`, both learned.
 
     (Ioffe and Szegedy, 2015.) Stands after a convolution or a dense layer. In a prediction the running `statistics`
-    take the batch's place, and a convolution below has all of it in its weights.
+    take the batch's place, and a convolution below has all of it in its weights. A frozen layer (`trainable` is False)
+    takes them in a step, too, as in Keras: they stay as they are.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ class BatchNorm(Layer):
     # Plans normalise in compiled code. A layer alone is bound by memory, and NumPy is as fast.
 
     def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
-        if not training:
+        if not training or not self.trainable:
             mean, variance = self.statistics["mean"], self.statistics["variance"]
             return batchnorm_inference(x, self.gamma, self.beta, mean, variance, self.epsilon), None
         y, mean, variance = batchnorm_forward(x, self.gamma, self.beta, self.epsilon)
@@ -134,6 +135,8 @@ class BatchNorm(Layer):
         return y, x
 
     def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
+        if kept is None:  # frozen
+            return (dy * (self.gamma / np.sqrt(self.statistics["variance"] + self.epsilon))).astype(dy.dtype)
         dx, dgamma, dbeta = batchnorm_backward(dy, kept, self.gamma, self.epsilon)
         self.gradients["gamma"][...], self.gradients["beta"][...] = dgamma, dbeta
         return dx
@@ -157,7 +160,7 @@ class BatchNorm(Layer):
             1 + has_relu,
             constant(geometry),
             in_place=True,
-            whole_batch=training,
+            whole_batch=training and self.trainable,
             normalisation=self,
             epsilon=self.epsilon,
         )

@@ -150,7 +150,7 @@ class Conv2D(Weighted):
         def fused(x_pitch: int, y_pitch: int) -> ConvPoolGeometry:
             return ConvPoolGeometry(g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, oh, ow, x_pitch, y_pitch, relu)
 
-        has_gradient = any(layer.parameters for layer in below)
+        has_gradient = any(layer.learns for layer in below)
         if g.c_in == 1 and self.kernel_size in ((3, 3), (5, 5)) and not has_gradient:
             # Lanes run over the end of a row into the next: the planes' rows, which are wider, set the pitch.
             return Lowering(

@@ -41,6 +41,9 @@ class Lowering(NamedTuple):
     matrix: bool = False  # whether it takes a block of images as a matrix, and so wants x, y, dy in persistent memory
     whole_batch: bool = False  # whether it needs all images of a batch before it has an output of any
     reads_images: bool = False  # whether its x are the images themselves
+    key: str = ""  # by which another operation names this one
+    x_of: str = ""  # the operation whose x it reads beside its own, or instead
+    dy_of: str = ""  # and the one whose dy
     normalisation: Any = None  # the layer whose slopes, shifts and running statistics it reads, if any,
     epsilon: float = 0.0  # and what is added to the variance there
 

@@ -1,7 +1,8 @@
 """The one list of the package's layers: exports, plans, saved nets and the reference's twins follow from it.
 
-A class is known by itself. A subclass computes something else than its parent, as far as anybody knows, and is not
-taken for it; but for the twins in `cnn.reference`, which differ in their backend alone.
+A class is known by itself. A subclass is taken for its parent where it computes what that does: the twins in
+`cnn.reference`, which differ in their backend alone, and classes of somebody else's that only add to the parent. One
+that overrides what is computed is a layer in Python.
 """
 
 from __future__ import annotations
@@ -30,24 +31,39 @@ def add_twin(twin: type[Layer], original: type[Layer]) -> None:
     _ORIGINALS[twin] = original
 
 
-def original(kind: type) -> type[Layer]:
-    """The package's class that `kind` is, or whose twin it is.
+def original(kind: type[Layer]) -> type[Layer] | None:
+    """The package's class that `kind` is, or computes the same as; None for a layer in Python.
 
     Raises
     ------
     TypeError
-        It is neither; a subclass is not its parent.
+        It is neither: it has no `apply`.
     """
-    if kind in _ORIGINALS:
-        return _ORIGINALS[kind]
-    name, rule = kind.__name__, "a net holds the package's own layers only"
+    if kind.in_python:
+        return None
     for base in kind.__mro__:
         if base in _ORIGINALS:
-            known = f"cnn.{_ORIGINALS[base].__name__}"
-            raise TypeError(
-                f"{rule}; {name} changes {known} and would be ignored; use {known} itself, or call {name} outside of it"
-            )
-    raise TypeError(f"{rule}, {', '.join(LAYERS)}; {name} is none of them; call it outside of the net")
+            return _ORIGINALS[base]
+    raise TypeError(f"{kind.__name__} computes nothing: a layer needs apply and apply_gradient")
+
+
+def name_in_files(kind: type[Layer]) -> str:
+    """The name by which a saved net names a class: its own.
+
+    Raises
+    ------
+    ValueError
+        It is one of somebody else's, and has the name of one of the package's.
+    """
+    known = _ORIGINALS.get(kind)
+    if known is not None:
+        return known.__name__
+    if kind.__name__ in LAYERS:
+        raise ValueError(
+            f"a net with {kind.__qualname__} of {kind.__module__} cannot be saved: rename the class, for "
+            f"cnn.{kind.__name__} is another one"
+        )
+    return kind.__name__
 
 
 def begins_with(layers: Sequence[Layer], kind: type[Kind]) -> TypeGuard[Sequence[Kind]]:

@@ -46,7 +46,7 @@ class Weighted(Layer):
         self.bias[...] = checks.parameter("bias", value, self.bias)
 
     def configuration(self) -> dict[str, Any]:
-        return super().configuration() | {"bias": self._has_bias}
+        return {name: self._has_bias if name == "bias" else getattr(self, name) for name in self._arguments}
 
     def weights_shape(self) -> tuple[int, ...]:
         """Once the layer's shapes are fixed; units or filters are the last axis."""

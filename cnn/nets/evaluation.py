@@ -1,21 +1,35 @@
-"""`Evaluation`: how well a net reads labelled images."""
+"""`Evaluation`: how near a net's outputs are to their targets."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backends.numpy.loss import correct, target_rows, values_and_gradients
+from ..losses import has_accuracy, is_known, rule_of
+
 
 class Evaluation(NamedTuple):
-    """What `Sequential.evaluate` returns: the mean loss in nats, and the fraction of right labels."""
+    """What `Sequential.evaluate` returns: the mean loss, and the fraction of images that are right.
+
+    The accuracy is NaN for a loss for which no output is right or wrong.
+    """
 
     loss: float
     accuracy: float
 
 
-def evaluation(logits: np.ndarray, labels: np.ndarray, operations: Any) -> Evaluation:
-    """That of logits (n, classes) and checked labels (n,), by the operations of a backend; NaN is never right."""
-    loss, probabilities, _ = operations.softmax_cross_entropy(logits, labels)
-    is_right = (probabilities.argmax(axis=1) == labels) & ~np.isnan(probabilities[:, 0])  # a row is NaN as a whole
-    return Evaluation(loss, float(np.mean(is_right)))
+def evaluation(loss: Any, outputs: np.ndarray, targets: np.ndarray, operations: Any) -> Evaluation:
+    """That of outputs (n, outputs) and checked targets, by the operations of a backend; NaN is never right."""
+    if targets.ndim == 1 and is_known(loss) and not loss.label_smoothing:
+        mean, probabilities, _ = operations.softmax_cross_entropy(outputs, targets)
+        return Evaluation(mean, float(np.mean(correct("labels", probabilities, targets))))
+    if is_known(loss):
+        losses, _ = values_and_gradients(rule_of(loss), outputs, target_rows(targets, outputs))
+        mean = float(losses.mean(dtype=np.float64))
+    else:
+        mean = float(loss(outputs, targets)[0])
+    accuracy = float(correct(loss.targets, outputs, targets).mean()) if has_accuracy(loss) else math.nan
+    return Evaluation(mean, accuracy)

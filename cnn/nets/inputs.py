@@ -1,14 +1,15 @@
-"""`Inputs`: the images and labels that a net takes, checked and brought into the form that the runners read."""
+"""`Inputs`: the images and targets that a net takes, checked and brought into the form that the runners read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backends import checks
 from ..backends.tables import call
+from ..losses import checked_targets
 from ..training.scale import ImageRange, first_values, warn_of_other_scale
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ _READ_DIRECTLY = (_UINT8, checks.FLOAT32, checks.FLOAT64)  # dtypes of images
 
 
 class Inputs:
-    """What a net takes: images of one shape, and labels of so many classes."""
+    """What a net takes: images of one shape, and targets of its outputs, as the loss wants them."""
 
-    def __init__(self, input_shape: tuple[int, ...], classes: int, dtype: np.dtype, backend: str) -> None:
-        self.input_shape, self.classes, self.dtype = input_shape, classes, dtype
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, dtype: np.dtype, backend: str, loss: Any) -> None:
+        self.input_shape, self.dtype = input_shape, dtype
+        self._loss, self._outputs = loss, np.empty((0, outputs), dtype)
         self.fitted: ImageRange | None = None  # the images of the last fit
         self.has_warned = False  # of images on another scale
         self._image_shapes = {input_shape}
@@ -30,7 +32,7 @@ class Inputs:
             self._image_shapes.add(input_shape[:-1])
 
     def __repr__(self) -> str:
-        told = {"input_shape": self.input_shape, "classes": self.classes, "dtype": self.dtype.name}
+        told = {"input_shape": self.input_shape, "outputs": self._outputs.shape[1], "dtype": self.dtype.name}
         return call(type(self), told)
 
     def to_predict(self, x: ArrayLike) -> np.ndarray:
@@ -60,15 +62,15 @@ class Inputs:
             return np.require(images, None, ["C", "A"])
         return checks.real(name, images, self.dtype)
 
-    def labels(self, name: str, y: ArrayLike, n: int) -> np.ndarray:
-        """Labels of n images, as new int64 (n,); TypeError and ValueError for what are none, or if there are none."""
+    def targets(self, name: str, y: ArrayLike, n: int) -> np.ndarray:
+        """Targets of n images, as a new array; TypeError and ValueError for what are none, or if there are none."""
         if n == 0:
             raise ValueError(f"{name} must hold at least one label, got none")
-        return checks.labels(name, y, n, self.classes)
+        return checked_targets(self._loss, name, y, n, self._outputs)
 
     def pair(self, name: str, value: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
-        """Images and their labels, given as a pair."""
+        """Images and their targets, given as a pair."""
         if not isinstance(value, Sequence) or len(value) != 2:
             raise TypeError(f"{name} must be a pair (x, y), got {type(value).__name__}")
         x = self.images(f"{name}[0]", value[0])
-        return x, self.labels(f"{name}[1]", value[1], len(x))
+        return x, self.targets(f"{name}[1]", value[1], len(x))

@@ -1,8 +1,8 @@
-"""`Sequential`: layers one after the other, trained on the softmax cross-entropy of the last one's outputs."""
+"""`Sequential`: layers one after the other, trained to make the loss of the last one's outputs small."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from ..backends import checks, names
 from ..backends.calls import Batches
+from ..backends.numpy.loss import sigmoid
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
+from ..losses import checked_loss, rule_of
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
 from ..training.optimizers import SGD
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..backends.annotations import Backend, DType, Floats, Labels, Seed, Shape
+    from ..losses import AnyLoss
     from ..training.augment import Augment
     from ..training.hooks import AnyCallback
     from ..training.interfaces import RunningFit
@@ -32,12 +35,12 @@ if TYPE_CHECKING:
     from .summary import Row
 
 _VARIABLE = ("stop_training", "step_seed", "history")  # attributes that may be assigned once the net is made
-_FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "inputs", "executor")
+_FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "loss", "inputs", "executor")
 _MOST_LAYERS = 20  # that `repr` shows
 
 
 class Sequential(NetState):
-    """A stack of layers for classification; the last layer gives the logits.
+    """A stack of layers; the loss says what it is for, without one the classification of images.
 
     Parameters
     ----------
@@ -50,6 +53,10 @@ class Sequential(NetState):
         Of the initial parameters.
     backend : "compiled" or "numpy"
         The kernels, or the pure-NumPy reference.
+    loss : Loss, callable or None
+        One of `cnn.losses`, or a function ``loss(outputs, targets) -> (mean loss, d_outputs)``, which a step calls in
+        Python with the batch's outputs (n, outputs) and targets. None stands for `cnn.losses.SoftmaxCrossEntropy()`,
+        of which the last layer gives the logits.
 
     Attributes
     ----------
@@ -73,6 +80,7 @@ class Sequential(NetState):
         dtype: DType = "float32",
         seed: Seed = None,
         backend: Backend = "compiled",
+        loss: AnyLoss | None = None,
     ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
@@ -80,11 +88,12 @@ class Sequential(NetState):
         operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)
+        self.loss = checked_loss("loss", loss)
         if not self.layers:
             raise ValueError("layers must hold at least one layer")
         rng = checks.generator("seed", seed)
         self.input_shape, self.output_shape = self._build(checks.image_shape("input_shape", input_shape), rng)
-        self.inputs = Inputs(self.input_shape, self.output_shape[0], self.dtype, backend)
+        self.inputs = Inputs(self.input_shape, self.output_shape[0], self.dtype, backend, self.loss)
         self._gather()
         self.step_seed = int(rng.integers(2**63))  # of what is random in the last step of train_on_batch
         for layer in self.layers:
@@ -183,7 +192,9 @@ class Sequential(NetState):
         callbacks: Iterable[AnyCallback] = (),
         progress: Literal["auto"] | bool = "auto",
         augment: Augment | None = None,
-        label_smoothing: SupportsFloat = 0.0,
+        label_smoothing: SupportsFloat | None = None,
+        class_weight: Mapping[int, SupportsFloat] | Literal["balanced"] | None = None,
+        sample_weight: ArrayLike | None = None,
         resume: str | PathLike[str] | None = None,
     ) -> History:
         """Train on images and labels.
@@ -192,7 +203,9 @@ class Sequential(NetState):
         ----------
         x : array (n, *input_shape)
             Any real dtype; uint8 images are converted batch by batch.
-        y : integer labels (n,) or one-hot rows (n, classes)
+        y : array
+            Integer labels (n,), one-hot rows or rows of probabilities (n, classes); for another loss than the
+            cross-entropy, rows (n, outputs).
         epochs, batch_size : int
             The last batch of an epoch may be smaller.
         optimizer : Optimizer or None
@@ -208,8 +221,16 @@ class Sequential(NetState):
             A bar in a terminal, a line an epoch in a file; or nothing.
         augment : Augment or None
             How images are changed at random, anew in every epoch.
-        label_smoothing : float from 0 to 1
-            How much of every label is spread evenly over all classes (Szegedy et al., 2016).
+        label_smoothing : float from 0 to 1, or None
+            How much of every label is spread evenly over all classes in this fit; None leaves it to the net's loss.
+        class_weight : dict of class to float, "balanced" or None
+            What an image counts, by its label; 1 for a class that is not in the dict. "balanced" gives each class the
+            same sum: images / (classes * images of the class), as in scikit-learn.
+        sample_weight : array (n,) or None
+            What each image counts. Both weights are multiplied. A batch's loss is sum(weight * loss) / sum(weight), as
+            in PyTorch's `CrossEntropyLoss(weight=...)` and scikit-learn's `MLPClassifier`; Keras divides by the number
+            of images instead. With label smoothing an image's whole loss counts so much, where PyTorch weighs
+            each class's part of it. The accuracy of a fit is not weighted.
         resume : str, pathlib.Path or None
             A file that a `cnn.Checkpoint` wrote: the fit goes on from there, and ends as the one that wrote it would
             have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
@@ -237,12 +258,13 @@ class Sequential(NetState):
         """
         from ..training.fit import Fit  # plans and fits are imported when they are made
         from ..training.settings import Data, checked_settings
+        from ..training.weights import image_weights
 
         access, caller = self.executor.access, object()
         try:
             access.claim(caller, "fit")
             x = self.inputs.images("x", x)
-            y = self.inputs.labels("y", y, len(x))
+            y = self.inputs.targets("y", y, len(x))
             validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
             settings = checked_settings(
                 len(x),
@@ -252,9 +274,11 @@ class Sequential(NetState):
                 seed=seed,
                 augment=augment,
                 label_smoothing=label_smoothing,
+                loss=self.loss,
             )
+            weights = image_weights(self.loss, y, self.output_shape[0], class_weight, sample_weight)
             optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-            fit = access.callers[caller] = Fit(self, Data(x, y, validation), settings, optimizer, callbacks)
+            fit = access.callers[caller] = Fit(self, Data(x, y, validation, weights), settings, optimizer, callbacks)
             return fit.train(progress, resume)
         finally:
             access.callers.pop(caller, None)
@@ -280,7 +304,7 @@ class Sequential(NetState):
         """
         optimizer = checked_optimizer(optimizer)
         x = self.inputs.images("x", x)
-        y = self.inputs.labels("y", y, len(x))
+        y = self.inputs.targets("y", y, len(x))
         losses, correct = np.empty(len(x)), np.empty(len(x), np.uint8)
         access, caller = self.executor.access, object()
         try:
@@ -288,11 +312,12 @@ class Sequential(NetState):
             if self.inputs.fitted is None:
                 self.inputs.fit_to(image_range(x))
             self.step_seed = (self.step_seed + 1) % 2**63
-            batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed)
-            if not self.executor.train(len(x), batch, optimizer.next_update(self.executor.learned.parameters, steps=1)):
+            batch = Batches(x, y, np.arange(len(x)), losses, correct, self.step_seed, loss=rule_of(self.loss))
+            done = optimizer.done
+            if not self.executor.train(len(x), batch, optimizer.next_update(self.executor.learned, steps=1)):
                 cause = advice(self.layers, image_range(x))
                 raise FloatingPointError(f"the loss is NaN or infinite; the parameters are left as they were: {cause}")
-            optimizer.done += 1
+            optimizer.done = done + 1
         finally:
             access.callers.pop(caller, None)
         return float(losses.mean())
@@ -300,7 +325,7 @@ class Sequential(NetState):
     # ---- prediction ----
 
     def predict_proba(self, x: ArrayLike) -> Floats:
-        """Class probabilities of images.
+        """Class probabilities of images, or of each output that of a yes; of a net for labels or for yes and no.
 
         Parameters
         ----------
@@ -309,14 +334,20 @@ class Sequential(NetState):
 
         Returns
         -------
-        array (n, classes) in the net's dtype
+        array (n, outputs) in the net's dtype
 
         Raises
         ------
         TypeError, ValueError
             What are no images of this net.
+        RuntimeError
+            The net's loss is one for values.
         """
-        return self.executor.predict(self.inputs.to_predict(x), True)
+        x, targets = self.inputs.to_predict(x), getattr(self.loss, "targets", "values")
+        if targets == "values":
+            raise RuntimeError(f"a net trained by {self.loss!r} gives no probabilities; call predict")
+        outputs = self.executor.predict(x, targets == "labels")
+        return outputs if targets == "labels" else sigmoid(outputs)
 
     def predict_logits(self, x: ArrayLike) -> Floats:
         """The last layer's outputs, of which `predict_proba` gives the softmax.
@@ -337,8 +368,8 @@ class Sequential(NetState):
         """
         return self.executor.predict(self.inputs.to_predict(x), False)
 
-    def predict(self, x: ArrayLike) -> Labels:
-        """The class of the highest probability of each image.
+    def predict(self, x: ArrayLike) -> Labels | Floats:
+        """What the net reads in each image, in the form of its targets.
 
         Parameters
         ----------
@@ -347,14 +378,21 @@ class Sequential(NetState):
 
         Returns
         -------
-        array (n,) of int64
+        array
+            Of a net for labels, the class of the highest probability: (n,) of int64. With `BinaryCrossEntropy`, 1
+            where a probability is above one half, else 0: (n, outputs) of int64. Of a net for values, its outputs:
+            (n, outputs) in the net's dtype.
 
         Raises
         ------
         TypeError, ValueError
             What are no images of this net.
         """
-        return self.executor.predict(self.inputs.to_predict(x), False).argmax(axis=1)
+        outputs = self.executor.predict(self.inputs.to_predict(x), False)
+        targets = getattr(self.loss, "targets", "values")
+        if targets == "labels":
+            return outputs.argmax(axis=1)
+        return (outputs > 0).astype(np.int64) if targets == "bits" else outputs
 
     def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
         """Mean loss and accuracy on images and labels.
@@ -367,7 +405,7 @@ class Sequential(NetState):
         Returns
         -------
         Evaluation
-            The mean cross-entropy in nats, and the fraction of right labels.
+            The mean loss, such as the cross-entropy in nats, and the fraction of images that are right.
 
         Raises
         ------
@@ -375,8 +413,8 @@ class Sequential(NetState):
             What are no images or labels of this net, or none at all.
         """
         x = self.inputs.to_predict(x)
-        y = self.inputs.labels("y", y, len(x))
-        return evaluation(self.executor.predict(x, False), y, self._ops)
+        y = self.inputs.targets("y", y, len(x))
+        return evaluation(self.loss, self.executor.predict(x, False), y, self._ops)
 
     def evaluate_logits(self, logits: np.ndarray, y: ArrayLike) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
@@ -393,10 +431,10 @@ class Sequential(NetState):
         TypeError, ValueError
             What are no labels of so many images, or none at all.
         """
-        return evaluation(logits, self.inputs.labels("y", y, len(logits)), self._ops)
+        return evaluation(self.loss, logits, self.inputs.targets("y", y, len(logits)), self._ops)
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
-        """The accuracy alone, under the name that scikit-learn's classifiers give it.
+        """The accuracy alone, under the name that scikit-learn's classifiers give it; NaN where there is none.
 
         Parameters
         ----------

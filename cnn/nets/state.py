@@ -14,9 +14,12 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.names import nearest
+from ..backends.numpy.loss import correct
+from ..backends.python_calls import LossCall
 from ..backends.select import operations
 from ..backends.views import Views
 from ..layers.base import Layer, layer_names
+from ..losses import rule_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,8 +37,10 @@ class NetState:
 
     layers: tuple[Layer, ...]
     input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     dtype: np.dtype
     backend: str
+    loss: Any
     executor: Executor
     inputs: Inputs
 
@@ -155,4 +160,10 @@ class NetState:
         from ..plan.executor import Executor
 
         self._ops = operations(self.backend)
-        self.executor = Executor(self.layers, self.dtype, self.backend)
+        in_python = rule_of(self.loss).kind == "python"
+        loss_call = LossCall(self.loss, self.output_shape[0], self.dtype, self._correct) if in_python else None
+        self.executor = Executor(self.layers, self.dtype, self.backend, loss_call)
+
+    def _correct(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Which images are right, where that has a meaning."""
+        return correct(getattr(self.loss, "targets", ""), outputs, targets)

@@ -17,13 +17,15 @@ from cnn_c import KERNELS
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
 from ..backends.program import Plan
+from ..backends.python_calls import LossCall
 from ..backends.tables import call
 from ..backends.threads import is_fixed, threads_for
-from ..layers.base import Layer, layer_names
+from ..layers.base import Layer, layer_names, leaves
 from .access import Access
 from .make import BLOCK, make_plan
 
 _PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
+_MOST_TOGETHER = 256  # images of a prediction that pass a layer in Python together
 
 
 class Executor:
@@ -32,9 +34,7 @@ class Executor:
     Attributes
     ----------
     learned : Learned
-        The flat parameters and statistics, of which the layers hold views.
-    gradients : array
-        The flat gradients of the layers, likewise.
+        The flat parameters, gradients and statistics, of which the layers hold views.
     access : Access
         Which threads may change `learned`, and when.
     trainer : runner or None
@@ -44,15 +44,27 @@ class Executor:
     ------
     TypeError, ValueError
         A layer that no plan can have, or a net too large for one.
+
+    Parameters
+    ----------
+    layers, dtype, backend
+        Of the net.
+    loss_call : LossCall or None
+        For a loss that computes in Python.
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: np.dtype, backend: str) -> None:
-        self._layers, self._dtype, self._backend = layers, dtype, backend
+    def __init__(self, layers: Sequence[Layer], dtype: np.dtype, backend: str, loss_call: LossCall | None) -> None:
+        self._layers, self._dtype, self._backend, self._loss_call = layers, dtype, backend, loss_call
         self.plan(1, training=True)  # a layer that no plan can have is refused now
-        self.learned, self.gradients = gather(layers, dtype)
+        self._leaves = leaves(layers)
+        self.learned = gather(self._leaves, dtype)
         self.access = Access()
         self._classes = layers[-1].output_shape[0]
-        self._images_a_call = max(BLOCK, _PIXELS_A_CALL // math.prod(layers[0].input_shape))
+        # A layer in Python takes the images of a call together, with memory for each of them.
+        together = any(layer.in_python for layer in self._leaves)
+        pixels = math.prod(layers[0].input_shape)
+        self._images_a_call = _MOST_TOGETHER if together else max(BLOCK, _PIXELS_A_CALL // pixels)
+        self._predicted = _MOST_TOGETHER if together else BLOCK  # the batch size of a plan for predictions
         self._trainer: tuple[Any, Any] | None = None  # what it was made for, and the runner
         self._predictors: list[Any] = []
 
@@ -66,7 +78,8 @@ class Executor:
 
     def plan(self, batch_size: int, training: bool) -> Plan:
         """The operations and the memory for batches of at most `batch_size` images."""
-        return make_plan(self._layers, layer_names(self._layers), batch_size, training)
+        in_python = self._loss_call is not None
+        return make_plan(self._layers, layer_names(self._layers), batch_size, training, in_python)
 
     def train(self, batch_size: int, batches: Batches, update: Update) -> int:
         """A step for each row of `update.step_scalars`, on `batch_size` images, or fewer in the last one.
@@ -76,10 +89,14 @@ class Executor:
         int
             How many steps were done: all, unless a loss was not finite; the parameters are then as before that step.
         """
-        threads, key = threads_for(batch_size), (batch_size, self._runner_type())
+        if self._loss_call is not None:
+            batches = self._loss_call.of(batches)
+        frozen = tuple(layer.trainable for layer in self._leaves)
+        threads, key = threads_for(batch_size), (batch_size, self._runner_type(), frozen)
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key or trainer[1].threads < threads:
             trainer = key, self._runner(batch_size, threads, training=True)
+            self.learned.gradients[...] = 0  # nobody writes those of layers that are frozen now
         done = self.access.run(trainer[1].train, self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
@@ -93,7 +110,7 @@ class Executor:
         except IndexError:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
-            runner = self._runner(BLOCK, threads, training=False)
+            runner = self._runner(self._predicted, threads, training=False)
         images = self._images_a_call
         if len(x) <= images:
             runner.predict(self.learned, x, out, probabilities, threads, fixed)

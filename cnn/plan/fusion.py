@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..layers.base import Layer
-from ..layers.lowering import Lowering, load
+from ..backends.python_calls import LayerCall
+from ..layers.base import Layer, layer_names, leaves
+from ..layers.lowering import Lowering, constant, load
 from ..layers.registry import original
 
 
@@ -27,27 +28,61 @@ def fuse(layers: Sequence[Layer], names: Sequence[str], training: bool) -> list[
     Raises
     ------
     TypeError
-        A layer that is none of the package.
+        A layer that computes nothing.
     """
-    check_layers(layers)
+    check_layers(leaves(layers))
     result: list[Fused] = []
-    k = 0
-    while k < len(layers):
-        lowering = layers[k].lower(layers[:k], layers[k + 1 :], training)
-        if k == 0 and not (lowering and lowering.reads_images):
-            shape = layers[0].input_shape
-            result.append(Fused(load(shape), shape, shape))
-        end = k + (lowering.layers if lowering else 1)
-        if lowering:
-            taken = tuple(layers[k:end])
-            shapes = taken[0].input_shape, taken[-1].output_shape
-            result.append(Fused(lowering, *shapes, taken, tuple(names[k:end]), k))
-        k = end
+    _add(result, layers, names, (), training)
+    if not result or not result[0].lowering.reads_images:
+        shape = layers[0].input_shape
+        result.insert(0, Fused(load(shape), shape, shape))
     return result
 
 
+def _add(
+    result: list[Fused], layers: Sequence[Layer], names: Sequence[str], below: tuple[Layer, ...], training: bool
+) -> tuple[Layer, ...]:
+    """Add the operations of layers that follow those `below`, all of them leaves; all leaves up to the last one."""
+    k = 0
+    while k < len(layers):
+        layer = layers[k]
+        if layer.parts:
+            below = _add_residual(result, layer, names[k], below, training)
+            k += 1
+            continue
+        lowering = in_python(layer) if layer.in_python else layer.lower(below, layers[k + 1 :], training)
+        taken = tuple(layers[k : k + (lowering.layers if lowering else 1)])
+        if lowering:
+            shapes = taken[0].input_shape, taken[-1].output_shape
+            result.append(Fused(lowering, *shapes, taken, tuple(names[k : k + len(taken)]), len(below)))
+        below += taken
+        k += len(taken)
+    return below
+
+
+def _add_residual(
+    result: list[Fused], block: Any, name: str, below: tuple[Layer, ...], training: bool
+) -> tuple[Layer, ...]:
+    """Add those of a residual block: its branch, and what is on its shortcut, between sums."""
+    fork, rewind, join = block.sums(name)
+    x, y = block.input_shape, block.output_shape
+    names = [f"{name}.{each}" for each in layer_names(block.parts)]
+    result.append(Fused(fork, x, x))
+    below = _add(result, block.layers, names[: len(block.layers)], below, training)
+    if rewind is not None:
+        result.append(Fused(rewind, y, x))
+        below = _add(result, block.shortcut, names[len(block.layers) :], below, training)
+    result.append(Fused(join, y, y))
+    return below
+
+
+def in_python(layer: Layer) -> Lowering:
+    """A layer that is called between the operations, with a whole batch."""
+    return Lowering("python", geometry=constant(LayerCall(layer)), label="in Python", whole_batch=True)
+
+
 def check_layers(layers: Sequence[Layer]) -> None:
-    """TypeError for a layer that is none of the package, which no operation would compute."""
+    """TypeError for a layer that computes nothing."""
     for i, layer in enumerate(layers):
         try:
             original(type(layer))

@@ -90,21 +90,35 @@ def _layout(shape: tuple[int, ...], frame: Frame = (0, 0, 0, 0), least_pitch: in
 
 
 def place(
-    laid_out: Sequence[LaidOut], drafts: Sequence[Operation], sizes: Sequence[Sizes], memories: Memories
+    laid_out: Sequence[LaidOut],
+    drafts: Sequence[Operation],
+    sizes: Sequence[Sizes],
+    memories: Memories,
+    whole_loss: bool,
 ) -> list[Operation]:
-    """The drafts with places for all that their kernels touch, of the sizes that these have given."""
+    """The drafts with places for all that their kernels touch, of the sizes that these have given.
+
+    Images pass the operations a block at a time, up to one that needs the whole batch, or to a loss that does
+    (`whole_loss`). What is needed of the operations up to there after another block has passed is persistent.
+    """
+    passed_first = len(drafts) if whole_loss else max((k for k, o in enumerate(drafts) if o.whole_batch), default=-1)
     result: list[Operation] = []
     x, dx = Tensor(), Tensor()  # from the beginning of their frames on
     for k, (laid, draft, size) in enumerate(zip(laid_out, drafts, sizes, strict=True)):
         lowering, following = laid.fused.lowering, k + 1 < len(drafts)
         next_lead = _lead(laid_out[k + 1], laid.y) if following else 0
         next_size = sizes[k + 1] if following else Sizes(*(0 for _ in Sizes._fields))
-        lasts = lowering.matrix or (following and laid_out[k + 1].fused.lowering.matrix)
+        first = k <= passed_first
+        lasts = first or lowering.matrix or (following and laid_out[k + 1].fused.lowering.matrix)
         y = memories.begin(lasts, max(laid.y.lead + size.y, next_lead + next_size.x))
-        if lowering.in_place and laid.x == laid.y and size.dx == size.dy:
-            dy = dx  # dx overwrites dy; where nothing below learns, there is no dx
+        needed = max(laid.y.lead + size.dy, next_lead + next_size.dx)
+        fits = laid.x == laid.y and size.dx == size.dy and needed <= dx.size and not draft.whole_batch
+        if lowering.in_place and (fits or not size.dy):
+            dy = dx  # dx overwrites dy; where nothing below learns, there is neither
         else:
-            dy = memories.begin(lowering.matrix, max(laid.y.lead + size.dy, next_lead + next_size.dx))
+            # Another block of images may pass before a residual block's fork reads the gradient of its join.
+            awaited = bool(lowering.key) and passed_first >= 0
+            dy = memories.begin(lowering.matrix or draft.whole_batch or awaited, needed)
         lead = _lead(laid, laid.x)
         result.append(
             draft._replace(
@@ -112,15 +126,27 @@ def place(
                 y=_part(y, laid.y.lead, size.y),
                 dx=_part(dx, lead, size.dx),
                 dy=_part(dy, laid.y.lead, size.dy),
-                kept=memories.transient.room(size.kept),
-                argmax=memories.transient.room(size.argmax),
+                kept=memories.begin(first, size.kept),
+                argmax=memories.begin(first, size.argmax),
                 workspace=memories.workspace.room(size.workspace),
                 sums=memories.sums.room(size.sums),
                 moments=memories.moments.room(size.moments),
             )
         )
         x, dx = y, dy
-    return result
+    return _linked(laid_out, result)
+
+
+def _linked(laid_out: Sequence[LaidOut], operations: Sequence[Operation]) -> list[Operation]:
+    """The operations of residual blocks with the tensors of others that they read."""
+    named = {laid.fused.lowering.key: o for laid, o in zip(laid_out, operations, strict=True)}
+    return [
+        o._replace(
+            also_x=named[laid.fused.lowering.x_of].x if laid.fused.lowering.x_of else Tensor(),
+            also_dy=named[laid.fused.lowering.dy_of].dy if laid.fused.lowering.dy_of else Tensor(),
+        )
+        for laid, o in zip(laid_out, operations, strict=True)
+    ]
 
 
 def _lead(laid: LaidOut, x: Layout) -> int:

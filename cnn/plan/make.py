@@ -14,7 +14,7 @@ from cnn_c import KERNELS
 
 from ..backends import checks
 from ..backends.program import Operation, Plan, Sizes
-from ..layers.base import Layer
+from ..layers.base import Layer, leaves
 from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
 
@@ -31,24 +31,37 @@ class LearnedPlaces(NamedTuple):
     statistics: int = -1
 
 
-def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, training: bool) -> Plan:
+def make_plan(
+    layers: Sequence[Layer], names: Sequence[str], batch_size: int, training: bool, loss_in_python: bool = False
+) -> Plan:
     """The plan of a net's layers for batches of at most `batch_size` images.
+
+    Parameters
+    ----------
+    layers, names
+    batch_size : int
+    training : bool
+        Whether it is for steps, or for predictions.
+    loss_in_python : bool
+        Whether the loss takes the outputs of a whole batch.
 
     Raises
     ------
     TypeError
-        A layer that is none of the package.
+        A layer that computes nothing.
     ValueError
         The net's memory is more than an index reaches.
     """
     classes = math.prod(layers[-1].output_shape)
     laid_out = lay_out(fuse(layers, names, training))
-    drafts = _drafts(laid_out, _learned_places(layers))
+    learning = leaves(layers)
+    drafts = _drafts(laid_out, _learned_places(learning))
     kernels = KERNELS[layers[0].dtype.char]
     sizes = [Sizes(*kernels.operation_sizes(draft, training)) for draft in drafts]
     sizes[-1] = _with_loss(sizes[-1], classes, training)
     memories = Memories()
-    operations = place(laid_out, drafts, sizes, memories)
+    whole_loss = training and loss_in_python
+    operations = place(laid_out, drafts, sizes, memories, whole_loss)
     of_image = memories.transient.size + memories.persistent.size
     checks.elements("the net's memory for a block of images", BLOCK, of_image)
     checks.elements("the net's memory for a batch", batch_size, of_image)
@@ -65,9 +78,10 @@ def make_plan(layers: Sequence[Layer], names: Sequence[str], batch_size: int, tr
         moments=memories.moments.size,
         block=min(BLOCK, batch_size),
         chunks=min(_CHUNKS, batch_size),
-        lowest=next((k for k, o in enumerate(operations) if o.w >= 0), len(operations)),
-        parameters=sum(value.size for layer in layers for value in layer.parameters.values()),
-        statistics=sum(value.size for layer in layers for value in layer.statistics.values()),
+        lowest=next((k for k, o in enumerate(operations) if o.w >= 0 and not o.frozen), len(operations)),
+        whole_batch=whole_loss or any(o.whole_batch for o in operations),
+        parameters=sum(value.size for layer in learning for value in layer.parameters.values()),
+        statistics=sum(value.size for layer in learning for value in layer.statistics.values()),
     )
 
 
@@ -93,9 +107,12 @@ def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces]) -> l
                 gamma=norm.w,
                 statistics=norm.statistics,
                 epsilon=lowering.epsilon,
-                with_dx=any(draft.w >= 0 for draft in drafts),
+                with_dx=any(draft.w >= 0 and not draft.frozen for draft in drafts),
+                frozen=bool(fused.layers) and not fused.layers[0].trainable,
                 macs=sum(layer.macs for layer in fused.layers),
                 whole_batch=lowering.whole_batch,
+                has_also_x=bool(lowering.x_of),
+                has_also_dy=bool(lowering.dy_of),
                 first_layer=fused.first_layer,
                 stream=1 + k,
             )
@@ -113,6 +130,8 @@ def _learned_places(layers: Sequence[Layer]) -> dict[int, LearnedPlaces]:
     places, parameter, statistic = {}, 0, 0
     for layer in layers:
         sizes = [value.size for value in layer.parameters.values()]
+        if layer.in_python and sizes:
+            sizes = [sum(sizes)]  # its update takes them together
         statistics = sum(value.size for value in layer.statistics.values())
         places[id(layer)] = LearnedPlaces(
             w=parameter if sizes else -1,

@@ -1,7 +1,8 @@
 """A net in a file: its layers described in plain JSON and read back, its parameters and statistics as tensors.
 
-A description is read against a closed list of layers and their arguments, and a file's tensors are compared with what
-these layers would have before anything is made. Nothing of it is ever executed or unpickled.
+A description is read against a closed list of layers and losses and their arguments, those of the package and those
+that the reader gives, and a file's tensors are compared with what these layers would have before anything is made.
+Nothing of it is ever executed, imported or unpickled.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from ..layers.base import Layer, layer_names
-from ..layers.registry import LAYERS, original
+from ..layers.base import Layer, layer_names, leaves
+from ..layers.registry import LAYERS, name_in_files
+from ..losses import KNOWN as LOSSES
+from ..losses import checked_loss, is_known
 from . import archive
 
 VERSION = 1
@@ -33,7 +36,19 @@ class Net(Protocol):
     @property
     def dtype(self) -> np.dtype: ...
     @property
+    def loss(self) -> Any: ...
+    @property
     def image_range(self) -> Any: ...
+
+
+class Known(NamedTuple):
+    """What a description may name beside the package's own: classes of layers, and a loss."""
+
+    layers: tuple[type[Layer], ...] = ()
+    loss: Any = None
+
+
+_NOTHING = Known()
 
 
 class Described(NamedTuple):
@@ -43,6 +58,7 @@ class Described(NamedTuple):
     input_shape: tuple[int, ...]
     dtype: Literal["float32", "float64"]
     images: tuple[str, float, float] | None  # that the net was fitted on: dtype, minimum, maximum
+    loss: Any
 
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of everything that a net of these layers would learn, by name; no memory is taken."""
@@ -69,22 +85,50 @@ def describe(net: Net) -> dict[str, Any]:
     Raises
     ------
     TypeError, ValueError
-        What could not be read back: a layer that is none of this package, or whose arguments were assigned values that
-        its constructor does not take; more layers than a file may name.
+        What could not be read back: a layer whose arguments are no attributes of it, no values that JSON has, or were
+        assigned values that its constructor does not take; more layers than a file may name.
     """
-    if len(net.layers) > _MOST_LAYERS:
-        raise ValueError(f"a net to be saved must have at most {_MOST_LAYERS:,} layers, got {len(net.layers):,}")
-    entries = [{"layer": original(type(layer)).__name__, **layer.configuration()} for layer in net.layers]
+    count = len(leaves(net.layers))
+    if count > _MOST_LAYERS:
+        raise ValueError(f"a net to be saved must have at most {_MOST_LAYERS:,} layers, got {count:,}")
+    entries = [_entry(f"layers[{i}]", layer) for i, layer in enumerate(net.layers)]
+    known = Known(tuple(type(layer) for layer in leaves(net.layers) if type(layer).__name__ not in LAYERS))
     for i, entry in enumerate(json.loads(json.dumps(entries))):
-        _layer(f"layers[{i}]", entry)
-    return {"input_shape": list(net.input_shape), "dtype": net.dtype.name, "layers": entries}
+        _layer(f"layers[{i}]", entry, known)
+    loss = net.loss
+    described = {"input_shape": list(net.input_shape), "dtype": net.dtype.name, "layers": entries}
+    if repr(loss) == repr(checked_loss("loss", None)):  # the default, which files of earlier versions have
+        return described
+    return described | {"loss": _described_loss(loss)}
 
 
-def read(document: Mapping[str, Any]) -> Described:
+def _entry(name: str, layer: Layer) -> dict[str, Any]:
+    """A layer in values that JSON has."""
+    kind = type(layer)
+    try:
+        entry: dict[str, Any] = {"layer": name_in_files(kind)}
+        for argument, value in layer.configuration().items():
+            entry[argument] = [_entry(name, each) for each in value] if _are_layers(value) else value
+        json.dumps(entry)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name}, a {kind.__name__}, cannot be saved: {error}; each argument of its constructor must be an "
+            "attribute of the same name, of a value that JSON has, or configuration() must return such values"
+        ) from error
+    return entry if layer.trainable else entry | {"trainable": False}
+
+
+def _described_loss(loss: Any) -> dict[str, Any]:
+    """By its name; with arguments, if it is one of the package's."""
+    name = getattr(loss, "__name__", type(loss).__name__)
+    return {"loss": name, **loss.configuration()} if is_known(loss) else {"loss": name, "given": True}
+
+
+def read(document: Mapping[str, Any], known: Known = _NOTHING) -> Described:
     """The net that a file's document describes; ValueError and others where it describes none."""
     check_version(document)
     described = archive.mapping("net", document["net"])
-    if described.keys() != {"input_shape", "dtype", "layers"}:
+    if described.keys() - {"loss"} != {"input_shape", "dtype", "layers"}:
         raise ValueError(f"its net must have input_shape, dtype and layers, got {', '.join(described)}")
     shape = archive.sizes("input_shape", described["input_shape"])
     dtype, entries = described["dtype"], described["layers"]
@@ -94,8 +138,9 @@ def read(document: Mapping[str, Any]) -> Described:
         raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
     if not isinstance(entries, list) or len(entries) > _MOST_LAYERS:
         raise ValueError(f"layers must be a list of at most {_MOST_LAYERS}, got {entries!r}")
-    layers = [_layer(f"layers[{i}]", entry) for i, entry in enumerate(entries)]
-    return Described(layers, shape, dtype, _images(document[IMAGES]) if IMAGES in document else None)
+    layers = [_layer(f"layers[{i}]", entry, known) for i, entry in enumerate(entries)]
+    images = _images(document[IMAGES]) if IMAGES in document else None
+    return Described(layers, shape, dtype, images, _loss(described.get("loss"), known.loss))
 
 
 def check_version(document: Mapping[str, Any]) -> None:
@@ -118,19 +163,56 @@ def _images(entry: Any) -> tuple[str, float, float]:
     return dtype, minimum, maximum
 
 
-def _layer(name: str, entry: Any) -> Layer:
+def _layer(name: str, entry: Any, known: Known) -> Layer:
     given = dict(archive.mapping(name, entry))
-    kind = given.pop("layer", None)
-    if not isinstance(kind, str) or kind not in LAYERS:
-        raise ValueError(f"{name} must be one of {', '.join(LAYERS)}, got {kind!r}")
+    kind, trainable = given.pop("layer", None), given.pop("trainable", True)
+    classes = LAYERS | {each.__name__: each for each in known.layers}
+    if not isinstance(kind, str) or kind not in classes:
+        raise ValueError(
+            f"{name} must be one of {', '.join(classes)}, got {kind!r}; a layer of your own is read with "
+            f"cnn.load(path, layers=[{kind if isinstance(kind, str) else '...'}])"
+        )
+    for argument, value in given.items():
+        if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            given[argument] = [_layer(f"{name}.{argument}[{i}]", each, known) for i, each in enumerate(value)]
     try:
-        layer = LAYERS[kind](**given)
+        layer = classes[kind](**given)
+        layer.trainable = trainable
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}, a {kind}: {error}") from error
-    made = json.loads(json.dumps(layer.configuration()))
-    if any(json.dumps(made[argument]) != json.dumps(value) for argument, value in given.items()):  # true is not 1
-        raise ValueError(f"{name}, a {kind}: its arguments must be {made}, got {given}")
+    plain = {argument: value for argument, value in given.items() if not _are_layers(value)}
+    made = json.loads(json.dumps({argument: layer.configuration()[argument] for argument in plain}))
+    if any(json.dumps(made[argument]) != json.dumps(value) for argument, value in plain.items()):  # true is not 1
+        raise ValueError(f"{name}, a {kind}: its arguments must be {made}, got {plain}")
     return layer
+
+
+def _are_layers(value: Any) -> bool:
+    """Whether an argument is layers, as that of a residual block."""
+    return isinstance(value, list | tuple) and any(isinstance(each, Layer) for each in value)
+
+
+def _loss(entry: Any, given: Any) -> Any:
+    """The loss that an entry describes, or the given one, if it has the entry's name."""
+    arguments = dict(archive.mapping("loss", entry)) if entry is not None else {"loss": "SoftmaxCrossEntropy"}
+    name = arguments.pop("loss", None)
+    if arguments == {"given": True}:
+        if given is None or getattr(given, "__name__", type(given).__name__) != name:
+            raise ValueError(
+                f"its loss is {name!r}, one of your own: read it with cnn.load(path, loss={name}), got {given!r}"
+            )
+        return checked_loss("loss", given)
+    if given is not None:
+        raise ValueError(f"loss is for a net with a loss of your own; the loss of this one is {name!r}")
+    if not isinstance(name, str) or name not in LOSSES:
+        raise ValueError(f"its loss must be one of {', '.join(LOSSES)}, got {name!r}")
+    try:
+        loss = LOSSES[name](**arguments)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"its loss, a {name}: {error}") from error
+    if json.dumps(loss.configuration()) != json.dumps({**loss.configuration(), **arguments}):
+        raise ValueError(f"its loss, a {name}: its arguments must be {loss.configuration()}, got {arguments}")
+    return loss
 
 
 # ---- the tensors ---------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ _DIGEST = "sha256:"
 
 def fingerprint(net: Net, data: Data, settings: Settings, optimizer: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a fit, by name, the optimiser described; two fits of equal ones end with the same bits."""
-    described, (x, y, validation) = describe(net), data
+    described, (x, y, validation, weights) = describe(net), data
     x_val, y_val = validation or (None, None)
     layers = {f"layers[{i}]": layer for i, layer in enumerate(described.pop("layers"))}
     document = {
@@ -30,6 +30,7 @@ def fingerprint(net: Net, data: Data, settings: Settings, optimizer: dict[str, A
         "images": len(x),
         "x": x,
         "y": y,
+        "weights of images": weights,
         "validation_data[0]": x_val,
         "validation_data[1]": y_val,
         **described,

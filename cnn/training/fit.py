@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..backends import checks
-from ..backends.calls import Batches
+from ..backends.calls import Batches, LossRule
 from ..backends.log import LOGGER
 from ..backends.tables import call
+from ..losses import has_accuracy, rule_of
 from .callbacks import Callback
 from .history import History
 from .optimizer import Optimizer
@@ -96,7 +97,9 @@ class Fit:
         figures = self._train_epoch(display)
         if self.data.validation is not None:
             evaluation = self.net.evaluate(*self.data.validation)
-            figures |= {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy}
+            figures |= {"val_loss": evaluation.loss}
+            if has_accuracy(self.net.loss):
+                figures |= {"val_accuracy": evaluation.accuracy}
         self.history = self.net.history = self.history.with_epoch(figures)
         self.epoch += 1
         display.epoch_end(figures)
@@ -117,7 +120,7 @@ class Fit:
         batch_size, batches = self.settings.batch_size, self._batches()
         images = len(batches.order)
         before = self.net.snapshot()
-        correct, seen, step, steps = 0, 0, 0, 1
+        correct, seen, step, steps, loss = 0, 0, 0, 1, self.net.loss
         start = time.perf_counter()
         while seen < images:
             begin = time.perf_counter()
@@ -128,21 +131,22 @@ class Fit:
                 raise self._diverged("the loss became NaN or infinite", step + 1, before)
             correct += int(batches.correct[seen:stop].sum())
             seen = stop
-            display.step(seen, float(batches.losses[:seen].mean()), correct / seen)
+            display.step(seen, self._mean_loss(batches.part(0, seen)), correct / seen if has_accuracy(loss) else None)
             steps = max(1, int(steps * _SECONDS_A_CALL / (time.perf_counter() - begin)))
         if not all(np.isfinite(value).all() for value in self.net.state().values()):  # which no loss has seen
             raise self._diverged("parameters became NaN or infinite", step, before)
         seconds = time.perf_counter() - start
+        accuracy = {"accuracy": correct / seen} if has_accuracy(self.net.loss) else {}
         return {
-            "loss": float(batches.losses.mean()),  # of all at once: how many steps a call made depends on the clock
-            "accuracy": correct / seen,
+            "loss": self._mean_loss(batches),  # of all at once: how many steps a call made depends on the clock
+            **accuracy,
             "seconds": seconds,
             "images_per_second": seen / seconds,
         }
 
     def _batches(self) -> Batches:
         """All images once, in the order of a new epoch."""
-        (x, y, _), settings = self.data, self.settings
+        (x, y, _, weights), settings = self.data, self.settings
         order = self.rng.permutation(len(x)) if settings.shuffle else np.arange(len(x))
         return Batches(
             x,
@@ -152,15 +156,29 @@ class Fit:
             correct=np.empty(len(x), np.uint8),
             seed=int(self.rng.integers(2**63)),
             warp=self._warp,
-            label_smoothing=settings.label_smoothing,
+            weights=weights,
+            loss=self._rule(),
         )
+
+    def _rule(self) -> LossRule:
+        """The loss of the net, with this fit's label smoothing."""
+        rule, smoothing = rule_of(self.net.loss), self.settings.label_smoothing
+        return rule if smoothing is None else rule._replace(constant=smoothing)
+
+    def _mean_loss(self, batches: Batches) -> float:
+        """Over all images of these batches, by their weights."""
+        if batches.weights is None:
+            return float(batches.losses.mean())
+        weights = batches.weights[batches.order]
+        return float((weights * batches.losses).sum() / (weights.sum() or 1.0))
 
     def _steps(self, batches: Batches, start: int, stop: int) -> int:
         """Steps on the images from `start` to `stop` of an epoch's order; how many were done."""
         executor, batch_size = self.net.executor, self.settings.batch_size
-        update = self.optimizer.next_update(executor.learned.parameters, -(-(stop - start) // batch_size))
+        before = self.optimizer.done
+        update = self.optimizer.next_update(executor.learned, -(-(stop - start) // batch_size))
         done = executor.train(batch_size, batches.part(start, stop), update)
-        self.optimizer.done += done
+        self.optimizer.done = before + done
         return done
 
     def _diverged(self, what: str, step: int, before: dict[str, np.ndarray]) -> FloatingPointError:

@@ -1,6 +1,7 @@
 """`Optimizer`, what all optimisers share: arguments that may be assigned at any time, a rate, states, steps counted.
 
-A step is compiled. What it does follows from `rule`, `rates` and `step_scalars`, which are asked for before it.
+A step of the package's own optimisers is compiled. What it does follows from `rule`, `rates` and `step_scalars`, which
+are asked for before it. Anybody else's optimiser has an `update`, which is called in each step.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from cnn_c import KERNELS
 
 from ..backends import checks, names
 from ..backends.buffers import CACHE_LINE, aligned_zeros
-from ..backends.calls import Rule, Update
+from ..backends.calls import Learned, Rule, Update
 from ..backends.numpy.optimizers import state_count
+from ..backends.python_calls import UpdateCall
 from ..backends.tables import call
 
 if TYPE_CHECKING:
     from ..schedules import Schedule
 
 _STATE = {"done", "_steps", "_epochs", "_of", "_arrays"}  # attributes beside the arguments
-_NEVER_CALLED = ("rate", "step", "update")  # by a fit: steps are compiled
+_NEVER_CALLED = ("rate", "step")  # by a fit
+_RULES_STATES = ("first", "second")  # what rules keep
+
+
+def _limit(name: str, value: Any) -> float | None:
+    return None if value is None else checks.number(name, value, minimum=float(np.finfo(np.float32).tiny))
 
 
 def _rate(name: str, value: Any) -> Any:
@@ -33,36 +40,76 @@ def _rate(name: str, value: Any) -> Any:
 
 
 class Optimizer:
-    """What all optimisers share.
+    """What all optimisers share, and the base class of one of your own.
 
-    A subclass may override `rule`, `rates` and `step_scalars`, whose results are checked before each step. One that
-    overrides what no fit calls is a TypeError.
+    A subclass of your own has an `update`, which is called in each step:
+
+    >>> import cnn, numpy as np
+    >>> class SignSGD(cnn.Optimizer):
+    ...     def update(self, parameters, gradients, rate):
+    ...         parameters -= rate * np.sign(gradients)
+
+    A subclass of one of the package's may override `rule`, `rates` and `step_scalars` instead, whose results are
+    checked before each step; the step then stays compiled. One that overrides what no fit calls is a TypeError.
+
+    Parameters
+    ----------
+    learning_rate : float, a schedule from `cnn.schedules`, or a function ``rate(step, steps)``
+    clip_norm : float above 0, or None
+        The largest norm of all gradients together: above it, all are multiplied by what brings it there.
+    clip_value : float above 0, or None
+        The largest size of each gradient.
 
     Attributes
     ----------
     arguments : dict
         By name, how each argument is checked when it is assigned, by the constructor or later.
+    states : tuple of str
+        Of a class: names of the arrays that its `update` keeps from step to step in `self.state[name]`, as large as the
+        parameters and zeros at first. Checkpoints hold them.
     done : int
         Steps that were done since the beginning of the fit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number or out of range; both a norm and a value to clip by.
     """
 
-    arguments: ClassVar[dict[str, Callable[[str, Any], Any]]] = {"learning_rate": _rate}
+    arguments: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "learning_rate": _rate,
+        "clip_norm": _limit,
+        "clip_value": _limit,
+    }
+    states: ClassVar[tuple[str, ...]] = ()
     learning_rate: Any
+    clip_norm: float | None = None
+    clip_value: float | None = None
     done: int
     _is_ours = True  # of this package, and so without attributes that it does not declare
+    _in_python = False  # whether its `update` is one of somebody else's
 
-    def __init__(self, learning_rate: SupportsFloat | Schedule) -> None:
-        self.learning_rate = learning_rate
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
+    ) -> None:
+        self.configure({"learning_rate": learning_rate, "clip_norm": clip_norm, "clip_value": clip_value})
         self.start(0)
 
     def __init_subclass__(cls) -> None:
         cls._is_ours = names.is_ours(cls)
+        cls._in_python = cls.update is not Optimizer.update
         for name in _NEVER_CALLED:
             if getattr(cls, name, None) is not getattr(Optimizer, name, None):
                 raise TypeError(
-                    f"{cls.__name__} overrides {name}, which no fit calls, because its steps are compiled; "
-                    "a subclass of an optimiser may override rule, rates and step_scalars"
+                    f"{cls.__name__} overrides {name}, which no fit calls; "
+                    "a subclass of an optimiser may override update, or rule, rates and step_scalars"
                 )
+        if not isinstance(cls.states, tuple) or not all(isinstance(name, str) for name in cls.states):
+            raise TypeError(f"states of {cls.__name__} must be a tuple of names, got {cls.states!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.arguments:
@@ -76,7 +123,11 @@ class Optimizer:
 
     def checked(self, name: str, value: Any) -> Any:
         """The value of an argument; TypeError and ValueError where it can have no such value beside the others."""
-        return self.arguments[name](name, value)
+        value = self.arguments[name](name, value)
+        both = {"clip_norm": self.clip_norm, "clip_value": self.clip_value, name: value}
+        if both["clip_norm"] is not None and both["clip_value"] is not None:
+            raise ValueError(f"clip_norm and clip_value exclude each other, got {self.clip_norm} and {self.clip_value}")
+        return value
 
     def configuration(self) -> dict[str, Any]:
         """The arguments that make an optimiser like this one, by name."""
@@ -95,27 +146,39 @@ class Optimizer:
         self._steps, self._epochs = steps, epochs
         self.done = 0
         self._of: np.ndarray | None = None
-        self._arrays: list[np.ndarray | None] = [None, None]
+        self._arrays: dict[str, np.ndarray] = {}
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays that `update` keeps from step to step, by the names in `states`."""
+        return {name: self._arrays[name] for name in self.states}
 
     def arrays(self, parameters: np.ndarray) -> list[np.ndarray]:
-        """Velocities or moments for these parameters, as many as the rule needs, kept from step to step.
+        """All that is kept from step to step for these parameters: velocities or moments of the rule, then `state`.
 
         ValueError where they are those of other parameters, and would be lost.
         """
-        return [array for array in self._states(parameters, self.rule) if array is not None]
+        return list(self._bound(parameters).values())
 
-    def _states(self, parameters: np.ndarray, rule: Rule) -> list[np.ndarray | None]:
-        """The two states that a step of this rule takes, None for what it does not need; new ones are zeros."""
+    def _bound(self, parameters: np.ndarray) -> dict[str, np.ndarray]:
+        """The arrays by name; new ones are zeros."""
         if self._of is not parameters:
-            if any(array is not None for array in self._arrays):
+            if self._arrays:
                 raise ValueError("optimizer holds the velocities or moments of another net; make one for each net")
             self._of, self.done = parameters, 0
-        needed = state_count(rule.kind)
-        for i, array in enumerate(self._arrays):
-            if (array is not None) != (i < needed):  # also in mid-training, once an argument is assigned
-                aligned = (-parameters.ctypes.data) % CACHE_LINE // parameters.itemsize  # as the parameters are
-                self._arrays[i] = aligned_zeros(parameters.size, parameters.dtype, aligned) if i < needed else None
+        needed = [*_RULES_STATES[: state_count(self._checked_rule().kind)], *self.states]
+        if list(self._arrays) != needed:  # also in mid-training, once an argument is assigned
+            aligned = (-parameters.ctypes.data) % CACHE_LINE // parameters.itemsize  # as the parameters are
+            held = self._arrays
+            self._arrays = {
+                name: held[name] if name in held else aligned_zeros(parameters.size, parameters.dtype, aligned)
+                for name in needed
+            }
         return self._arrays
+
+    def _checked_rule(self) -> Rule:
+        """The rule; one without arithmetic for an optimiser that has an `update` alone."""
+        return Rule("python") if self._in_python and type(self).rule is Optimizer.rule else self.rule
 
     def restore(self, parameters: np.ndarray, arrays: Sequence[np.ndarray], done: int) -> None:
         """Go on with these parameters after `done` steps, with copies of what `arrays` gave then."""
@@ -157,16 +220,29 @@ class Optimizer:
         scalars[:, 0] = rates
         return scalars
 
-    def next_update(self, parameters: np.ndarray, steps: int) -> Update:
-        """What a runner needs for the next so many steps of these parameters; `done` counts those that were done."""
-        rule = self.rule
-        first, second = self._states(parameters, rule)
-        scalars = self.step_scalars(self._next_rates(steps))
+    def next_update(self, learned: Learned, steps: int) -> Update:
+        """What a runner needs for the next so many steps; `done` counts those that were done."""
+        arrays, rule = self._bound(learned.parameters), self._checked_rule()
+        rates = self._next_rates(steps)
+        update = Update(
+            rule,
+            arrays.get("first"),
+            arrays.get("second"),
+            self._checked_scalars(rates),
+            self.clip_norm or 0.0,
+            self.clip_value or 0.0,
+        )
+        if not self._in_python:
+            return update
+        return update._replace(rule=Rule("python"), call=UpdateCall(self, learned, rates))
+
+    def _checked_scalars(self, rates: np.ndarray) -> np.ndarray:
+        scalars = self.step_scalars(rates)
         if not self._is_ours:
             scalars = checks.real("step_scalars", scalars, checks.FLOAT64)
-            if scalars.shape != (steps, 3) or not np.isfinite(scalars).all():
-                raise ValueError(f"step_scalars must be finite and of shape ({steps}, 3), got {scalars}")
-        return Update(rule, first, second, scalars)
+            if scalars.shape != (len(rates), 3) or not np.isfinite(scalars).all():
+                raise ValueError(f"step_scalars must be finite and of shape ({len(rates)}, 3), got {scalars}")
+        return scalars
 
     def _next_rates(self, steps: int) -> np.ndarray:
         rates = self.rates(steps)
@@ -185,10 +261,27 @@ class Optimizer:
             )
         return rates
 
-    def step(self, parameters: np.ndarray, gradients: np.ndarray, threads: int = 1) -> None:
-        """Update flat `parameters` in place from `gradients` of the same size."""
-        rule, first, second, step_scalars = self.next_update(parameters, 1)
-        KERNELS[parameters.dtype.char].update(parameters, gradients, first, second, rule, step_scalars, threads)
+    # ---- for one who has gradients of their own ----
+
+    def update(self, parameters: np.ndarray, gradients: np.ndarray, rate: float) -> None:
+        """Change `parameters` in place, at this learning rate.
+
+        A fit calls the `update` of a subclass of somebody else's; the package's own are compiled into the step, and do
+        what this method does.
+
+        Parameters
+        ----------
+        parameters, gradients : array (n,)
+            All of a net, flat; the gradients clipped already. `gradients` may be changed.
+        rate : float
+        """
+        arrays, scalars = self._bound(parameters), self._checked_scalars(np.array([rate]))
+        given = parameters, gradients, arrays.get("first"), arrays.get("second"), self.rule, scalars
+        KERNELS[parameters.dtype.char].update(*given, 1)
+
+    def step(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
+        """One step of flat `parameters`, changed in place, from `gradients` of the same size; neither is clipped."""
+        self.update(parameters, gradients, self.rate())
         self.done += 1
 
 

@@ -58,6 +58,8 @@ class SGD(Optimizer):
         Look ahead along the velocity; needs momentum.
     weight_decay : float
         Added to the gradient, times the parameter.
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`; the gradient is clipped before the decay is added.
 
     Raises
     ------
@@ -76,8 +78,11 @@ class SGD(Optimizer):
         momentum: SupportsFloat = 0.0,
         nesterov: bool = False,
         weight_decay: SupportsFloat = 0.0,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
         self.configure({"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay})
 
     def checked(self, name: str, value: Any) -> Any:
@@ -113,6 +118,8 @@ class Adam(Optimizer):
     epsilon : float
         Added to the root of the second moment; at least the smallest normal float32, for less is flushed to zero.
     weight_decay : float
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`.
 
     Raises
     ------
@@ -138,8 +145,11 @@ class Adam(Optimizer):
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
         weight_decay: SupportsFloat = 0.0,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
         self.configure({"beta1": beta1, "beta2": beta2, "epsilon": epsilon, "weight_decay": weight_decay})
 
     @property
@@ -164,6 +174,8 @@ class AdamW(Adam):
         As for `Adam`.
     weight_decay : float
         Times the learning rate, what a parameter loses of itself in every step, whatever its gradient.
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`.
 
     Raises
     ------
@@ -178,8 +190,11 @@ class AdamW(Adam):
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
         weight_decay: SupportsFloat = 0.01,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
     ) -> None:
-        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
+        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm=clip_norm, clip_value=clip_value)
 
     @property
     def rule(self) -> Rule:
@@ -219,6 +234,8 @@ class RMSprop(Optimizer):
         Added to the root; at least the smallest normal float32, for less is flushed to zero.
     weight_decay : float
         Added to the gradient, times the parameter.
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`; the gradient is clipped before the decay is added.
 
     Raises
     ------
@@ -244,8 +261,11 @@ class RMSprop(Optimizer):
         momentum: SupportsFloat = 0.0,
         epsilon: SupportsFloat = 1e-8,
         weight_decay: SupportsFloat = 0.0,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
         self.configure({"alpha": alpha, "momentum": momentum, "epsilon": epsilon, "weight_decay": weight_decay})
 
     @property

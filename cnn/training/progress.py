@@ -26,11 +26,11 @@ class Display(Protocol):
     def epoch_begin(self, epoch: int) -> None:
         """Begin an epoch, counted from 1."""
 
-    def step(self, images_seen: int, loss: float, accuracy: float) -> None:
-        """Show the means over the first `images_seen` images of the epoch."""
+    def step(self, images_seen: int, loss: float, accuracy: float | None) -> None:
+        """Show the means over the first `images_seen` images of the epoch; no accuracy where that has no meaning."""
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
-        """Show an epoch's loss, accuracy, seconds, images_per_second, and val_loss, val_accuracy if any."""
+        """Show an epoch's loss, seconds, images_per_second, and accuracy, val_loss, val_accuracy if any."""
 
 
 @contextmanager
@@ -80,9 +80,8 @@ def _in_a_notebook() -> bool:
 def epoch_line(epoch: int, epochs: int, logs: Mapping[str, float]) -> str:
     """Return an epoch's figures as one line, the same in a terminal and in a log file."""
     figures = [f"epoch {epoch:{len(str(epochs))}}/{epochs}"]
-    figures += [f"loss {logs['loss']:.4f}", f"accuracy {logs['accuracy']:.2%}"]
-    if "val_loss" in logs:
-        figures += [f"val_loss {logs['val_loss']:.4f}", f"val_accuracy {logs['val_accuracy']:.2%}"]
+    formats = {"loss": ".4f", "accuracy": ".2%", "val_loss": ".4f", "val_accuracy": ".2%"}
+    figures += [f"{name} {logs[name]:{form}}" for name, form in formats.items() if name in logs]
     figures += [f"{logs['seconds']:.1f} s", f"{logs['images_per_second']:,.0f} images/s"]
     return "  ".join(figures)
 
@@ -93,7 +92,7 @@ class Silence:
     def epoch_begin(self, epoch: int) -> None:
         pass
 
-    def step(self, images_seen: int, loss: float, accuracy: float) -> None:
+    def step(self, images_seen: int, loss: float, accuracy: float | None) -> None:
         pass
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
@@ -130,7 +129,7 @@ class Live(Silence):
         self.next_drawing = self.began + SECONDS_BETWEEN_DRAWINGS
         self.draw(0, ())
 
-    def step(self, images_seen: int, loss: float, accuracy: float) -> None:
+    def step(self, images_seen: int, loss: float, accuracy: float | None) -> None:
         self.last_step = now = perf_counter()
         if now < self.next_drawing:
             return
@@ -138,7 +137,8 @@ class Live(Silence):
         epochs_left = self.epochs - self.epoch + 1
         left = (self.images_per_epoch * epochs_left - images_seen) / rate
         left += epochs_left * self.between / max(1, self.epoch - 1)
-        figures = f"loss {loss:.4f}", f"accuracy {accuracy:.2%}", f"{rate:,.0f} images/s", f"{clock_text(left)} left"
+        figures = [f"loss {loss:.4f}"] + ([] if accuracy is None else [f"accuracy {accuracy:.2%}"])
+        figures += [f"{rate:,.0f} images/s", f"{clock_text(left)} left"]
         self.draw(images_seen, figures)
         self.next_drawing = perf_counter() + SECONDS_BETWEEN_DRAWINGS
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..backends import checks
+from ..losses import has_accuracy
 from ..storage import archive, description
 from ..storage.archive import opened, reading
 from ..storage.description import FIT
@@ -51,7 +52,7 @@ def read_status(path: str | PathLike[str]) -> Status:
             epoch,
             _field(_field(document, "fingerprint", dict), "epochs", int),
             _field(document, "finished", bool),
-            _history(figures, epoch, has_validation=figures["val_loss"].size > 0),
+            _history(figures, epoch, figures["val_loss"].size > 0, figures["accuracy"].size > 0),
         )
 
 
@@ -95,7 +96,8 @@ class SavedFit:
             if not 0 <= self._epoch <= fit.settings.epochs:
                 raise ValueError(f"epoch must be from 0 to {fit.settings.epochs}, got {self._epoch}")
             figures = _arrays(self._tensors, "history")
-            self._history = _history(figures, self._epoch, has_validation=fit.data.validation is not None)
+            has_validation, accuracy = fit.data.validation is not None, has_accuracy(fit.net.loss)
+            self._history = _history(figures, self._epoch, has_validation, accuracy)
         here = level_of(fit.net)
         if level != here and not self.finished:
             warnings.warn(
@@ -129,11 +131,12 @@ def _arrays(tensors: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): tensors[name].copy() for name in names}
 
 
-def _history(figures: dict[str, np.ndarray], epoch: int, has_validation: bool) -> History:
+def _history(figures: dict[str, np.ndarray], epoch: int, has_validation: bool, accuracy: bool) -> History:
     """The history, with a figure for each epoch that is done."""
     history = History(**{name: array.tolist() for name, array in figures.items()})
     for name, array in figures.items():
-        epochs = epoch if has_validation or not name.startswith("val_") else 0
+        lacks = (name.startswith("val_") and not has_validation) or ("accuracy" in name and not accuracy)
+        epochs = 0 if lacks else epoch
         if array.shape != (epochs,) or array.dtype != np.float64:
             raise ValueError(f"{name} must be {epochs} figures in float64, got {array.shape} in {array.dtype}")
     return history

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.tables import call
+from ..losses import rule_of
 from .augment import Augment
 
 
@@ -17,6 +18,7 @@ class Data(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     validation: tuple[np.ndarray, np.ndarray] | None
+    weights: np.ndarray | None = None  # what each image counts
 
     def __repr__(self) -> str:
         return call(type(self), self._asdict())
@@ -30,20 +32,32 @@ class Settings(NamedTuple):
     shuffle: bool
     seed: Any
     augment: Augment | None
-    label_smoothing: float
+    label_smoothing: float | None  # None leaves it to the loss
 
 
 def checked_settings(
-    images: int, *, epochs: Any, batch_size: Any, shuffle: Any, seed: Any, augment: Any, label_smoothing: Any
+    images: int,
+    *,
+    epochs: Any,
+    batch_size: Any,
+    shuffle: Any,
+    seed: Any,
+    augment: Any,
+    label_smoothing: Any,
+    loss: Any,
 ) -> Settings:
     """The settings of a fit on so many images; TypeError and ValueError name the argument."""
     if augment is not None and not isinstance(augment, Augment):
         raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
+    if label_smoothing is not None:
+        label_smoothing = checks.number("label_smoothing", label_smoothing, maximum=1.0)
+        if label_smoothing and rule_of(loss).kind != "softmax_cross_entropy":
+            raise ValueError(f"label_smoothing is of cnn.losses.SoftmaxCrossEntropy, and the net's loss is {loss!r}")
     return Settings(
         checks.integer("epochs", epochs, minimum=0),
         min(checks.integer("batch_size", batch_size, minimum=1), images),
         bool(shuffle),
         seed,
         augment,
-        checks.number("label_smoothing", label_smoothing, maximum=1.0),
+        label_smoothing,
     )

@@ -23,7 +23,7 @@ def operation_sizes(operation, bint training):
         s = sizes_of(&o, training)
     finally:
         free(o.geometry)
-    return s.x, s.y, s.dx, s.dy, s.kept, s.argmax, s.workspace, s.scratch, s.sums, s.moments
+    return s.x, s.y, s.dx, s.dy, s.also_x, s.also_dy, s.kept, s.argmax, s.workspace, s.scratch, s.sums, s.moments
 
 
 cdef Sizes sizes_of(const Operation* o, bint training) except *:
@@ -40,6 +40,8 @@ cdef int read_operation(Operation* o, given) except -1:
     cdef Py_ssize_t kind = _KINDS[given.kind]
     o.kind = &_TABLE[kind]
     o.with_dx, o.out_size = given.with_dx, given.out_size
+    o.frozen, o.whole_batch = given.frozen, given.whole_batch
+    o.has_also_x, o.has_also_dy = given.has_also_x, given.has_also_dy
     o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
     o.gamma, o.statistics, o.epsilon, o.stream = given.gamma, given.statistics, given.epsilon, given.stream
     return o.kind.read(o, given.geometry)
@@ -51,6 +53,7 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
         Operation* o
         Sizes s
     p.lowest, p.classes, p.block, p.chunks = plan.lowest, plan.classes, plan.block, plan.chunks
+    p.whole_batch = plan.whole_batch
     p.transient, p.persistent, p.sums, p.moments = plan.transient, plan.persistent, plan.sums, plan.moments
     for k in range(p.count):
         o, given = p.operations + k, plan.operations[k]
@@ -62,8 +65,10 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
         o.y = place_of(given.y, "y", s.y, plan)
         o.dx = place_of(given.dx, "dx", s.dx, plan)
         o.dy = place_of(given.dy, "dy", s.dy, plan)
-        o.kept = start_of(given.kept, "kept", s.kept, p.transient)
-        o.argmax = start_of(given.argmax, "argmax", s.argmax, p.transient)
+        o.also_x = place_of(given.also_x, "also_x", s.also_x, plan)
+        o.also_dy = place_of(given.also_dy, "also_dy", s.also_dy, plan)
+        o.kept = place_of(given.kept, "kept", s.kept, plan)
+        o.argmax = place_of(given.argmax, "argmax", s.argmax, plan)
         o.workspace = start_of(given.workspace, "workspace", s.workspace, plan.workspace)
         o.sums, o.sums_size = start_of(given.sums, "sums", s.sums, p.sums), s.sums
         o.moments = start_of(given.moments, "moments", s.moments, p.moments)

@@ -10,9 +10,11 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 
 from .augment cimport Warp
+from .step.loss cimport PYTHON_LOSS, SOFTMAX_CROSS_ENTROPY, set_loss
 from .step.program cimport Batch, Operation, Program, Worker, now
-from .step.steps cimport Steps, chunks_of_step, is_over, predict_images, run_steps
+from .step.steps cimport Steps, chunks_of_step, is_over, predict_batch, predict_images, run_steps
 from .step.team_size cimport TeamSize, add_time, is_trial, next_team_size
+from .step.whole_update cimport WholeUpdate, pieces
 from .team cimport Team, begin_team, free_team, new_team
 
 cdef extern from *:
@@ -49,12 +51,16 @@ cdef class Runner:
         readonly int threads       # that it has memory for
         readonly Py_ssize_t bytes  # that it holds
         readonly np.ndarray nanoseconds
+        object plan                # which keeps what is called in Python
         Py_ssize_t image_size, batch_size, parameters, statistics  # sizes
+        double* squares            # of gradients, for clipping
+        real* before               # the parameters before an update in Python
 
     def __cinit__(self):
         self.program.operations = NULL
         self.workers = NULL
         self.team = NULL
+        self.squares, self.before = NULL, NULL
 
     def __init__(self, plan, int threads, bint training, bint profile=False):
         cdef:
@@ -62,7 +68,7 @@ cdef class Runner:
             Program* p = &self.program
         if threads < 1:
             raise SystemError(f"a Runner needs a thread, got {threads}")
-        self.threads = threads
+        self.threads, self.plan = threads, plan
         self.memory, self.bytes = {}, 0
         p.count = len(plan.operations)
         p.operations = <Operation*>calloc(p.count, sizeof(Operation))
@@ -91,21 +97,22 @@ cdef class Runner:
         cdef:
             Program* p = &self.program
             Py_ssize_t channels = 1, moments = plan.moments, scratch = plan.scratch
-            bint whole_batch = training and moments > 0
+            bint lasts = training or p.whole_batch
             int i, k
         for k in range(p.count):
             channels = max(channels, p.operations[k].channels)
+            if p.operations[k].kind.reserve != NULL:
+                p.operations[k].kind.reserve(p.operations + k, self.batch_size)
         p.no_bias = self.allocate("no bias", channels)
         p.all_sums = self.allocate("sums", p.chunks * p.sums)
         p.all_moments = <double*>self.allocate("moments", doubles(p.chunks * p.moments))
-        p.all_persistent = self.allocate("persistent", self.batch_size * p.persistent if training else 0)
-        p.all_transient = self.allocate("transient", self.batch_size * p.transient) if whole_batch else NULL
+        p.all_persistent = self.allocate("persistent", self.batch_size * p.persistent) if lasts else NULL
         for i in range(self.threads):
-            self.workers[i].transient = self.allocate("transient", 0 if whole_batch else p.block * p.transient)
-            self.workers[i].persistent = self.allocate("persistent", 0 if training else p.block * p.persistent)
+            self.workers[i].transient = self.allocate("transient", p.block * p.transient)
+            self.workers[i].persistent = self.allocate("persistent", 0 if lasts else p.block * p.persistent)
             self.workers[i].workspace = self.allocate("workspace", plan.workspace)
             self.workers[i].scratch = self.allocate("scratch", scratch)
-            self.workers[i].merged = <double*>self.allocate("merged", doubles(moments if whole_batch else 0))
+            self.workers[i].merged = <double*>self.allocate("merged", doubles(moments))
             for k in range(p.count):
                 if p.operations[k].kind.initialize != NULL:
                     p.operations[k].kind.initialize(p.operations + k, self.workers[i].workspace +
@@ -130,7 +137,9 @@ cdef class Runner:
         cdef:
             Steps s
             Warp warp
+            WholeUpdate whole_update
             int most, size
+        s.whole_update = &whole_update
         s.program, s.workers, s.team = &self.program, self.workers, self.team
         self.set_learned(learned)
         self.set_update(&s, update)
@@ -167,48 +176,65 @@ cdef class Runner:
                 bint fixed):
         """Probabilities, or logits, (n, classes) of images x (n, ...), into out; threads as for `train`."""
         cdef:
-            Batch batch
+            Steps s
             Py_ssize_t n = count(x, self.image_size)
             real* to = results(out, n * self.program.classes)
             int most = <int>min(threads, self.threads, n)
         self.set_learned(learned)
-        set_data(&batch, x)
-        batch.n, batch.chunks, batch.order, batch.warp = n, 1, NULL, NULL
+        s.program, s.workers, s.team = &self.program, self.workers, self.team
+        s.not_finite = s.interrupted = 0
+        s.checked_at = now()
+        set_data(&s.batch, x)
+        s.batch.n, s.batch.chunks, s.batch.order, s.batch.warp = n, min(n, self.program.chunks), NULL, NULL
+        s.batch.loss.kind = SOFTMAX_CROSS_ENTROPY  # no loss is computed
+        if self.program.whole_batch and n > self.batch_size:
+            raise SystemError(f"{n} images were given to a runner that has memory for {self.batch_size}")
         with nogil:
-            self.predict_measured(&batch, probabilities, most, most <= 1 or fixed, to)
+            self.predict_measured(&s, probabilities, most, most <= 1 or fixed, to)
+        if s.interrupted:
+            raise_pending()
 
-    cdef void predict_measured(self, Batch* batch, bint probabilities, int most, bint fixed, real* out) noexcept nogil:
+    cdef void predict_measured(self, Steps* s, bint probabilities, int most, bint fixed, real* out) noexcept nogil:
         # While a number of threads is tried, a few blocks at a time.
         cdef:
             Py_ssize_t first = 0, n
             int size = most
             long long began, end
-        while first < batch.n:
-            n = batch.n - first
+        while first < s.batch.n:
+            n = s.batch.n - first
             if not fixed:
                 size = next_team_size(&self.team_size, most)
-                if is_trial(&self.team_size):
+                if is_trial(&self.team_size) and not self.program.whole_batch:
                     n = min(n, 4 * size * self.program.block)
                 began = now()
-            self.predict_part(batch, probabilities, most, size, first, n, out)
+            self.predict_part(s, probabilities, most, size, first, n, out)
             if not fixed:
                 end = now()
                 add_time(&self.team_size, end, end - began, n)
             first += n
 
-    cdef void predict_part(self, const Batch* batch, bint probabilities, int most, int size, Py_ssize_t first,
-                           Py_ssize_t n, real* out) noexcept nogil:
-        # By `size` of `most` threads, as in `train`.
+    cdef void predict_part(self, Steps* s, bint probabilities, int most, int size, Py_ssize_t first, Py_ssize_t n,
+                           real* out) noexcept nogil:
+        # By `size` of `most` threads, as in `train`. Where an operation needs all images, these are all.
+        cdef bint whole_batch = self.program.whole_batch
+        cdef Py_ssize_t items = s.batch.chunks if whole_batch else n
         if size <= 1:
-            begin_team(self.team, 1, n)
-            predict_images(&self.program, self.workers, self.team, batch, probabilities, 0, first, out)
+            begin_team(self.team, 1, items)
+            self.predict_share(s, whole_batch, probabilities, 0, first, out)
             return
         with parallel(num_threads=most):
             if threadid() == 0:
-                begin_team(self.team, min(size, threads_here()), n)
+                begin_team(self.team, min(size, threads_here()), items)
             wait_for_all()
             if threadid() < self.team.size:
-                predict_images(&self.program, self.workers, self.team, batch, probabilities, threadid(), first, out)
+                self.predict_share(s, whole_batch, probabilities, threadid(), first, out)
+
+    cdef void predict_share(self, Steps* s, bint whole_batch, bint probabilities, int part, Py_ssize_t first,
+                            real* out) noexcept nogil:
+        if whole_batch:
+            predict_batch(s, probabilities, part, out)
+        else:
+            predict_images(s, probabilities, part, first, out)
 
     @property
     def measured(self):
@@ -221,6 +247,7 @@ cdef class Runner:
 
     cdef int set_learned(self, learned) except -1:
         self.program.parameters = results(learned.parameters, self.parameters)
+        self.program.gradients = results(learned.gradients, self.parameters)
         self.program.statistics = results(learned.statistics, self.statistics)
         return 0
 
@@ -231,6 +258,16 @@ cdef class Runner:
         s.optimizer.second = results(update.second, self.parameters) if update.second is not None else NULL
         s.steps = np.PyArray_SIZE(update.step_scalars) // 3
         s.step_scalars = <double*>checked(update.step_scalars, np.NPY_FLOAT64, 3 * s.steps, False)
+        if update.call is None and not update.clip_norm and not update.clip_value:
+            s.whole_update = NULL
+            return 0
+        s.whole_update.clip_norm, s.whole_update.clip_value = update.clip_norm, update.clip_value
+        s.whole_update.parameters = self.parameters
+        s.whole_update.call = <void*>update.call if update.call is not None else NULL
+        if self.before == NULL:
+            self.squares = <double*>self.allocate("squares", doubles(pieces(s.whole_update)))
+            self.before = self.allocate("before", self.parameters)
+        s.whole_update.squares, s.whole_update.before = self.squares, self.before
         return 0
 
     cdef int set_batches(self, Steps* s, batches) except -1:
@@ -240,17 +277,38 @@ cdef class Runner:
         if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
             raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
         set_data(&s.batch, batches.x)
-        s.batch.seed, s.batch.position = batches.seed, batches.position
-        s.batch.label_smoothing, s.batch.warp = batches.label_smoothing, NULL
+        s.batch.seed, s.batch.position, s.batch.warp = batches.seed, batches.position, NULL
         s.batch.order = <int64_t*>checked(batches.order, np.NPY_INT64, s.images, False)
-        s.batch.labels = <int64_t*>checked(batches.labels, np.NPY_INT64, given, False)
         s.batch.losses = <double*>checked(batches.losses, np.NPY_FLOAT64, s.images, True)
         s.batch.correct = <uint8_t*>checked(batches.correct, np.NPY_UINT8, s.images, True)
+        s.batch.weights = NULL
+        if batches.weights is not None:
+            s.batch.weights = <double*>checked(batches.weights, np.NPY_FLOAT64, given, False)
+        self.set_targets(&s.batch, batches, given)
         # A label is the place where the loss is read and its gradient written.
         for i in range(s.images):
             of = s.batch.order[i]
-            if not (0 <= of < given and 0 <= s.batch.labels[of] < self.program.classes):
+            if not (0 <= of < given and (s.batch.labels == NULL or 0 <= s.batch.labels[of] < self.program.classes)):
                 raise SystemError(f"a kernel was given image {of} of {given}, or a label above {self.program.classes}")
+        return 0
+
+    cdef int set_targets(self, Batch* batch, batches, Py_ssize_t given) except -1:
+        # Labels, or rows of targets, and what the loss is; one in Python looks at the targets itself.
+        cdef np.ndarray targets
+        batch.labels, batch.targets = NULL, NULL
+        set_loss(&batch.loss, batches.loss)
+        if batch.loss.kind == PYTHON_LOSS:
+            batches.loss_call.reserve(self.batch_size)
+            batch.loss.call = <void*>batches.loss_call
+            batch.loss.outputs = results(batches.loss_call.outputs, self.batch_size * self.program.classes)
+            if not self.program.whole_batch:
+                raise SystemError("a loss in Python needs a plan with memory for the whole batch")
+            return 0
+        targets = batches.targets
+        if targets.descr.type_num == np.NPY_INT64 and batch.loss.kind == SOFTMAX_CROSS_ENTROPY:
+            batch.labels = <int64_t*>checked(targets, np.NPY_INT64, given, False)
+        else:
+            batch.targets = values(targets, given * self.program.classes)
         return 0
 
 

@@ -36,6 +36,11 @@ LAYERS = {
     "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
     "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
     "flatten": (lambda ns: ns.Flatten(), (4, 3, 2)),
+    "residual block": (lambda ns: ns.Residual([ns.Conv2D(2, 3, padding="same")]), (4, 3, 2)),
+    "residual block with a shortcut": (
+        lambda ns: ns.Residual([ns.Conv2D(5, 3), ns.Residual([ns.Conv2D(5, 1)])], ns.Conv2D(5, 3, bias=False)),
+        (6, 5, 2),
+    ),
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
@@ -64,6 +69,8 @@ OUTPUT_SHAPES = {
     "normalisation": (4, 3, 2),
     "normalisation of rows": (5,),
     "flatten": (24,),
+    "residual block": (4, 3, 2),
+    "residual block with a shortcut": (4, 3, 5),
     "rescaling": (4, 3, 2),
 }
 EVERY_LAYER = pytest.mark.parametrize("name", LAYERS)

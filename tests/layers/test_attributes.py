@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import cnn
@@ -14,7 +15,7 @@ from .cases import EVERY_LAYER, LAYERS
     ("make", "name", "message"),
     [
         (lambda ns: ns.Conv2D(3, 3), "filtres", r"^Conv2D has no attribute 'filtres'; did you mean 'filters'\?$"),
-        (lambda ns: ns.Dense(3), "trainable", "^Dense has no attribute 'trainable'; known are units, bias, weights$"),
+        (lambda ns: ns.Dense(3), "frozen", "^Dense has no attribute 'frozen'; known are units, bias, weights$"),
         (lambda ns: ns.Dense(3), "wieghts", r"did you mean 'weights'\?$"),
         (lambda ns: ns.Dropout(0.5), "forward", "^forward of Dropout cannot be assigned; what can is rate$"),
     ],
@@ -60,9 +61,24 @@ def test_a_layer_of_somebody_else_has_attributes_of_its_own():
     layer.note = "mine"
 
 
-def test_in_a_net_it_has_those_that_it_had_before():
-    layer = Power(2).build((3,))
-    layer.in_net = True
-    layer.calls = 7
-    with pytest.raises(AttributeError, match=r"^Power has no attribute 'note'; known are exponent$"):
-        layer.note = "mine"
+def test_in_a_net_it_has_others_too_and_those_that_the_net_has_taken_stay():
+    layer = Power(2)
+    layer.apply_gradient = None
+    net = cnn.Sequential([layer, cnn.Dense(2)], (3,))
+    net.predict(np.ones((2, 3)))
+    assert layer.calls == 1
+    layer.calls, layer.power, layer.note = 7, 3, "mine"
+    with pytest.raises(AttributeError, match=r"^input_shape of a Power in a net cannot be changed; make another net$"):
+        layer.input_shape = (4,)
+
+
+@EVERY_LAYER
+def test_every_layer_can_be_frozen_at_any_time_with_true_or_false_alone(either, name):
+    make, input_shape = LAYERS[name]
+    layer = make(either).build(input_shape)
+    assert layer.trainable
+    for value in (False, np.True_):
+        layer.trainable = value
+        assert layer.trainable is bool(value)
+    with pytest.raises(TypeError, match=r"^trainable must be True or False, got 0$"):
+        layer.trainable = 0

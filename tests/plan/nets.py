@@ -24,8 +24,8 @@ def net_of(layers: list[Make], shape, dtype="float64", seed=0):
 
 def counterpart(net, dtype="float64"):
     """The same layers with the same parameters and running statistics, run by the reference."""
-    layers = [type(layer)(**layer.configuration()) for layer in net.layers]
-    made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy")
+    layers = [layer.anew() for layer in net.layers]
+    made = cnn.Sequential(layers, net.input_shape, dtype, backend="numpy", loss=net.loss)
     for value, given_value in zip(made.state().values(), net.state().values(), strict=True):
         value[...] = given_value
     made.step_seed = net.step_seed  # or other values would be dropped
@@ -34,7 +34,8 @@ def counterpart(net, dtype="float64"):
 
 def flat(net) -> np.ndarray:
     """A copy of all that the net has learned: its parameters, then its running statistics, as they lie in memory."""
-    return np.concatenate(net.executor.learned)
+    learned = net.executor.learned
+    return np.concatenate([learned.parameters, learned.statistics])
 
 
 def noise(net, n: int, kind=None, seed=0) -> tuple[np.ndarray, np.ndarray]:

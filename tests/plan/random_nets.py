@@ -111,6 +111,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Sigmoid": no_arguments_nor_whole_numbers,
     "Tanh": no_arguments_nor_whole_numbers,
 }
+WITH_PARTS = {"Residual"}  # of which `residual_blocks` makes the parts, for the shape that they are given
 ROWS_ONLY = {"Dense", "Flatten"}
 MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
@@ -136,6 +137,26 @@ class Stack:
 
 
 @st.composite
+def residual_blocks(draw, shape: tuple[int, ...]) -> Make:
+    """A block on maps or rows of this shape, with layers on its shortcut or not, or a block in a block."""
+    channels, on_map, with_shortcut = shape[-1], len(shape) == 3, draw(st.booleans())
+    width = draw(st.integers(1, 9)) if with_shortcut else channels
+    normalised, rectified, nested = (draw(st.booleans()) for _ in range(3))
+
+    def affine(out: int, size: int) -> cnn.Layer:
+        return cnn.Conv2D(out, size, padding="same") if on_map else cnn.Dense(out)
+
+    def block() -> cnn.Layer:
+        layers = [affine(width, 3)]
+        layers += [cnn.BatchNorm(momentum=0.7, epsilon=0.5)] if normalised else []
+        layers += [cnn.ReLU()] if rectified else []
+        layers += [cnn.Residual([cnn.Tanh()])] if nested else []
+        return cnn.Residual(layers, affine(width, 1) if with_shortcut else None)
+
+    return block
+
+
+@st.composite
 def stacks(draw, whole_numbers=False, dropout=True):
     """Layers and the shape of the images that they take; in whole numbers, what keeps them simple fractions."""
     allowed = [name for name, arguments in ARGUMENTS.items() if arguments(whole_numbers) is not None]
@@ -154,6 +175,8 @@ def stacks(draw, whole_numbers=False, dropout=True):
     on_maps = [name for name in allowed if name not in ROWS_ONLY]
     for _ in range(draw(st.integers(0, 3))):
         kind = draw(st.sampled_from(["pooled", "pooled", "Conv2D", *on_maps]))
+        if not whole_numbers and draw(st.integers(0, 3)) == 0:
+            stack.add(draw(residual_blocks(stack.here)))
         if kind not in ("pooled", "Conv2D"):
             stack.add(make(kind))
             continue
@@ -179,6 +202,8 @@ def _add_logits(draw, stack: Stack, make, allowed: list[str], whole_numbers: boo
     others = [name for name in allowed if name not in {*AFTER_DENSE, *ROWS_ONLY, *MAPS_ONLY, "Rescaling"}]
     for _ in range(draw(st.integers(0, 2))):
         stack.add(make("Dense"))
+        if not whole_numbers and draw(st.integers(0, 3)) == 0:
+            stack.add(draw(residual_blocks(stack.here)))
         for name in [*AFTER_DENSE, *others]:
             if name in allowed and draw(st.booleans()):
                 stack.add(make(name))

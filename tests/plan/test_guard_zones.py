@@ -54,7 +54,7 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
 
 MEMORIES = {  # of an operation's parts, by name
     "transient": ("x", "y", "dx", "dy", "kept", "argmax"),
-    "persistent": ("x", "y", "dx", "dy"),
+    "persistent": ("x", "y", "dx", "dy", "kept", "argmax"),
     "workspace": ("workspace",),
     "sums": ("sums",),
     "moments": ("moments",),
@@ -138,7 +138,7 @@ def train_and_predict(net: cnn.Sequential, seed: int) -> None:
     x = rng.integers(0, 3, (IMAGES, *net.input_shape)).astype(np.uint8)
     classes = net.output_shape[0]
     learned, around = [], []
-    for value in (net.executor.learned.parameters, net.executor.learned.statistics):
+    for value in net.executor.learned:
         inner, outer = guarded_array(value.size, net.dtype)
         inner[...] = value
         learned.append(inner)

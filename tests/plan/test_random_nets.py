@@ -11,11 +11,11 @@ from cnn.layers import registry
 from cnn.layers.base import layer_names
 from cnn.plan.make import make_plan
 
-from .random_nets import ARGUMENTS, stacks
+from .random_nets import ARGUMENTS, WITH_PARTS, stacks
 
 
 def test_every_layer_of_the_package_has_random_arguments():
-    assert ARGUMENTS.keys() == registry.LAYERS.keys()
+    assert ARGUMENTS.keys() | WITH_PARTS == registry.LAYERS.keys()
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def seen() -> tuple[set[str], set[str]]:
     names, kinds = set(), set()
 
     @seed(0)
-    @settings(max_examples=300, database=None)
+    @settings(max_examples=600, database=None)
     @given(stacks())
     def look(stack):
         layers, shape = stack
@@ -43,5 +43,5 @@ def test_every_layer_of_the_package_is_in_some_random_net():
 def test_every_kind_of_operation_is_in_some_random_net():
     fused = {"conv+pool", "image conv+pool", "conv"}
     assert seen()[1] == fused | {
-        "load", "maxpool", "maxpool, ties", "avgpool", "batchnorm", "dropout", "elementwise", "copy", "dense",
+        "load", "maxpool", "maxpool, ties", "avgpool", "batchnorm", "dropout", "elementwise", "copy", "dense", "sum",
     }  # fmt: skip

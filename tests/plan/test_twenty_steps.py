@@ -44,7 +44,8 @@ def test_twenty_steps_of_any_net_are_those_of_numpy(level, stack, n, batch_size,
     disturbed = other.executor.learned.parameters
     disturbed += error * np.random.default_rng(seed).uniform(-1, 1, disturbed.size)
     histories = [fitted(either, x, y, batch_size, rule, rate=0.002) for either in (net, reference, other)]
-    for ours, theirs, disturbed in zip(*(either.executor.learned for either in (net, reference, other)), strict=True):
+    learned = ([each.executor.learned.parameters, each.executor.learned.statistics] for each in (net, reference, other))
+    for ours, theirs, disturbed in zip(*learned, strict=True):
         size = np.abs(ours).max(initial=1)  # variances may be larger than any parameter, and are rounded accordingly
         tolerance = STEPS * (error * size + np.abs(disturbed - ours).max(initial=0))
         assert np.abs(ours - theirs).max(initial=0) <= tolerance

@@ -33,7 +33,8 @@ def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn):
         ns.Conv2D(4, (2, 3), padding="same", bias=False), ns.ReLU(),
         ns.MaxPool2D((2, 3), stride=1, padding=(1, 0), ties="all"),
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
-        ns.AvgPool2D(2, stride=1, padding=1), ns.GlobalAvgPool2D(), ns.Flatten(),
+        ns.AvgPool2D(2, stride=1, padding=1), ns.Residual([ns.Conv2D(2, 1), ns.Residual([ns.ReLU()], ns.Conv2D(2, 1))]),
+        ns.GlobalAvgPool2D(), ns.Flatten(),
         ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
         ns.Dense(CLASSES, bias=False),
     ]  # fmt: skip
@@ -68,7 +69,7 @@ def test_every_layer_of_the_package_is_saved():
 
 def test_a_layer_says_what_it_will_learn_without_learning_it():
     for layer in net_of_all_layers().layers:
-        twin = type(layer)(**layer.configuration())
+        twin = layer.anew()
         learned = layer.parameters | layer.statistics
         assert twin.fix_shapes(layer.input_shape) == {name: value.shape for name, value in learned.items()}
         assert twin.output_shape == layer.output_shape
@@ -157,17 +158,114 @@ def test_a_net_of_more_layers_than_can_be_read_back_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Scale(cnn.Layer):
+    """A layer of somebody else's."""
+
+    def __init__(self, start=1.0):
+        self.start = start
+
+    def initial_parameters(self, rng):
+        return {"a": np.full(self.input_shape[-1], self.start)}
+
+    def apply(self, x, training):
+        return x * self.parameters["a"], x
+
+    def apply_gradient(self, dy, x):
+        self.gradients["a"][...] = (dy * x).sum(axis=tuple(range(dy.ndim - 1)))
+        return dy * self.parameters["a"]
+
+
+class Narrow(cnn.Dense):
+    """A layer that is its parent, but for its constructor."""
+
+    def __init__(self):
+        super().__init__(3)
+
+
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+def test_layers_of_somebody_else_are_read_back_by_those_who_give_their_classes(path, backend):
+    layers = [Scale(0.5), cnn.Residual([Scale()]), cnn.Flatten(), Narrow()]
+    net = cnn.Sequential(layers, (4, 4, 2), backend=backend)
+    x = np.random.default_rng(0).standard_normal((9, 4, 4, 2))
+    net.fit(x, np.arange(9) % 3, progress=False)
+    net.save(path)
+    twin = cnn.load(path, backend, layers=[Scale, Narrow])
+    assert bits(twin) == bits(net)
+    assert twin.layers[0].start == 0.5
+    assert twin.predict_proba(x).tobytes() == net.predict_proba(x).tobytes()
+    for known, lacking in (([], "Scale"), ([Narrow], "Scale"), ([Scale], "Narrow")):
+        with pytest.raises(
+            ValueError, match=rf"got '{lacking}'; a layer of your own is read with .*layers=\[{lacking}\]"
+        ):
+            cnn.load(path, layers=known)
+
+
+@pytest.mark.parametrize("given", [Scale, [3], [Scale()], [int]])
+def test_what_is_no_class_of_a_layer_is_a_type_error(path, given):
+    tiny().save(path)
+    with pytest.raises(TypeError, match=r"^layers"):
+        cnn.load(path, layers=given)
+
+
 def test_a_layer_of_somebody_else_is_not_saved_under_our_name(path):
     class Dense(cnn.Dense):
         pass
 
-    class Own(cnn.ReLU):
-        pass
-
-    for layers in ([cnn.Flatten(), Dense(2)], [cnn.Flatten(), Own()]):
-        with pytest.raises(TypeError, match=r"layers\[1\]: a net holds the package's own layers only"):
-            cnn.Sequential(layers, (2, 1, 1)).save(path)
+    for kind in (Dense, type("ReLU", (Scale,), {})):
+        layer = kind(2)
+        with pytest.raises(ValueError, match=f"{kind.__qualname__} .* cannot be saved: rename the class"):
+            cnn.Sequential([cnn.Flatten(), layer, cnn.Dense(2)], (2, 1, 1)).save(path)
+        with pytest.raises(ValueError, match="rename the class"):
+            cnn.load(path, layers=[kind])
     assert not path.exists()
+
+
+def test_a_layer_whose_arguments_cannot_be_written_is_not_saved(path):
+    class Power(Scale):
+        def __init__(self, exponent):
+            super().__init__()
+            self.power = exponent
+
+    class Table(Scale):
+        def __init__(self, table):
+            super().__init__()
+            self.table = table
+
+    for layer in (Power(2), Table(np.ones(3))):
+        net = cnn.Sequential([cnn.Flatten(), layer, cnn.Dense(2)], (2, 1, 1))
+        with pytest.raises((AttributeError, TypeError), match=r"^layers\[1\], a .*, cannot be saved: "):
+            net.save(path)
+    assert not path.exists()
+
+
+def test_a_frozen_layer_is_frozen_in_the_loaded_net_too(path):
+    net = tiny()
+    net.layers[-1].trainable = False
+    net.save(path)
+    assert [layer.trainable for layer in cnn.load(path).layers] == [layer.trainable for layer in net.layers]
+
+
+def mine(outputs, targets):
+    return float((outputs**2).mean()), 2 * outputs / outputs.size
+
+
+@pytest.mark.parametrize(
+    "loss", [cnn.losses.SoftmaxCrossEntropy(0.25), cnn.losses.BinaryCrossEntropy(), cnn.losses.Huber(0.5)], ids=repr
+)
+def test_the_loss_is_saved_with_the_net(path, loss):
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(2)], (2, 1, 1), loss=loss)
+    net.save(path)
+    assert repr(cnn.load(path).loss) == repr(loss)
+    with pytest.raises(ValueError, match="loss is for a net with a loss of your own"):
+        cnn.load(path, loss=mine)
+
+
+def test_a_loss_of_somebody_else_is_given_when_the_net_is_read(path):
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(2)], (2, 1, 1), loss=mine).save(path)
+    assert cnn.load(path, loss=mine).loss is mine
+    for given in (None, abs):
+        with pytest.raises(ValueError, match=r"its loss is 'mine', one of your own: read it with .*loss=mine"):
+            cnn.load(path, loss=given)
 
 
 def test_a_save_that_fails_leaves_the_old_net(path, monkeypatch):

@@ -31,7 +31,7 @@ OTHERS = {
     "seed": ({"seed": 6}, r"seed 5, not 6"),
     "no seed": ({"seed": None}, r"seed 5, not null"),
     "a generator": ({"seed": np.random.default_rng(5)}, r"seed 5, not an array or generator$"),
-    "label_smoothing": ({"label_smoothing": 0.5}, r"label_smoothing 0.0, not 0.5"),
+    "label_smoothing": ({"label_smoothing": 0.5}, r"label_smoothing null, not 0.5"),
     "augment": (
         {"augment": cnn.Augment(shift=3)},
         r'augment null, not {"name": "Augment", "shift": 3.0, "rotate": 0.0',

@@ -49,7 +49,7 @@ def test_without_shuffling_the_epochs_have_seeds_too():
 
 def test_the_steps_know_how_images_and_labels_are_changed():
     _, batches = watched(augment=cnn.Augment(shift=2), label_smoothing=0.25)
-    assert (batches.position, batches.label_smoothing) == (0, 0.25)
+    assert (batches.position, batches.loss.constant) == (0, 0.25)
     assert (batches.warp.shape, batches.warp.shift) == ((2, 2, 1), 2)
 
 

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..calls import Rule
+from ..calls import Learned, Update
 
 # Changes in place: parameters, and the states that the rule has; given are gradients, rule and step scalars.
 NumpyRule = TypeVar("NumpyRule", bound=Callable[..., None])
 _RULES: dict[str, Callable[..., None]] = {}
-_STATES: dict[str, int] = {}
+_STATES: dict[str, int] = {"python": 0}
 
 
 def numpy_rule(kind: str, states: int) -> Callable[[NumpyRule], NumpyRule]:
@@ -28,17 +28,31 @@ def numpy_rule(kind: str, states: int) -> Callable[[NumpyRule], NumpyRule]:
 def state_count(kind: str) -> int:
     """How many arrays the rule of that kind keeps; ValueError where there is none of that kind."""
     if kind not in _STATES:
-        raise ValueError(f"the kind of a rule must be one of {', '.join(_STATES)}, got {kind!r}")
+        raise ValueError(f"the kind of a rule must be one of {', '.join(_RULES)}, got {kind!r}")
     return _STATES[kind]
 
 
-def update(
-    parameters: np.ndarray,
-    gradients: np.ndarray,
-    first: np.ndarray | None,
-    second: np.ndarray | None,
-    rule: Rule,
-    scalars: np.ndarray,
-) -> None:
-    """Change `parameters` and the states in place; weight decay that goes into the gradient is all rules' own."""
-    _RULES[rule.kind](parameters, gradients + rule.weight_decay * parameters, first, second, rule, scalars)
+def apply_update(learned: Learned, update: Update, frozen: np.ndarray, step: int) -> None:
+    """Change parameters and states in place, by the gradients and the scalars of one of the steps.
+
+    Clipping comes first, then a rule's weight decay that goes into the gradient. Parameters where `frozen` (n,) is True
+    stay as they are; all do, if an optimiser in Python raises an exception.
+    """
+    parameters, gradients = learned.parameters, learned.gradients
+    if update.clip_value:
+        np.clip(gradients, -update.clip_value, update.clip_value, out=gradients)
+    if update.clip_norm:
+        gradients *= min(1.0, update.clip_norm / (float(np.linalg.norm(gradients.astype(np.float64))) + 1e-6))
+    before = parameters.copy()
+    if update.call is None:
+        rule = update.rule
+        decayed = gradients + rule.weight_decay * parameters
+        _RULES[rule.kind](parameters, decayed, update.first, update.second, rule, update.step_scalars[step])
+        parameters[frozen] = before[frozen]
+        return
+    try:
+        update.call(step)
+    except BaseException:
+        parameters[...] = before
+        raise
+    parameters[frozen] = before[frozen]

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..calls import Batches, Learned, Update
 from ..program import Plan
+from ..python_calls import applied, applied_gradient
 from .augment import augment
-from .loss import cross_entropies, softmax, softmax_cross_entropy
-from .optimizers import update as apply_update
+from .loss import loss_gradient, softmax
+from .optimizers import apply_update
 from .random import Stream
 
 
@@ -34,22 +35,24 @@ class Runner:
 
     def __init__(self, plan: Plan, layers: Sequence[Any], threads: int, training: bool) -> None:
         self.plan, self.layers, self.threads = plan, layers, threads
-        learning = (k for k, layer in enumerate(layers) if layer.parameters)
+        learning = (k for k, layer in enumerate(layers) if layer.learns)
         self._lowest = next(learning, len(layers))  # below, nobody needs a gradient
+        self._leaves = list(_leaves(layers))
+        frozen = [np.full(v.size, not layer.trainable) for layer in self._leaves for v in layer.parameters.values()]
+        self._frozen = np.concatenate(frozen) if frozen else np.empty(0, np.bool_)
 
     def train(self, learned: Learned, update: Update, batches: Batches, threads: int, fixed: bool) -> int:
         size = self.plan.batch_size
-        for step, step_scalars in enumerate(update.step_scalars):
-            before = learned.statistics.copy()
-            gradients = None
+        for step in range(len(update.step_scalars)):
+            before, finite = learned.statistics.copy(), False
             try:
-                gradients = self._gradients(batches.part(step * size, (step + 1) * size))
+                finite = self._set_gradients(learned, batches.part(step * size, (step + 1) * size))
             finally:
-                if gradients is None:
+                if not finite:
                     learned.statistics[...] = before
-            if gradients is None:
+            if not finite:
                 return step
-            apply_update(learned.parameters, gradients, update.first, update.second, update.rule, step_scalars)
+            apply_update(learned, update, self._frozen, step)
         return len(update.step_scalars)
 
     def predict(
@@ -57,31 +60,29 @@ class Runner:
     ) -> None:
         y = x.astype(out.dtype)
         for layer in self.layers:
-            y, _ = layer.apply(y, training=False)
+            y, _ = applied(layer, y, training=False)
         out[...] = softmax(y) if probabilities else y
 
-    def _gradients(self, batch: Batches) -> np.ndarray | None:
-        """The gradients for all parameters, flat, or None if a loss is not finite; fills the batch's losses."""
-        x, labels = batch.x[batch.order], batch.labels[batch.order]
+    def _set_gradients(self, learned: Learned, batch: Batches) -> bool:
+        """Fill the gradients for all parameters and the batch's losses; False if one of these is not finite."""
+        x = batch.x[batch.order]
         if batch.warp is not None:
             x = augment(x.reshape(-1, *batch.warp.shape), batch.warp, batch.seed, batch.position)
         with self._streams(batch):
             y, kept = self._forward(x)
-        _, _, d = softmax_cross_entropy(y, labels, batch.label_smoothing)
-        batch.losses[...] = cross_entropies(y, labels, batch.label_smoothing)
-        batch.correct[...] = y.argmax(axis=1) == labels
+        d = loss_gradient(y, batch)
         if not np.isfinite(batch.losses).all():
-            return None
+            return False
         for k in range(len(self.layers) - 1, self._lowest - 1, -1):
-            d = self.layers[k].apply_gradient(d, kept[k])
-        flat = [g.ravel(order=layer.memory_order) for layer in self.layers for g in layer.gradients.values()]
-        return np.concatenate(flat) if flat else np.empty(0, y.dtype)
+            d = applied_gradient(self.layers[k], d, kept[k])  # which fills the layers' views of the gradients
+        learned.gradients[self._frozen] = 0
+        return True
 
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         """Logits of images of any dtype, and what each layer's gradient needs."""
         y, kept = x.astype(self.layers[0].dtype), []
         for layer in self.layers:
-            y, of_layer = layer.apply(y, training=True)
+            y, of_layer = applied(layer, y, training=True)
             kept.append(of_layer)
         return y, kept
 
@@ -90,9 +91,15 @@ class Runner:
         """Let the layers draw from the streams of their operations in the plan."""
         operations = [o for o in self.plan.operations if o.first_layer >= 0]
         for o in operations:
-            self.layers[o.first_layer].stream = Stream(batch.seed, batch.position, o.stream)
+            self._leaves[o.first_layer].stream = Stream(batch.seed, batch.position, o.stream)
         try:
             yield
         finally:
             for o in operations:
-                self.layers[o.first_layer].stream = None
+                self._leaves[o.first_layer].stream = None
+
+
+def _leaves(layers: Sequence[Any]) -> Iterator[Any]:
+    """The layers, and in place of those that are made of others, their parts."""
+    for layer in layers:
+        yield from _leaves(layer.parts) if layer.parts else [layer]

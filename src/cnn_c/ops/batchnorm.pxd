@@ -1,5 +1,6 @@
 # Batch normalisation as an operation of a plan. What it needs of the whole batch, forward its moments and backward the
-# means of its gradients, is summed chunk by chunk and merged by every thread once all have met at a barrier.
+# means of its gradients, is summed chunk by chunk and merged by every thread once all have met at a barrier. In a
+# prediction, or frozen, it takes the running statistics and needs no other image.
 
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
@@ -12,6 +13,7 @@ from ..step.program cimport (
 )
 from .batchnorm_kernels cimport (
     Norm, add_gradients, add_image, add_squares, merge_moments as merge_two, normalize, normalize_backward,
+    scale_gradient,
 )
 from .folding cimport channel_scales
 
@@ -53,14 +55,15 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.x = sizes.y = g.positions * g.c
     sizes.workspace = CHANNEL_VALUES * g.c
     if training:
-        sizes.dy, sizes.scratch, sizes.moments = sizes.y, 2 * g.c, 4 * g.c
-        sizes.dx = sizes.x if o.with_dx else 0
+        sizes.dy, sizes.dx = sizes.y, sizes.x if o.with_dx else 0
+    if o.whole_batch:
+        sizes.scratch, sizes.moments = 2 * g.c, 4 * g.c
 
 
 cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
-    # For predictions, from the running statistics.
+    # From the running statistics: for predictions, and for a step in which the layer is frozen.
     cdef ChannelValues v = channel_values(o, c)
-    if not c.training:
+    if not o.whole_batch:
         channel_scales(o, c, v.slope)
         memcpy(v.shift, c.program.parameters + o.gamma + o.channels, o.channels * sizeof(real))
         memcpy(v.mean, c.program.statistics + o.statistics, o.channels * sizeof(real))
@@ -73,9 +76,12 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef ChannelValues v = channel_values(o, c)
-    if o.with_dx:
-        normalize_backward(<const Norm*>o.geometry, v.slope, v.mean, v.inverse, v.mean_dy_xhat, v.correction,
-                           tensor(o.x, image), tensor(o.dy, image), tensor(o.dx, image))
+    cdef const Norm* g = <const Norm*>o.geometry
+    if o.with_dx and o.whole_batch:
+        normalize_backward(g, v.slope, v.mean, v.inverse, v.mean_dy_xhat, v.correction, tensor(o.x, image),
+                           tensor(o.dy, image), tensor(o.dx, image))
+    elif o.with_dx:
+        scale_gradient(g, v.slope, tensor(o.y, image), tensor(o.dy, image), tensor(o.dx, image))
 
 
 # ---- sums over the batch ----
@@ -99,12 +105,12 @@ cdef inline void add_moments(const Operation* o, const Context* c, Py_ssize_t ch
         Image image
     memset(to, 0, 4 * o.channels * sizeof(double))
     for i in range(first, stop):
-        image = image_of_batch(c.program, c.worker, c.batch, i, 0)
+        image = image_of_batch(c.program, c.worker, c.batch, i, i)
         add_image(g, tensor(o.x, &image), to)
     for k in range(o.channels):
         to[k] /= values_of_chunk(o, c, chunk)
     for i in range(first, stop):
-        image = image_of_batch(c.program, c.worker, c.batch, i, 0)
+        image = image_of_batch(c.program, c.worker, c.batch, i, i)
         add_squares(g, tensor(o.x, &image), to, to + o.channels)
 
 
@@ -136,7 +142,7 @@ cdef inline void add_gradient_moments(const Operation* o, const Context* c, Py_s
         Py_ssize_t i
         Image image
     for i in range(first_of_chunk(c.batch, chunk), first_of_chunk(c.batch, chunk + 1)):
-        image = image_of_batch(c.program, c.worker, c.batch, i, 0)
+        image = image_of_batch(c.program, c.worker, c.batch, i, i)
         add_gradients(<const Norm*>o.geometry, tensor(o.x, &image), tensor(o.y, &image), tensor(o.dy, &image), v.mean,
                       v.inverse, moments_of_chunk(o, c, chunk) + 2 * o.channels)
 

@@ -159,3 +159,17 @@ cdef inline void normalize_backward(const Norm* g, const real* slope, const real
         for i in range(g.positions):
             vstore_lanes(dx + i * g.c + c, a * (
                 vload_lanes(dy + i * g.c + c, live) - total - (vload_lanes(x + i * g.c + c, live) - m) * along), live)
+
+
+cdef inline void scale_gradient(const Norm* g, const real* slope, const real* y, real* dy, real* dx) noexcept nogil:
+    # dx = dy * slope, where the ReLU let x pass: of a normalisation by statistics that do not depend on x
+    cdef:
+        Py_ssize_t block, c, i
+        vec a
+        lanes live
+    for block in range(registers(g.c)):
+        c = block * LANES
+        live = lanes_of(g.c - c)
+        a = vload_lanes(slope + c, live)
+        for i in range(g.positions):
+            vstore_lanes(dx + i * g.c + c, a * rectified(g, y, dy, i * g.c + c, live), live)

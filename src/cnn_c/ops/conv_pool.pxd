@@ -64,12 +64,12 @@ cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     conv_pool_forward(<const ConvPool*>o.geometry, tensor(o.x, image), weights(o, c), bias(o, c), tensor(o.y, image),
-                      <int*>(image.transient + o.argmax) if c.training else NULL)
+                      <int*>tensor(o.argmax, image) if c.training else NULL)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
-    conv_pool_backward(g, tensor(o.dy, image), <int*>(image.transient + o.argmax), tensor(o.x, image),
+    conv_pool_backward(g, tensor(o.dy, image), <int*>tensor(o.argmax, image), tensor(o.x, image),
                        rest_of_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL,
                        dx_size(g), c.worker.scratch)
 

@@ -265,15 +265,15 @@ cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
-    cdef real* planes = image.transient + o.kept
+    cdef real* planes = tensor(o.kept, image)
     split_planes(g, tensor(o.x, image), planes)
     conv_pool_image_forward(g, planes, weights(o, c), bias(o, c), rest_of_workspace(o, c), tensor(o.y, image),
-                            <int*>(image.transient + o.argmax) if c.training else NULL)
+                            <int*>tensor(o.argmax, image) if c.training else NULL)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     conv_pool_image_weight_gradient(<const ConvPool*>o.geometry, tensor(o.dy, image),
-                                    <int*>(image.transient + o.argmax), image.transient + o.kept, image.sums + o.sums)
+                                    <int*>tensor(o.argmax, image), tensor(o.kept, image), image.sums + o.sums)
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:

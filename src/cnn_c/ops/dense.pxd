@@ -49,7 +49,7 @@ cdef inline void backward_block(const Operation* o, const Context* c, const Imag
         for i in range(count):
             gradient = dy + i * step_of(o.dy, c)
             relu_backward(NULL, g.units, gradient, NULL, tensor(o.y, first) + i * step_of(o.y, c), gradient)
-    if c.batch.n == 1:
+    if c.batch.n == 1 and not o.frozen:
         dense_backward_image(g, dy, tensor(o.x, first), c.optimizer, o.w, dx)
     elif dx != NULL:
         for block in range(column_blocks(g)):

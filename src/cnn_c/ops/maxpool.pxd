@@ -179,11 +179,11 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     maxpool_forward(<const Pool*>o.geometry, tensor(o.x, image), tensor(o.y, image),
-                    <int*>(image.transient + o.argmax) if c.training else NULL)
+                    <int*>tensor(o.argmax, image) if c.training else NULL)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
-    maxpool_backward(<const Pool*>o.geometry, tensor(o.dy, image), <int*>(image.transient + o.argmax),
+    maxpool_backward(<const Pool*>o.geometry, tensor(o.dy, image), <int*>tensor(o.argmax, image),
                      tensor(o.dx, image))
 
 

@@ -14,10 +14,12 @@ from .dropout cimport set_dropout
 from .elementwise cimport set_elementwise
 from .load cimport set_load
 from .maxpool cimport set_maxpool, set_maxpool_ties
+from .python_layer cimport set_python_layer
+from .sum cimport set_sum
 
 
 cdef enum:
-    KINDS = 12
+    KINDS = 14
 
 
 cdef inline void set_table(OperationKind* table) noexcept:
@@ -34,3 +36,5 @@ cdef inline void set_table(OperationKind* table) noexcept:
     set_elementwise(table + 9)
     set_copy(table + 10)
     set_dense(table + 11)
+    set_python_layer(table + 12)
+    set_sum(table + 13)

@@ -46,6 +46,8 @@ cdef inline int kind_of_rule(str name) except -1:
         return RMSPROP
     if name == "rmsprop_momentum":
         return RMSPROP_MOMENTUM
+    if name == "python":
+        return KEEP_GRADIENT
     raise SystemError(f"there is no rule {name!r} for optimisers")
 
 

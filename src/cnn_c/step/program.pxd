@@ -3,19 +3,23 @@
 # its row in the table (ops/table.pxd).
 #
 # A. An image has transient memory, for what lies between the operations on it, which a thread reuses from block to
-#    block, and persistent memory, in which the inputs of dense layers and the gradients for their outputs lie until the
-#    update.
+#    block, and persistent memory, in which lies until the update what is needed after the block: the inputs of dense
+#    layers, the gradients for their outputs, and what D needs.
 # B. Forward and backward, consecutive operations on single images run depth first: one image passes all of them while
-#    it is in the first cache. A dense layer takes the block as a matrix. A normalisation needs the whole batch: then
-#    every image has transient memory for itself, and in steps.pxd the threads meet at a barrier.
+#    it is in the first cache. A dense layer takes the block as a matrix.
 # C. Gradients of convolutions are summed a chunk of images at a time, by whichever thread has the chunk; those of dense
 #    layers in the update, by whichever thread has the weights. Neither sum depends on the number of threads.
+# D. A normalisation needs the whole batch, and so does a layer or a loss in Python. There, in steps.pxd, the threads
+#    meet at a barrier, and what the backward pass needs of the operations below is in persistent memory.
+# E. Mostly a parameter follows its gradient while this is still in registers. Where somebody looks at all gradients
+#    first, a clipping or an optimiser in Python, they are stored, and whole_update.pxd does the rest.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc
 
 from ..augment cimport Warp
 from ..simd cimport real
+from .loss cimport Loss
 from .optimizer cimport Optimizer
 
 cdef extern from "clock.h" nogil:
@@ -36,6 +40,7 @@ cdef struct Place:
 cdef struct Sizes:
     # All that an operation's kernels may touch, in reals from where each begins: the plan asks, the Runner checks.
     Py_ssize_t x, y, dx, dy         # tensors of an image, with what registers read and write past their end
+    Py_ssize_t also_x, also_dy      # of those of another operation
     Py_ssize_t kept                 # of an image: what backward needs beside x and y
     Py_ssize_t argmax               # of an image, int32: which element of its window each maximum was
     Py_ssize_t workspace            # of a thread, for this operation alone; zeroed once
@@ -48,10 +53,14 @@ cdef struct Sizes:
 cdef struct Operation:
     const OperationKind* kind
     void* geometry                  # the kind's own struct
-    bint with_dx                    # whether any layer below has parameters
+    bint with_dx                    # whether any layer below learns
+    bint frozen                     # whether its own parameters stay as they are
+    bint whole_batch                # whether it needs all images of a batch before it has an output of any
     Place x, y, dx, dy
+    bint has_also_x, has_also_dy    # whether it reads x or dy of another operation, too:
+    Place also_x, also_dy
     Py_ssize_t out_size
-    Py_ssize_t kept, argmax         # in the image's transient memory
+    Place kept, argmax
     Py_ssize_t w, b                 # among the parameters: -1 for none; b follows w
     Py_ssize_t w_size, channels     # of w; of the output
     Py_ssize_t gamma, statistics    # of a normalisation, among the parameters and the statistics; -1 for none
@@ -66,14 +75,15 @@ cdef struct Program:
     Operation* operations
     Py_ssize_t count, lowest        # operations; the first of those that have parameters
     Py_ssize_t transient, persistent, sums, moments  # reals of an image, of a chunk; doubles of a chunk
+    bint whole_batch                # whether an operation, or the loss, needs all images of a batch
     Py_ssize_t block                # images that a thread takes at a time
     Py_ssize_t chunks               # at most so many parts of a batch
     Py_ssize_t classes
     real* parameters
+    real* gradients                 # as many: of layers in Python, and of all where an update needs them together
     real* no_bias                   # zeros
     real* statistics                # running means and variances
-    real* all_persistent            # of a batch, in training
-    real* all_transient             # of a batch, in training with normalisations; else NULL
+    real* all_persistent            # of a batch, in training or where `whole_batch`; else NULL
     real* all_sums                  # one chunk's after the other's
     double* all_moments             # likewise
     int64_t* nanoseconds            # that operations took: forward, backward, update of each; NULL if nobody asks
@@ -92,11 +102,14 @@ cdef struct Batch:
     DataKind data_kind
     const void* data
     const int64_t* order            # of the images, or NULL
-    const int64_t* labels           # of all images of the data set
+    const int64_t* labels           # of all images of the data set; NULL where they have
+    const real* targets             # rows instead; NULL as well where the loss is in Python
+    const double* weights           # of all images, or NULL
     Py_ssize_t n, chunks
+    double total_weight             # of its images, n without weights
     double* losses
     uint8_t* correct
-    double label_smoothing
+    Loss loss
     const Warp* warp                # augmentation of images, or NULL
     uint64_t seed                   # of random numbers,
     int64_t position                # which are counted from the epoch's first image
@@ -138,6 +151,10 @@ cdef struct OperationKind:
     void (*merge_moments)(const Operation* o, const Context* c) noexcept nogil
     void (*add_gradient_moments)(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil
     void (*merge_gradient_moments)(const Operation* o, const Context* c) noexcept nogil
+    # Instead of merging, by one thread while the others wait, in Python: -1 where that raised an exception, which is
+    # left pending. `reserve` takes the arrays that pass to and fro, for so many images.
+    int (*call)(const Operation* o, const Context* c, bint forward) noexcept nogil
+    int (*reserve)(Operation* o, Py_ssize_t batch_size) except -1
     # After the last image, parameters from their gradients: the share of thread `part` of `parts`, or all of it.
     void (*update_share)(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil
     void (*update)(const Operation* o, const Context* c) noexcept nogil
@@ -153,6 +170,11 @@ cdef inline void* new_geometry(Operation* o, size_t size) except NULL:
 
 cdef inline real* tensor(Place p, const Image* image) noexcept nogil:
     return (image.persistent if p.persistent else image.transient) + p.at
+
+
+cdef inline Py_ssize_t learned_size(const Operation* o) noexcept nogil:
+    # Of its parameters, which follow each other.
+    return o.w_size + (o.channels if o.b >= 0 else 0)
 
 
 cdef inline real* workspace(const Operation* o, const Context* c) noexcept nogil:
@@ -173,14 +195,11 @@ cdef inline Py_ssize_t chunk_of(const Batch* batch, Py_ssize_t i) noexcept nogil
 
 cdef inline Image image_of_batch(const Program* p, const Worker* worker, const Batch* batch, Py_ssize_t i,
                                  Py_ssize_t first) noexcept nogil:
-    # Image i of a batch in training, in a block that begins with image `first`.
+    # Image i of a batch, in a block that begins with image `first`; where it is needed alone, it begins its own.
     cdef Image image
     image.i = i
     image.persistent = p.all_persistent + i * p.persistent
-    if p.all_transient != NULL:
-        image.transient = p.all_transient + i * p.transient
-    else:
-        image.transient = worker.transient + (i - first) * p.transient
+    image.transient = worker.transient + (i - first) * p.transient
     image.sums = p.all_sums + chunk_of(batch, i) * p.sums
     return image
 

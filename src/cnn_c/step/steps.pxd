@@ -7,11 +7,17 @@ from libc.string cimport memset
 from ..simd cimport flush_subnormals, real, restore_mode
 from ..team cimport Team, meet, take_items
 from .backward cimport backward_block
-from .forward cimport forward_block, losses_of_block, predict_block
-from .optimizer cimport Optimizer, set_step_scalars
-from .program cimport Batch, Context, Image, Operation, Program, Worker, first_of_chunk, image_of_batch, now
+from .forward cimport forward_block, write_outputs
+from .loss cimport PYTHON_LOSS, Loss
+from .losses cimport collect_outputs, losses_of_block, spread_gradients
+from .optimizer cimport KEEP_GRADIENT, Optimizer, set_step_scalars
+from .program cimport (
+    Batch, Context, Image, Operation, Program, Worker, first_of_chunk, image_at, image_of_batch, now,
+)
+from .python_calls cimport call_for_array
 from .team_size cimport TeamSize, add_time
 from .update cimport merge_sums, update
+from .whole_update cimport WholeUpdate, pieces, update_whole
 
 cdef extern from *:
     """
@@ -39,6 +45,7 @@ cdef struct Steps:
     Team* team
     TeamSize* team_size              # measured; NULL where the size of the team stays as it is
     Optimizer optimizer
+    WholeUpdate* whole_update        # NULL where a parameter follows its gradient at once
     Batch batch                      # of all steps; each step takes its part
     Py_ssize_t batch_size, images, steps
     const double* step_scalars       # three of each step
@@ -56,13 +63,20 @@ cdef struct Range:
 
 cdef inline Batch batch_of_step(const Steps* s, Py_ssize_t step) noexcept nogil:
     cdef Batch batch = s.batch
-    cdef Py_ssize_t first = step * s.batch_size
+    cdef Py_ssize_t first = step * s.batch_size, i
     batch.order += first
     batch.losses += first
     batch.correct += first
     batch.position += first
     batch.n = min(s.batch_size, s.images - first)
     batch.chunks = min(batch.n, s.program.chunks)
+    batch.total_weight = batch.n
+    if batch.weights != NULL:
+        batch.total_weight = 0
+        for i in range(batch.n):
+            batch.total_weight += batch.weights[image_at(&batch, i)]
+        if batch.total_weight == 0:  # of images that all count nothing
+            batch.total_weight = 1
     return batch
 
 
@@ -92,26 +106,32 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
         int64_t piece
         Context c
         Batch batch
-        Optimizer optimizer = s.optimizer
+        Optimizer optimizer = s.optimizer, keeper
         unsigned long long mode = flush_subnormals()
         long long began = now()
     c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &batch
-    c.optimizer, c.training = &optimizer, True
+    keeper = optimizer
+    keeper.kind, keeper.first = KEEP_GRADIENT, s.program.gradients
+    c.optimizer, c.training = &keeper if s.whole_update != NULL else &optimizer, True
     while step < s.steps:
         batch = batch_of_step(s, step)
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
-        train_images(s, &c, part)
+        train_images(s, &c, &batch, part)
         meet(s.team, parts)
         if is_set(&s.not_finite) or is_set(&s.interrupted):
             break
         while take_items(s.team, part, 1, &piece):
             update(&c, piece, parts)
+        if s.whole_update != NULL:
+            meet(s.team, pieces(s.whole_update))
+            if update_whole(s.whole_update, s.program, &optimizer, s.team, part, step) != 0:
+                set_flag(&s.interrupted)
         step += 1
-        if part == 0:
+        if part == 0 and not is_set(&s.interrupted):
             s.done = step
             s.resized = s.team_size != NULL and is_resized(s, batch.n, &began)
         meet(s.team, chunks_of_step(s, step))
-        if s.resized:
+        if s.resized or is_set(&s.interrupted):
             break
     restore_mode(mode)
 
@@ -127,7 +147,7 @@ cdef inline bint is_resized(Steps* s, Py_ssize_t images, long long* began) noexc
 
 cdef inline Py_ssize_t next_whole_batch(const Program* p, Py_ssize_t k) noexcept nogil:
     # The first operation from k on that depends on the whole batch; p.count if there is none.
-    while k < p.count and p.operations[k].kind.add_moments == NULL:
+    while k < p.count and not p.operations[k].whole_batch:
         k += 1
     return k
 
@@ -135,34 +155,79 @@ cdef inline Py_ssize_t next_whole_batch(const Program* p, Py_ssize_t k) noexcept
 cdef inline Py_ssize_t last_whole_batch(const Program* p, Py_ssize_t k) noexcept nogil:
     # The last one before operation k; 0, which is the load, if there is none.
     k -= 1
-    while k > 0 and p.operations[k].kind.add_moments == NULL:
+    while k > 0 and not p.operations[k].whole_batch:
         k -= 1
     return max(k, 0)
 
 
-cdef inline void train_images(Steps* s, const Context* c, int part) noexcept nogil:
-    # Forward and backward for the chunks of images that this thread takes. All threads meet at every operation that
-    # depends on the whole batch, on both ways; between two of them, images pass a range of operations, the last range
-    # both ways.
+cdef inline Range last_range(const Program* p) noexcept nogil:
+    # From the last operation that depends on the whole batch, or the load, to the loss.
+    cdef Range r
+    r.start, r.end, r.forward, r.backward = last_whole_batch(p, p.count), p.count, True, True
+    return r
+
+
+cdef inline void complete(Steps* s, const Context* c, const Operation* o, bint forward, int part) noexcept nogil:
+    # All chunks have passed an operation that depends on the whole batch: what it makes of them together.
+    if o.kind.call == NULL:
+        meet(s.team, c.batch.chunks)
+        if forward:
+            o.kind.merge_moments(o, c)
+        else:
+            o.kind.merge_gradient_moments(o, c)
+        return
+    meet(s.team, 0)
+    if part == 0 and not is_set(&s.not_finite) and not is_set(&s.interrupted) and o.kind.call(o, c, forward) != 0:
+        set_flag(&s.interrupted)
+    meet(s.team, c.batch.chunks)
+
+
+cdef inline void complete_loss(Steps* s, const Context* c, int part) noexcept nogil:
+    # A loss in Python, of the whole batch: it says itself whether it is finite.
+    cdef:
+        const Batch* batch = c.batch
+        Loss* loss = &s.batch.loss  # of which c.batch has a copy
+        Py_ssize_t first = batch.losses - s.batch.losses
+    meet(s.team, 0)
+    if part == 0 and not is_set(&s.interrupted):
+        if call_for_array(loss.call, first, batch.n, True, batch.n * c.program.classes, &loss.gradients) != 0:
+            set_flag(&s.interrupted)
+        elif not batch.losses[0] - batch.losses[0] == 0:
+            set_flag(&s.not_finite)
+    meet(s.team, batch.chunks)
+
+
+cdef inline void pass_forward(Steps* s, const Context* c, int part) noexcept nogil:
+    # Up to the last operation that depends on the whole batch, and what that makes of it. All threads meet at every
+    # such operation; between two of them, images pass a range of operations.
     cdef:
         const Program* p = c.program
-        const Operation* o
         Range r
     prepare(c)
     r.start, r.end, r.forward, r.backward = 0, next_whole_batch(p, 0), True, False
     while r.end < p.count:
         pass_chunks(s, c, r, part)
-        meet(s.team, c.batch.chunks)
-        o = p.operations + r.end
-        o.kind.merge_moments(o, c)
+        complete(s, c, p.operations + r.end, True, part)
         r.start, r.end = r.end, next_whole_batch(p, r.end + 1)
-    r.backward = True
+
+
+cdef inline void train_images(Steps* s, const Context* c, Batch* batch, int part) noexcept nogil:
+    # Forward and backward for the chunks of images that this thread takes: through the last range both ways at once,
+    # unless the loss is in Python; and down to the lowest operation that learns. `batch` is the one of `c`.
+    cdef:
+        const Program* p = c.program
+        Range r = last_range(p)
+    pass_forward(s, c, part)
+    if c.batch.loss.kind == PYTHON_LOSS:
+        r.backward = False
+        pass_chunks(s, c, r, part)
+        complete_loss(s, c, part)
+        batch.loss = s.batch.loss  # with the gradients
+        r.forward, r.backward = False, True
     pass_chunks(s, c, r, part)
-    r.forward = False
-    while r.start > 0:
-        meet(s.team, c.batch.chunks)
-        o = p.operations + r.start
-        o.kind.merge_gradient_moments(o, c)
+    r.forward, r.backward = False, True
+    while r.start > 0 and r.start >= p.lowest:
+        complete(s, c, p.operations + r.start, False, part)
         r.end = r.start + 1
         r.start = last_whole_batch(p, r.start)
         pass_chunks(s, c, r, part)
@@ -186,13 +251,14 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noex
             break
         if low <= first < high:
             taken += count
-        if r.start == 0 and r.forward:
+        if c.training and r.start == 0 and r.forward:
             memset(p.all_sums + first * p.sums, 0, count * p.sums * sizeof(real))
         pass_range(s, c, first, first + count, r, part)
         for chunk in range(first, first + count):
             if not r.backward:
-                o.kind.add_moments(o, c, chunk)
-            elif r.start > 0:
+                if r.end < p.count:
+                    o.kind.add_moments(o, c, chunk)
+            elif r.start > 0 and r.start >= p.lowest:
                 o.kind.add_gradient_moments(o, c, chunk)
     c.worker.has_whole_share = taken == high - low
 
@@ -205,9 +271,9 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
     cdef:
         const Program* p = c.program
         Py_ssize_t first = first_of_chunk(c.batch, low), stop = first_of_chunk(c.batch, high), n
-        Py_ssize_t lowest = r.start + 1 if r.start > 0 else p.lowest
+        Py_ssize_t lowest = max(r.start + 1 if r.start > 0 else 0, p.lowest)
         Image image
-        bint finite = not is_set(&s.not_finite)
+        bint finite = not is_set(&s.not_finite), in_python = r.end == p.count and c.batch.loss.kind == PYTHON_LOSS
         bint may_stop = part == 0 and (c.batch.n > 1 or (r.forward and r.start == 0))
     while first < stop and not is_set(&s.interrupted):
         if may_stop and now() - s.checked_at > CHECKED_AFTER:
@@ -223,6 +289,10 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
             forward_block(c, &image, n, r.start, r.end)
             if r.backward:
                 finite = losses_of_block(c, &image, n)
+            elif in_python and c.training:
+                collect_outputs(c, &image, n)
+        elif in_python and finite:
+            spread_gradients(c, &image, n)
         if not finite:
             set_flag(&s.not_finite)
         elif r.backward:
@@ -230,18 +300,48 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
         first += n
 
 
-cdef inline void predict_images(const Program* p, Worker* workers, Team* team, const Batch* batch, bint probabilities,
-                                int part, Py_ssize_t start, real* out) noexcept nogil:
+# ---- predictions ----
+
+cdef inline void predict_images(Steps* s, bint probabilities, int part, Py_ssize_t start, real* out) noexcept nogil:
     # The images that one thread takes, a block at a time; those of the team begin with image `start`.
     cdef:
         unsigned long long mode = flush_subnormals()
         int64_t first, count
         Context c
-    c.program, c.workers, c.worker, c.batch, c.optimizer, c.training = p, workers, workers + part, batch, NULL, False
+        Image image
+    c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &s.batch
+    c.optimizer, c.training = NULL, False
     prepare(&c)
+    image.transient, image.persistent, image.sums = c.worker.transient, c.worker.persistent, NULL
     while True:
-        count = take_items(team, part, p.block, &first)
+        count = take_items(s.team, part, s.program.block, &first)
         if count == 0:
             break
-        predict_block(&c, probabilities, start + first, count, out)
+        image.i = start + first
+        forward_block(&c, &image, count, 0, s.program.count)
+        write_outputs(&c, &image, count, probabilities, out)
+    restore_mode(mode)
+
+
+cdef inline void predict_batch(Steps* s, bint probabilities, int part, real* out) noexcept nogil:
+    # Where an operation needs all images of a batch: forward as in a step.
+    cdef:
+        const Program* p = s.program
+        unsigned long long mode = flush_subnormals()
+        Range r = last_range(p)
+        int64_t first, count
+        Context c
+        Image image
+    c.program, c.workers, c.worker, c.batch = p, s.workers, s.workers + part, &s.batch
+    c.optimizer, c.training = NULL, False
+    pass_forward(s, &c, part)
+    r.backward = False
+    pass_chunks(s, &c, r, part)
+    meet(s.team, s.batch.n)
+    while not is_set(&s.interrupted):
+        count = take_items(s.team, part, p.block, &first)
+        if count == 0:
+            break
+        image = image_of_batch(p, c.worker, &s.batch, first, first)
+        write_outputs(&c, &image, count, probabilities, out)
     restore_mode(mode)

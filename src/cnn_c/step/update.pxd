@@ -46,6 +46,8 @@ cdef inline void update(const Context* c, Py_ssize_t piece, Py_ssize_t parts) no
         long long began
     for k in range(p.count):
         o = p.operations + k
+        if o.frozen:
+            continue
         began = tick(p)
         if o.kind.update_share != NULL:
             o.kind.update_share(o, c, piece, parts)

@@ -1,0 +1,39 @@
+# Calls of Python from a step, by the one thread that Python has called: the others wait. An exception is left pending,
+# and -1 returned; whoever opened the parallel region raises it when all threads are done.
+
+cimport numpy as np
+
+from ..arrays cimport values
+from ..simd cimport real
+
+cdef extern from "Python.h":
+    void PyErr_SetObject(object kind, object value)
+
+
+cdef inline int call_for_array(void* callee, Py_ssize_t first, Py_ssize_t count, bint flag, Py_ssize_t size,
+                               const real** result) noexcept with gil:
+    # result = callee(first, count, flag), an array of `size` reals that the callee keeps
+    cdef object caught = None
+    cdef np.ndarray array
+    try:
+        array = (<object>callee)(first, count, flag)
+        result[0] = values(array, size)
+    except BaseException as error:
+        caught = error
+    if caught is None:
+        return 0
+    PyErr_SetObject(type(caught), caught)
+    return -1
+
+
+cdef inline int call_for_number(void* callee, Py_ssize_t step, double* result) noexcept with gil:
+    # result = callee(step)
+    cdef object caught = None
+    try:
+        result[0] = (<object>callee)(step)
+    except BaseException as error:
+        caught = error
+    if caught is None:
+        return 0
+    PyErr_SetObject(type(caught), caught)
+    return -1
