@@ -69,12 +69,18 @@ def rows(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dict[s
         "sigmoid_backward": (dy, np.abs(normal(rng, dy.shape, dtype)) % 1),
         "tanh_forward": (dy,),
         "tanh_backward": (dy, normal(rng, dy.shape, dtype) % 1),
+        "gelu_forward": (dy,),
+        "gelu_backward": (dy, normal(rng, dy.shape, dtype)),
+        "silu_forward": (dy,),
+        "silu_backward": (dy, normal(rng, dy.shape, dtype)),
+        "softplus_forward": (dy,),
+        "softplus_backward": (dy, normal(rng, dy.shape, dtype)),
         "softmax": (dy,),
         "softmax_cross_entropy": (dy, rng.integers(0, 17, n)),
     }
 
 
-ANY_SHAPE = {"leaky_relu_forward", "relu_forward", "sigmoid_forward", "tanh_forward"}
+ANY_SHAPE = {f"{name}_forward" for name in ("gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh")}
 NO_EMPTY_BATCH = {"softmax_cross_entropy"}
 
 FAMILIES = (convolution, pooling, rows)

@@ -32,6 +32,9 @@ LAYERS = {
     "leaky relu": (lambda ns: ns.LeakyReLU(0.2), (4, 3, 2)),
     "sigmoid": (lambda ns: ns.Sigmoid(), (4, 3, 2)),
     "tanh": (lambda ns: ns.Tanh(), (4, 3, 2)),
+    "gelu": (lambda ns: ns.GELU(), (4, 3, 2)),
+    "silu": (lambda ns: ns.SiLU(), (4, 3, 2)),
+    "softplus": (lambda ns: ns.Softplus(), (4, 3, 2)),
     "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
     "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
     "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
@@ -39,7 +42,7 @@ LAYERS = {
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
-CURVED = ["sigmoid", "tanh"]
+CURVED = ["sigmoid", "tanh", "gelu", "silu", "softplus"]
 NORMALISING = [name for name in LAYERS if "normalisation" in name]
 OUTPUT_SHAPES = {
     "convolution": (4, 5, 3),
@@ -60,6 +63,9 @@ OUTPUT_SHAPES = {
     "leaky relu": (4, 3, 2),
     "sigmoid": (4, 3, 2),
     "tanh": (4, 3, 2),
+    "gelu": (4, 3, 2),
+    "silu": (4, 3, 2),
+    "softplus": (4, 3, 2),
     "dropout": (4, 3, 2),
     "normalisation": (4, 3, 2),
     "normalisation of rows": (5,),

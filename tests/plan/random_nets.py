@@ -103,12 +103,15 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Dense": dense_layers,
     "Dropout": dropouts,
     "Flatten": no_arguments,
+    "GELU": no_arguments_nor_whole_numbers,
     "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
     "LeakyReLU": leaky_relus,
     "MaxPool2D": max_poolings,
     "ReLU": no_arguments,
     "Rescaling": rescalings,
+    "SiLU": no_arguments_nor_whole_numbers,
     "Sigmoid": no_arguments_nor_whole_numbers,
+    "Softplus": no_arguments_nor_whole_numbers,
     "Tanh": no_arguments_nor_whole_numbers,
 }
 ROWS_ONLY = {"Dense", "Flatten"}

@@ -23,6 +23,7 @@ RULES = {
     "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
     "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
 }
+CURVED = (cnn.GELU, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh)
 KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
 
@@ -50,8 +51,8 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
             size = (size + np.abs(mean)) * slope + np.abs(layer.beta)
             terms += 10
             continue
-        if isinstance(layer, cnn.Sigmoid | cnn.Tanh):  # no steeper than 1, and rounded themselves, as numbers below 1
-            size, terms = size + 1, terms + 10
+        if isinstance(layer, CURVED):  # no steeper than 1.13, no further from 0 than x and 1, and rounded themselves
+            size, terms = 1.13 * size + 1, terms + 10
             continue
         for value in layer.parameters.values():
             np.abs(value, out=value)

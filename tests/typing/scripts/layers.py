@@ -22,6 +22,7 @@ cnn.LeakyReLU(np.float32(0.1))
 cnn.BatchNorm(momentum=0.99)
 cnn.Dropout(0.5)
 cnn.Flatten(), cnn.ReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GlobalAvgPool2D()
+cnn.GELU(), cnn.SiLU(), cnn.Softplus()
 
 cnn.Conv2D(8)  # error: kernel_size
 cnn.Conv2D(8, 3, padding="full")  # error: padding
@@ -36,6 +37,7 @@ cnn.MaxPool2D(2, padding="same")  # error: padding
 cnn.Dropout("0.5")  # error: rate
 cnn.Rescaling()  # error: scale
 cnn.ReLU(0.1)  # error: no argument
+cnn.GELU("tanh")  # error: no argument
 cnn.BatchNorm(0.9)  # error: momentum is named
 
 conv = cnn.Conv2D(8, 3).build((28, 28, 1), dtype="float64", seed=0)
