@@ -51,6 +51,8 @@ def pooling(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dic
         "avgpool2d_backward": (dy, x.shape, *options),
         "global_avgpool2d_forward": (x,),
         "global_avgpool2d_backward": (normal(rng, (n, 3), dtype), x.shape),
+        "global_maxpool2d_forward": (x,),
+        "global_maxpool2d_backward": (normal(rng, (n, 3), dtype), rng.integers(0, size**2, (n, 3)), x.shape),
     }
 
 

@@ -105,6 +105,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Flatten": no_arguments,
     "GELU": no_arguments_nor_whole_numbers,
     "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
+    "GlobalMaxPool2D": no_arguments,
     "LeakyReLU": leaky_relus,
     "MaxPool2D": max_poolings,
     "ReLU": no_arguments,
@@ -115,7 +116,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Tanh": no_arguments_nor_whole_numbers,
 }
 ROWS_ONLY = {"Dense", "Flatten"}
-MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "MaxPool2D"}
+MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
 
 

@@ -22,7 +22,7 @@ cnn.LeakyReLU(np.float32(0.1))
 cnn.BatchNorm(momentum=0.99)
 cnn.Dropout(0.5)
 cnn.Flatten(), cnn.ReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GlobalAvgPool2D()
-cnn.GELU(), cnn.SiLU(), cnn.Softplus()
+cnn.GELU(), cnn.SiLU(), cnn.Softplus(), cnn.GlobalMaxPool2D()
 
 cnn.Conv2D(8)  # error: kernel_size
 cnn.Conv2D(8, 3, padding="full")  # error: padding
