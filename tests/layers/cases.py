@@ -39,11 +39,14 @@ LAYERS = {
     "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
     "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
     "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
+    "layer norm": (lambda ns: ns.LayerNorm(), (4, 3, 5)),
+    "layer norm of rows": (lambda ns: ns.LayerNorm(0.1), (17,)),
     "flatten": (lambda ns: ns.Flatten(), (4, 3, 2)),
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
-CURVED = ["sigmoid", "tanh", "gelu", "silu", "softplus"]
+LAYER_NORMS = [name for name in LAYERS if "layer norm" in name]
+CURVED = ["sigmoid", "tanh", "gelu", "silu", "softplus", *LAYER_NORMS]
 NORMALISING = [name for name in LAYERS if "normalisation" in name]
 OUTPUT_SHAPES = {
     "convolution": (4, 5, 3),
@@ -71,6 +74,8 @@ OUTPUT_SHAPES = {
     "dropout": (4, 3, 2),
     "normalisation": (4, 3, 2),
     "normalisation of rows": (5,),
+    "layer norm": (4, 3, 5),
+    "layer norm of rows": (17,),
     "flatten": (24,),
     "rescaling": (4, 3, 2),
 }

@@ -78,6 +78,10 @@ def normalisations(whole_numbers: bool) -> Arguments | None:
     return None if whole_numbers else st.just({"momentum": 0.7, "epsilon": 0.5})
 
 
+def layer_norms(whole_numbers: bool) -> Arguments | None:
+    return None if whole_numbers else st.just({"epsilon": 0.5})  # as for normalisations
+
+
 def leaky_relus(whole_numbers: bool) -> Arguments:
     return st.fixed_dictionaries({"slope": st.just(-1.0) if whole_numbers else st.sampled_from([0.01, 0.2, -0.5])})
 
@@ -106,6 +110,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "GELU": no_arguments_nor_whole_numbers,
     "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
     "GlobalMaxPool2D": no_arguments,
+    "LayerNorm": layer_norms,
     "LeakyReLU": leaky_relus,
     "MaxPool2D": max_poolings,
     "ReLU": no_arguments,

@@ -38,7 +38,7 @@ def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn, pooling="Glob
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
         ns.AvgPool2D(2, stride=1, padding=1), getattr(ns, pooling)(), ns.Flatten(),
         ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
-        ns.GELU(), ns.SiLU(), ns.Softplus(),
+        ns.GELU(), ns.SiLU(), ns.Softplus(), ns.LayerNorm(1e-3),
         ns.Dense(CLASSES, bias=False),
     ]  # fmt: skip
     return cnn.Sequential(layers, SHAPE, dtype=dtype, seed=0, backend=backend)

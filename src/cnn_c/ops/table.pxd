@@ -12,12 +12,13 @@ from .copy cimport set_copy
 from .dense cimport set_dense
 from .dropout cimport set_dropout
 from .elementwise cimport set_elementwise
+from .layernorm cimport set_layernorm
 from .load cimport set_load
 from .maxpool cimport set_maxpool, set_maxpool_ties
 
 
 cdef enum:
-    KINDS = 12
+    KINDS = 13
 
 
 cdef inline void set_table(OperationKind* table) noexcept:
@@ -34,3 +35,4 @@ cdef inline void set_table(OperationKind* table) noexcept:
     set_elementwise(table + 9)
     set_copy(table + 10)
     set_dense(table + 11)
+    set_layernorm(table + 12)

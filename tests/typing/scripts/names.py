@@ -16,8 +16,8 @@ from cnn.reference import conv2d_forward
 
 LAYERS: list[type[cnn.Layer]] = [
     cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GELU,
-    cnn.GlobalAvgPool2D, cnn.GlobalMaxPool2D, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling, cnn.SiLU,
-    cnn.Sigmoid, cnn.Softplus, cnn.Tanh,
+    cnn.GlobalAvgPool2D, cnn.GlobalMaxPool2D, cnn.LayerNorm, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling,
+    cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh,
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
