@@ -43,6 +43,7 @@ def objects():
     layers += [cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
     cycle = cnn.schedules.OneCycle(0.05)
     optimizers = [cnn.SGD(cycle, 0.9, True, 5e-4), cnn.Adam(cycle), cnn.AdamW(cycle), cnn.RMSprop(cycle)]
+    optimizers += [cnn.Adadelta(), cnn.Lion(cycle, weight_decay=0.1)]
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]

@@ -28,7 +28,7 @@ class Warp(NamedTuple):
 class Rule(NamedTuple):
     """What the arithmetic of an optimiser takes, except for the learning rate."""
 
-    kind: str  # "sgd", "sgd_momentum" or "adam"
+    kind: str  # as registered in cnn/training/optimizers.py
     weight_decay: float = 0.0
     momentum: float = 0.0  # of Adam, beta1
     nesterov: bool = False

@@ -22,6 +22,8 @@ RULES = {
     "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
     "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
     "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
+    "adadelta": functools.partial(cnn.Adadelta, epsilon=1e-2, weight_decay=0.01),
+    "lion": functools.partial(cnn.Lion, beta1=0.5, beta2=0.5, weight_decay=0.25),  # hangs on signs: for exact sums only
 }
 CURVED = (cnn.GELU, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh)
 KINDS = ["uint8", "float32", "float64"]

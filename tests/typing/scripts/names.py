@@ -22,9 +22,9 @@ LAYERS: list[type[cnn.Layer]] = [
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
 OTHERS: list[Any] = [
-    cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax, Augment, Sequential,
-    ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout, set_num_threads,
-    SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
+    cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
+    Augment, Sequential, ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout,
+    set_num_threads, SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
     cnn.reference.Sequential, cnn.reference.ConvolutionalNeuralNetwork, cnn.functional.softmax,
     cnn.datasets.load_mnist, cnn.models.tutorial, cnn.plot.filters, cnn.report.write_report, cnn.ScaleWarning,
 ]  # fmt: skip
