@@ -4,9 +4,9 @@
    7 terms in float32 and 13 in float64. n is read from the digits of x / ln 2 + 1.5 * 2^23 (or 2^52). Results below
    the smallest normal number are as good as zero; NaN stays NaN.
 
-   Measured against 40 digits, in units of the last digit, results are off by at most 1 (exponential), 2.1 (logistic),
-   2.5 (hyperbolic_tangent, softplus), 5 (normal_distribution) and 5.5 (gelu), in both precisions and also where they are
-   tiny; slopes, which cross zero, by 1.5 of the last digit of 1. */
+   Measured at 60,000 places against 40 digits, in units of the last digit, results are off by at most 1 (exponential),
+   2.1 (logistic), 2.6 (hyperbolic_tangent, softplus), 5 (normal_distribution) and 6.2 (gelu), in both precisions and
+   also where they are tiny; slopes, which cross zero, by 1.7 of the last digit of 1. */
 #ifndef CNN_C_EXPONENTIAL_H
 #define CNN_C_EXPONENTIAL_H
 
