@@ -36,11 +36,14 @@ def held_by_a_fit():
 
 def objects():
     """One of each public class that can be made by itself."""
-    layers = [cnn.Rescaling(1 / 255), cnn.Conv2D(8, 3), cnn.MaxPool2D(2), cnn.AvgPool2D(2), cnn.GlobalAvgPool2D()]
-    layers += [cnn.BatchNorm(), cnn.Dropout(0.5), cnn.Dense(10), cnn.Flatten(), cnn.ReLU(), cnn.LeakyReLU()]
-    layers += [cnn.Sigmoid(), cnn.Tanh(), cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
+    layers = [cnn.Rescaling(1 / 255), cnn.Conv2D(8, 3), cnn.MaxPool2D(2), cnn.AvgPool2D(2)]
+    layers += [cnn.GlobalAvgPool2D(), cnn.GlobalMaxPool2D(), cnn.BatchNorm(), cnn.Dropout(0.5), cnn.Dense(10)]
+    layers += [cnn.Flatten(), cnn.ReLU(), cnn.LeakyReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GELU(), cnn.SiLU()]
+    layers += [cnn.Softplus(), cnn.LayerNorm()]
+    layers += [cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
     cycle = cnn.schedules.OneCycle(0.05)
     optimizers = [cnn.SGD(cycle, 0.9, True, 5e-4), cnn.Adam(cycle), cnn.AdamW(cycle), cnn.RMSprop(cycle)]
+    optimizers += [cnn.Adadelta(), cnn.Lion(cycle, weight_decay=0.1)]
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]

@@ -30,7 +30,7 @@ class Warp(NamedTuple):
 class Rule(NamedTuple):
     """What the arithmetic of an optimiser takes, except for the learning rate."""
 
-    kind: str  # "sgd", "sgd_momentum", ... or "python", of an optimiser that computes there
+    kind: str  # as registered in cnn/training/optimizers.py, or "python", of an optimiser that computes there
     weight_decay: float = 0.0
     momentum: float = 0.0  # of Adam, beta1
     nesterov: bool = False

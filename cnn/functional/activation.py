@@ -13,17 +13,24 @@ from ..backends import compiled as ops
 from ..backends.calls import Elementwise
 
 __all__ = [
+    "gelu_backward",
+    "gelu_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
     "relu_backward",
     "relu_forward",
     "sigmoid_backward",
     "sigmoid_forward",
+    "silu_backward",
+    "silu_forward",
+    "softplus_backward",
+    "softplus_forward",
     "tanh_backward",
     "tanh_forward",
 ]
 
 RELU, SIGMOID, TANH = (Elementwise(name) for name in ("relu", "sigmoid", "tanh"))
+GELU, SILU, SOFTPLUS = (Elementwise(name) for name in ("gelu", "silu", "softplus"))
 
 
 def relu_forward(x: ArrayLike) -> np.ndarray:
@@ -206,6 +213,146 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike) -> np.ndarray:
         `dy` and `y` of different shapes.
     """
     return ops.elementwise_backward(TANH, *_gradient_and("y", dy, y))
+
+
+def gelu_forward(x: ArrayLike) -> np.ndarray:
+    """``y = x * (1 + erf(x / sqrt(2))) / 2``, element by element; NaN stays NaN.
+
+    At -inf it is NaN, as in PyTorch.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return ops.elementwise_forward(GELU, checks.real("x", x))
+
+
+def gelu_backward(dy: ArrayLike, x: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `gelu_forward`, with Phi(x) for ``(1 + erf(x / sqrt(2))) / 2``.
+
+    It is ``dy * (Phi(x) + x * exp(-x ** 2 / 2) / sqrt(2 * pi))``: half of dy at 0, NaN at NaN and infinities.
+
+    Parameters
+    ----------
+    dy : shape of `x`
+        Gradient for the output. Converted to the dtype of `x`.
+    x : any shape, float32 or float64
+        The input.
+
+    Returns
+    -------
+    dx : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `x` of different shapes.
+    """
+    return ops.elementwise_backward(GELU, *_gradient_and("x", dy, x))
+
+
+def silu_forward(x: ArrayLike) -> np.ndarray:
+    """``y = x / (1 + exp(-x))``, element by element; NaN stays NaN.
+
+    At -inf it is NaN, as in PyTorch.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return ops.elementwise_forward(SILU, checks.real("x", x))
+
+
+def silu_backward(dy: ArrayLike, x: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `silu_forward`, with s for ``1 / (1 + exp(-x))``.
+
+    It is ``dy * (s + x * s * (1 - s))``: half of dy at 0, NaN at NaN and infinities.
+
+    Parameters
+    ----------
+    dy : shape of `x`
+        Gradient for the output. Converted to the dtype of `x`.
+    x : any shape, float32 or float64
+        The input.
+
+    Returns
+    -------
+    dx : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `x` of different shapes.
+    """
+    return ops.elementwise_backward(SILU, *_gradient_and("x", dy, x))
+
+
+def softplus_forward(x: ArrayLike) -> np.ndarray:
+    """``y = log(1 + exp(x))``, element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : any shape, float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    """
+    return ops.elementwise_forward(SOFTPLUS, checks.real("x", x))
+
+
+def softplus_backward(dy: ArrayLike, x: ArrayLike) -> np.ndarray:
+    """Gradient of a loss for the input of `softplus_forward`: ``dy / (1 + exp(-x))``; NaN at NaN.
+
+    Parameters
+    ----------
+    dy : shape of `x`
+        Gradient for the output. Converted to the dtype of `x`.
+    x : any shape, float32 or float64
+        The input.
+
+    Returns
+    -------
+    dx : shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        An argument that is no array of real numbers, or is masked.
+    ValueError
+        `dy` and `x` of different shapes.
+    """
+    return ops.elementwise_backward(SOFTPLUS, *_gradient_and("x", dy, x))
 
 
 def _gradient_and(name: str, dy: ArrayLike, value: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,8 @@ __all__ = [
     "avgpool2d_forward",
     "global_avgpool2d_backward",
     "global_avgpool2d_forward",
+    "global_maxpool2d_backward",
+    "global_maxpool2d_forward",
     "maxpool2d_backward",
     "maxpool2d_backward_ties",
     "maxpool2d_forward",
@@ -23,6 +25,7 @@ __all__ = [
 
 IMAGES = ("n", "h", "w", "c")
 OUTPUT = "the output's (n, oh, ow, c)"
+GLOBAL_OUTPUT = "the output's (n, c)"
 
 
 def maxpool2d_forward(
@@ -228,11 +231,66 @@ def global_avgpool2d_backward(dy: ArrayLike, input_shape: Shape) -> np.ndarray:
     ValueError
         `dy` without the output's shape; a height, width or number of channels of 0.
     """
-    dy = checks.real("dy", dy)
-    input_shape = checks.sizes("input_shape", input_shape, IMAGES)
-    g = geometry.pool2d(input_shape[1:], input_shape[1:3])
-    checks.shape("dy", dy, (input_shape[0], g.c), "the output's (n, c)")
-    return ops.avgpool2d_backward(dy.reshape(len(dy), *g.output_shape), g)
+    return ops.avgpool2d_backward(*_global_backward_operands(dy, input_shape))
+
+
+def global_maxpool2d_forward(x: ArrayLike) -> tuple[np.ndarray, NDArray[np.int32]]:
+    """Maximum of every channel over a whole map, and where it was.
+
+    The first maximum in row order wins, a NaN wins over every number, as in `maxpool2d_forward`.
+
+    Parameters
+    ----------
+    x : (n, h, w, c), float32 or float64
+        Other dtypes are converted: to float32 where that is exact, else to float64.
+
+    Returns
+    -------
+    y : (n, c), dtype of `x`
+    switches : (n, c) int32
+        ``row * w + column`` of the maximum (its argmax).
+
+    Raises
+    ------
+    TypeError
+        `x` is no array of real numbers, or is masked.
+    ValueError
+        Another number of dimensions, a height, width or number of channels of 0.
+    """
+    x = with_axes("x", x, IMAGES)
+    g = geometry.pool2d(x.shape[1:], x.shape[1:3])
+    y, switches = ops.maxpool2d_forward(x, g)
+    return y.reshape(len(x), g.c), switches.reshape(len(x), g.c)
+
+
+def global_maxpool2d_backward(dy: ArrayLike, switches: ArrayLike, input_shape: Shape) -> np.ndarray:
+    """Gradient of a loss for the input of `global_maxpool2d_forward`: it goes to the first maximum of a map alone.
+
+    Parameters
+    ----------
+    dy : (n, c), float32 or float64
+        Gradient for the output. Other dtypes are converted as those of x.
+    switches : (n, c), integers
+        From `global_maxpool2d_forward`.
+    input_shape : (n, h, w, c)
+
+    Returns
+    -------
+    dx : (n, h, w, c), dtype of `dy`
+
+    Raises
+    ------
+    TypeError
+        `dy` is no array of real numbers, or is masked; `switches` that are no integers; an `input_shape` that is no
+        sequence of ints.
+    ValueError
+        `dy` or `switches` without the output's shape; a switch that points outside of its map; a height, width or
+        number of channels of 0.
+    """
+    dy, g = _global_backward_operands(dy, input_shape)
+    switches = checks.switches("switches", switches, g.h * g.w)
+    checks.shape("switches", switches, (len(dy), g.c), GLOBAL_OUTPUT)
+    return ops.maxpool2d_backward(dy, switches.reshape(dy.shape), g)
 
 
 def _operands(x: ArrayLike, pool_size: Pair, stride: Pair | None, padding: Pair) -> tuple[np.ndarray, PoolGeometry]:
@@ -248,3 +306,12 @@ def _backward_operands(
     g = geometry.pool2d(input_shape[1:], pool_size, stride, padding)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), OUTPUT)
     return dy, g
+
+
+def _global_backward_operands(dy: ArrayLike, input_shape: Shape) -> tuple[np.ndarray, PoolGeometry]:
+    """The gradient as a map of one pixel."""
+    dy = checks.real("dy", dy)
+    input_shape = checks.sizes("input_shape", input_shape, IMAGES)
+    g = geometry.pool2d(input_shape[1:], input_shape[1:3])
+    checks.shape("dy", dy, (input_shape[0], g.c), GLOBAL_OUTPUT)
+    return dy.reshape(len(dy), *g.output_shape), g

@@ -12,6 +12,7 @@ from .batchnorm import *
 from .convolution import *
 from .dense import *
 from .dropout import *
+from .layernorm import *
 from .pooling import *
 from .reshape import *
 from .residual import *

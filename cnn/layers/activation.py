@@ -18,7 +18,7 @@ from .base import Layer
 from .lowering import Lowering, constant
 from .registry import register
 
-__all__ = ["LeakyReLU", "ReLU", "Sigmoid", "Tanh"]
+__all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 
 
 class Elementwise(Layer):
@@ -130,3 +130,77 @@ class Tanh(Elementwise):
     """The hyperbolic tangent, elementwise."""
 
     function = "tanh"
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
+
+
+def _normal_distribution(x: np.ndarray) -> np.ndarray:
+    """(1 + erf(x / sqrt(2))) / 2, float64."""
+    share: np.ndarray = _erfc(x.astype(np.float64) * -math.sqrt(0.5)) / 2
+    return share
+
+
+@numpy_operation
+def gelu_forward(x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # -inf times 0
+        return (x * _normal_distribution(x)).astype(x.dtype)
+
+
+@numpy_operation
+def gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    wide = x.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        density = np.exp(-wide * wide / 2) / math.sqrt(2 * math.pi)
+        return (dy * (_normal_distribution(x) + wide * density)).astype(x.dtype)
+
+
+@register
+class GELU(Elementwise):
+    """x * (1 + erf(x / sqrt(2))) / 2, elementwise (Hendrycks and Gimpel, 2016): exact, with the error function."""
+
+    function = "gelu"
+    keeps_input = True
+
+
+@numpy_operation
+def silu_forward(x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # -inf times 0
+        y: np.ndarray = x * sigmoid_forward(x)
+    return y
+
+
+@numpy_operation
+def silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    s = sigmoid_forward(x)
+    with np.errstate(invalid="ignore"):
+        dx: np.ndarray = dy * (s + x * s * sigmoid_forward(-x))
+    return dx
+
+
+@register
+class SiLU(Elementwise):
+    """x / (1 + exp(-x)), elementwise, also called swish (Elfwing, Uchibe and Doya, 2018)."""
+
+    function = "silu"
+    keeps_input = True
+
+
+@numpy_operation
+def softplus_forward(x: np.ndarray) -> np.ndarray:
+    y: np.ndarray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y
+
+
+@numpy_operation
+def softplus_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    dx: np.ndarray = dy * sigmoid_forward(x)
+    return dx
+
+
+@register
+class Softplus(Elementwise):
+    """log(1 + exp(x)), elementwise: a smooth ReLU (Dugas et al., 2001)."""
+
+    function = "softplus"
+    keeps_input = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from .activation import ReLU
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import begins_with, register
-
-if TYPE_CHECKING:
-    from ..backends.annotations import Floats
+from .weighted import Scaled
 
 __all__ = ["BatchNorm"]
 
@@ -77,7 +75,7 @@ class NormGeometry(NamedTuple):
 
 
 @register
-class BatchNorm(Layer):
+class BatchNorm(Scaled):
     """Every channel brought to mean 0 and variance 1 over the batch, then times `gamma` plus `beta`, both learned.
 
     (Ioffe and Szegedy, 2015.) Stands after a convolution or a dense layer. In a prediction the running `statistics`
@@ -103,22 +101,8 @@ class BatchNorm(Layer):
         self.momentum = checks.number("momentum", momentum, maximum=1.0)
         self.epsilon = checks.number("epsilon", epsilon, minimum=float(np.finfo(np.float32).tiny))
 
-    @property
-    def gamma(self) -> Floats:
-        """The slopes (channels,), a view."""
-        return self.parameters["gamma"]
-
-    @property
-    def beta(self) -> Floats:
-        """The shifts (channels,), a view."""
-        return self.parameters["beta"]
-
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
-        return dict.fromkeys(("gamma", "beta", "mean", "variance"), self.input_shape[-1:])
-
-    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        channels = self.input_shape[-1]
-        return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}
+        return super().learned_shapes() | dict.fromkeys(("mean", "variance"), self.input_shape[-1:])
 
     def initial_statistics(self) -> dict[str, np.ndarray]:
         channels = self.input_shape[-1]

@@ -1,4 +1,7 @@
-"""Pooling: `MaxPool2D`, `AvgPool2D`, `GlobalAvgPool2D`: windows over a map, each reduced to one value a channel."""
+"""Pooling: windows over a map, each reduced to one value a channel.
+
+`MaxPool2D`, `AvgPool2D`; `GlobalMaxPool2D`, `GlobalAvgPool2D`, whose window is the map.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from .registry import register
 if TYPE_CHECKING:
     from ..backends.annotations import Pair
 
-__all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
+__all__ = ["AvgPool2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool2D"]
 
 # ---- maximum -----------------------------------------------------------------------------------------------
 
@@ -188,23 +191,48 @@ class AvgPool2D(Pool):
         return Lowering("avgpool", geometry=constant(self.geometry))
 
 
-@register
-class GlobalAvgPool2D(Layer):
-    """Mean of every channel over the whole map: (h, w, c) to (c,)."""
+# ---- of the whole map --------------------------------------------------------------------------------------
+
+
+class GlobalPool(Layer):
+    """What poolings of a whole map share: their one window is the map, (h, w, c) to (c,)."""
 
     def infer_geometry(self, input_shape: tuple[int, ...]) -> PoolGeometry:
         if len(input_shape) != 3:
-            raise ValueError(f"input_shape of GlobalAvgPool2D must be (h, w, c), got {input_shape}")
+            raise ValueError(f"input_shape of {type(self).__name__} must be (h, w, c), got {input_shape}")
         return geometry.pool2d(input_shape, input_shape[:2])
 
     def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.infer_geometry(input_shape).output_shape[2:]
 
+    def _as_map(self, dy: np.ndarray) -> np.ndarray:
+        return dy.reshape(len(dy), *self.geometry.output_shape)
+
+
+@register
+class GlobalMaxPool2D(GlobalPool):
+    """Maximum of every channel over the whole map: (h, w, c) to (c,). Of equal ones, the first takes the gradient."""
+
+    def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
+        y, argmax = self.ops.maxpool2d_forward(x, self.geometry)
+        return y.reshape(len(x), *self.output_shape), argmax
+
+    def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
+        return self.ops.maxpool2d_backward(self._as_map(dy), kept, self.geometry)
+
+    def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
+        return Lowering("maxpool", geometry=constant(self.geometry), label="global maxpool")
+
+
+@register
+class GlobalAvgPool2D(GlobalPool):
+    """Mean of every channel over the whole map: (h, w, c) to (c,)."""
+
     def apply(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.ops.avgpool2d_forward(x, self.geometry).reshape(len(x), *self.output_shape), None
 
     def apply_gradient(self, dy: np.ndarray, kept: Any) -> np.ndarray:
-        return self.ops.avgpool2d_backward(dy.reshape(len(dy), *self.geometry.output_shape), self.geometry)
+        return self.ops.avgpool2d_backward(self._as_map(dy), self.geometry)
 
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")

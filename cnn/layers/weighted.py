@@ -1,4 +1,4 @@
-"""`Weighted`: what convolutions and dense layers share, weights and a bias."""
+"""What layers with parameters share: `Weighted`, weights and a bias; `Scaled`, slopes and shifts of channels."""
 
 from __future__ import annotations
 
@@ -67,3 +67,24 @@ class Weighted(Layer):
     def _gradients(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Where the operations write the gradients: the layer's own arrays, or its net's."""
         return self.gradients["weights"], self.gradients.get("bias")
+
+
+class Scaled(Layer):
+    """A normalisation, whose channels are multiplied by `gamma`, ones to begin with, and moved by `beta`, zeros."""
+
+    @property
+    def gamma(self) -> Floats:
+        """The slopes (channels,), a view."""
+        return self.parameters["gamma"]
+
+    @property
+    def beta(self) -> Floats:
+        """The shifts (channels,), a view."""
+        return self.parameters["beta"]
+
+    def learned_shapes(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("gamma", "beta"), self.input_shape[-1:])
+
+    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        channels = self.input_shape[-1]
+        return {"gamma": np.ones(channels, self.dtype), "beta": np.zeros(channels, self.dtype)}

@@ -21,7 +21,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from ..schedules import Schedule
 
-__all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
+__all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Lion", "RMSprop"]
 
 # How arguments are checked.
 _to_one = partial(checks.number, maximum=1.0)
@@ -272,3 +272,120 @@ class RMSprop(Optimizer):
     def rule(self) -> Rule:
         kind = "rmsprop_momentum" if self.momentum else "rmsprop"
         return Rule(kind, self.weight_decay, self.momentum, beta2=self.alpha, epsilon=self.epsilon)
+
+
+@numpy_rule("adadelta", states=2)
+def adadelta(
+    p: np.ndarray, g: np.ndarray, squares: np.ndarray, steps: np.ndarray, rule: Rule, scalars: np.ndarray
+) -> None:
+    squares[...] = rule.beta2 * squares + (1 - rule.beta2) * g * g
+    step = g * np.sqrt(steps + rule.epsilon) / np.sqrt(squares + rule.epsilon)
+    steps[...] = rule.beta2 * steps + (1 - rule.beta2) * step * step
+    p -= scalars[0] * step
+
+
+class Adadelta(Optimizer):
+    """The gradient over the root of a running mean of its squares, times that of its steps', by PyTorch's rules.
+
+    (Zeiler, 2012.) The steps have the size of earlier ones, so that a learning rate of 1 is the method as published.
+
+    Parameters
+    ----------
+    learning_rate : float, or a schedule from `cnn.schedules`
+    rho : float from 0 to below 1
+        How much of both means of squares stays from one step to the next.
+    epsilon : float
+        Added to both means; at least the smallest normal float32, for less is flushed to zero.
+    weight_decay : float
+        Added to the gradient, times the parameter.
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number, out of range, NaN or infinite.
+    """
+
+    arguments = Optimizer.arguments | {"rho": _below_one, "epsilon": _normal, "weight_decay": checks.number}
+    rho: float
+    epsilon: float
+    weight_decay: float
+
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule = 1.0,
+        rho: SupportsFloat = 0.9,
+        epsilon: SupportsFloat = 1e-6,
+        weight_decay: SupportsFloat = 0.0,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        self.configure({"rho": rho, "epsilon": epsilon, "weight_decay": weight_decay})
+
+    @property
+    def rule(self) -> Rule:
+        return Rule("adadelta", self.weight_decay, beta2=self.rho, epsilon=self.epsilon)
+
+
+@numpy_rule("lion", states=1)
+def lion(p: np.ndarray, g: np.ndarray, moment: np.ndarray, second: None, rule: Rule, scalars: np.ndarray) -> None:
+    rate, _, keep = scalars
+    direction = np.sign(rule.momentum * moment + (1 - rule.momentum) * g)
+    moment[...] = rule.beta2 * moment + (1 - rule.beta2) * g
+    p *= keep
+    p -= rate * direction
+
+
+class Lion(Optimizer):
+    """The sign of a moment (Chen et al., 2023): every parameter moves by the learning rate, or not at all.
+
+    Its steps are larger than those of `Adam`, so that rates are three to ten times smaller, decays as much larger.
+
+    Parameters
+    ----------
+    learning_rate : float, or a schedule from `cnn.schedules`
+    beta1 : float from 0 to below 1
+        How much the moment counts beside the gradient, in the sum whose sign is taken.
+    beta2 : float from 0 to below 1
+        How much of the moment stays from one step to the next.
+    weight_decay : float
+        Times the learning rate, what a parameter loses of itself in every step, whatever its gradient.
+    clip_norm, clip_value : float above 0, or None
+        As for `cnn.Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is no number, out of range, NaN or infinite.
+    """
+
+    arguments = Optimizer.arguments | {"beta1": _below_one, "beta2": _below_one, "weight_decay": checks.number}
+    beta1: float
+    beta2: float
+    weight_decay: float
+
+    def __init__(
+        self,
+        learning_rate: SupportsFloat | Schedule = 1e-4,
+        beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.99,
+        weight_decay: SupportsFloat = 0.0,
+        *,
+        clip_norm: SupportsFloat | None = None,
+        clip_value: SupportsFloat | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        self.configure({"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay})
+
+    @property
+    def rule(self) -> Rule:
+        return Rule("lion", 0.0, self.beta1, beta2=self.beta2)  # the decay is not in the gradient
+
+    def step_scalars(self, rates: np.ndarray) -> np.ndarray:
+        """The rates; and what the decay leaves of a parameter."""
+        scalars = super().step_scalars(rates)
+        scalars[:, 2] = 1 - rates * self.weight_decay
+        return scalars

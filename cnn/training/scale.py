@@ -16,6 +16,7 @@ from cnn_c import KERNELS
 
 from ..layers.base import Layer
 from ..layers.batchnorm import BatchNorm
+from ..layers.layernorm import LayerNorm
 from ..layers.reshape import Rescaling
 
 __all__ = ["ImageRange", "ScaleWarning"]
@@ -83,7 +84,7 @@ def unscaled_layer(layers: Sequence[Layer], images: ImageRange) -> Layer | None:
     """The first layer with parameters, where pixels reach it as large as they are in files; None where they do not."""
     bounds = [images.minimum, images.maximum]
     for layer in layers:
-        if isinstance(layer, BatchNorm):
+        if isinstance(layer, BatchNorm | LayerNorm):
             return None
         if isinstance(layer, Rescaling):
             bounds = [bound * layer.scale + layer.offset for bound in bounds]

@@ -51,6 +51,8 @@ def pooling(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dic
         "avgpool2d_backward": (dy, x.shape, *options),
         "global_avgpool2d_forward": (x,),
         "global_avgpool2d_backward": (normal(rng, (n, 3), dtype), x.shape),
+        "global_maxpool2d_forward": (x,),
+        "global_maxpool2d_backward": (normal(rng, (n, 3), dtype), rng.integers(0, size**2, (n, 3)), x.shape),
     }
 
 
@@ -69,12 +71,18 @@ def rows(rng: np.random.Generator, dtype: np.dtype, n: int, size: int) -> dict[s
         "sigmoid_backward": (dy, np.abs(normal(rng, dy.shape, dtype)) % 1),
         "tanh_forward": (dy,),
         "tanh_backward": (dy, normal(rng, dy.shape, dtype) % 1),
+        "gelu_forward": (dy,),
+        "gelu_backward": (dy, normal(rng, dy.shape, dtype)),
+        "silu_forward": (dy,),
+        "silu_backward": (dy, normal(rng, dy.shape, dtype)),
+        "softplus_forward": (dy,),
+        "softplus_backward": (dy, normal(rng, dy.shape, dtype)),
         "softmax": (dy,),
         "softmax_cross_entropy": (dy, rng.integers(0, 17, n)),
     }
 
 
-ANY_SHAPE = {"leaky_relu_forward", "relu_forward", "sigmoid_forward", "tanh_forward"}
+ANY_SHAPE = {f"{name}_forward" for name in ("gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh")}
 NO_EMPTY_BATCH = {"softmax_cross_entropy"}
 
 FAMILIES = (convolution, pooling, rows)

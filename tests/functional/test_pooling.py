@@ -175,6 +175,12 @@ def test_in_a_window_of_minus_infinity_the_first_element_of_the_image_wins(ops, 
 # ---- switches ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("bad", [-1, 6])
+def test_a_switch_outside_of_its_map_is_a_value_error(ops, dtype, bad):
+    with pytest.raises(ValueError, match=rf"switches must be from 0 to 5, got .*{bad}"):
+        ops.global_maxpool2d_backward(np.zeros((1, 2), dtype), np.array([[0, bad]]), (1, 2, 3, 2))
+
+
 @pytest.mark.parametrize(("bad", "at"), [(4, 0), (-1, 0), (2**31 - 1, 3), (-(2**31), 5)])
 def test_a_switch_outside_of_its_window_is_a_value_error(ops, dtype, bad, at):
     x = np.zeros((1, 4, 4, 2), dtype)

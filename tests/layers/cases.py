@@ -26,15 +26,21 @@ LAYERS = {
     "mean pooling": (lambda ns: ns.AvgPool2D(), (5, 6, 3)),
     "means of windows that overlap": (lambda ns: ns.AvgPool2D((3, 2), stride=(2, 1), padding=1), (6, 5, 2)),
     "mean of a map": (lambda ns: ns.GlobalAvgPool2D(), (5, 6, 3)),
+    "maximum of a map": (lambda ns: ns.GlobalMaxPool2D(), (5, 6, 3)),
     "dense": (lambda ns: ns.Dense(7), (13,)),
     "dense without a bias": (lambda ns: ns.Dense(5, bias=False), (9,)),
     "relu": (lambda ns: ns.ReLU(), (4, 3, 2)),
     "leaky relu": (lambda ns: ns.LeakyReLU(0.2), (4, 3, 2)),
     "sigmoid": (lambda ns: ns.Sigmoid(), (4, 3, 2)),
     "tanh": (lambda ns: ns.Tanh(), (4, 3, 2)),
+    "gelu": (lambda ns: ns.GELU(), (4, 3, 2)),
+    "silu": (lambda ns: ns.SiLU(), (4, 3, 2)),
+    "softplus": (lambda ns: ns.Softplus(), (4, 3, 2)),
     "dropout": (lambda ns: ns.Dropout(0.4), (4, 3, 2)),
     "normalisation": (lambda ns: ns.BatchNorm(), (4, 3, 2)),
     "normalisation of rows": (lambda ns: ns.BatchNorm(epsilon=0.1), (5,)),
+    "layer norm": (lambda ns: ns.LayerNorm(), (4, 3, 5)),
+    "layer norm of rows": (lambda ns: ns.LayerNorm(0.1), (17,)),
     "flatten": (lambda ns: ns.Flatten(), (4, 3, 2)),
     "residual block": (lambda ns: ns.Residual([ns.Conv2D(2, 3, padding="same")]), (4, 3, 2)),
     "residual block with a shortcut": (
@@ -44,7 +50,8 @@ LAYERS = {
     "rescaling": (lambda ns: ns.Rescaling(1 / 3, -0.5), (4, 3, 2)),
 }
 WEIGHTED = [name for name in LAYERS if any(word in name for word in ("convolution", "same", "dense", "padding"))]
-CURVED = ["sigmoid", "tanh"]
+LAYER_NORMS = [name for name in LAYERS if "layer norm" in name]
+CURVED = ["sigmoid", "tanh", "gelu", "silu", "softplus", *LAYER_NORMS]
 NORMALISING = [name for name in LAYERS if "normalisation" in name]
 OUTPUT_SHAPES = {
     "convolution": (4, 5, 3),
@@ -59,15 +66,21 @@ OUTPUT_SHAPES = {
     "mean pooling": (2, 3, 3),
     "means of windows that overlap": (3, 6, 2),
     "mean of a map": (3,),
+    "maximum of a map": (3,),
     "dense": (7,),
     "dense without a bias": (5,),
     "relu": (4, 3, 2),
     "leaky relu": (4, 3, 2),
     "sigmoid": (4, 3, 2),
     "tanh": (4, 3, 2),
+    "gelu": (4, 3, 2),
+    "silu": (4, 3, 2),
+    "softplus": (4, 3, 2),
     "dropout": (4, 3, 2),
     "normalisation": (4, 3, 2),
     "normalisation of rows": (5,),
+    "layer norm": (4, 3, 5),
+    "layer norm of rows": (17,),
     "flatten": (24,),
     "residual block": (4, 3, 2),
     "residual block with a shortcut": (4, 3, 5),

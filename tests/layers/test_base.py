@@ -18,6 +18,7 @@ import cnn.reference
 from .cases import (
     EVERY_LAYER,
     EVERY_LINEAR_LAYER,
+    LAYER_NORMS,
     LAYERS,
     NORMALISING,
     OUTPUT_SHAPES,
@@ -90,7 +91,18 @@ def test_one_channel_may_be_left_out(either, make):
 @pytest.mark.parametrize("kind", ["bool", "uint8", "int16", "float16", "float32", "float64", ">f8", ">i4"])
 @pytest.mark.parametrize(
     "name",
-    ["convolution", "pooling", "mean pooling", "dense", "relu", "dropout", "normalisation", "flatten", "rescaling"],
+    [
+        "convolution",
+        "pooling",
+        "mean pooling",
+        "dense",
+        "relu",
+        "dropout",
+        "normalisation",
+        "layer norm",
+        "flatten",
+        "rescaling",
+    ],
 )
 def test_inputs_of_other_types_are_converted_to_the_layers(either, dtype, name, kind):
     layer = made(either, name, dtype)
@@ -147,7 +159,7 @@ def test_gradients_are_finite_differences(ns, name):
         np.testing.assert_allclose(derivatives[key], numeric, rtol=0, atol=bound, err_msg=key)
 
 
-@pytest.mark.parametrize("name", WEIGHTED + NORMALISING)
+@pytest.mark.parametrize("name", WEIGHTED + NORMALISING + LAYER_NORMS)
 def test_gradients_are_replaced_and_not_added_up(ns, dtype, name):
     layer = made(ns, name, dtype)
     arrays = dict(layer.gradients)

@@ -1,4 +1,4 @@
-"""Pooling: which elements take the gradient; the mean of a whole map."""
+"""Pooling: which elements take the gradient; the mean and the maximum of a whole map."""
 
 from __future__ import annotations
 
@@ -68,6 +68,49 @@ def test_the_mean_of_a_map_may_be_the_logits(level, dtype):
     net.fit(x, [0, 1, 2, 0], progress=False)
 
 
-def test_the_mean_of_what_is_no_map_is_refused(ns):
-    with pytest.raises(ValueError, match=r"input_shape of GlobalAvgPool2D must be \(h, w, c\), got \(7,\)"):
-        ns.GlobalAvgPool2D().build((7,))
+@pytest.mark.parametrize("name", ["GlobalAvgPool2D", "GlobalMaxPool2D"])
+def test_what_is_no_map_is_refused(ns, name):
+    with pytest.raises(ValueError, match=rf"input_shape of {name} must be \(h, w, c\), got \(7,\)"):
+        getattr(ns, name)().build((7,))
+
+
+# ---- the maximum of a whole map ----------------------------------------------------------------------------
+
+
+def test_the_first_maximum_of_a_map_takes_the_gradient(ns, dtype):
+    layer = ns.GlobalMaxPool2D().build((2, 3, 2), dtype=dtype)
+    x = np.array([[[1, 9], [4, 2], [0, 3]], [[4, 0], [4, 9], [2, np.nan]]])[None]
+    np.testing.assert_array_equal(layer.forward(x), np.array([[4, np.nan]], dtype), strict=True)
+    dx = layer.backward(np.array([[5, 7]]))
+    assert dx[0, :, :, 0].tolist() == [[0, 5, 0], [0, 0, 0]]
+    assert dx[0, :, :, 1].tolist() == [[0, 0, 0], [0, 0, 7]]
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 4), (1, 1, 3), (28, 28, 17)])
+def test_the_maximum_of_a_map_and_its_gradient_are_those_of_torch(ns, dtype, shape):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    x = rng.integers(-50, 50, (3, *shape)).astype(dtype)  # there are ties
+    dy = rng.standard_normal((3, shape[-1])).astype(dtype)
+    xt = torch.tensor(x, requires_grad=True)
+    yt = torch.nn.functional.adaptive_max_pool2d(xt.permute(0, 3, 1, 2), 1).flatten(1)
+    yt.backward(torch.tensor(dy))
+    layer = ns.GlobalMaxPool2D().build(shape, dtype=dtype)
+    np.testing.assert_array_equal(layer.forward(x), yt.detach().numpy(), strict=True)
+    np.testing.assert_array_equal(layer.backward(dy), xt.grad.numpy(), strict=True)
+
+
+@pytest.mark.parametrize("above", [[], [cnn.ReLU, lambda: cnn.Dense(3)]])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_whole_steps_through_the_maximum_of_a_map_are_those_of_the_reference(level, dtype, batch_size, above):
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((10, 9, 8, 2)), rng.integers(0, 3, 10)
+
+    def trained(dtype, backend):
+        layers = [cnn.Conv2D(6, 3), cnn.ReLU(), cnn.Conv2D(5, 2), cnn.GlobalMaxPool2D(), *(make() for make in above)]
+        net = cnn.Sequential(layers, (9, 8, 2), dtype=dtype, seed=1, backend=backend)
+        net.fit(x, y, epochs=3, batch_size=batch_size, optimizer=cnn.SGD(0.02, momentum=0.9), seed=0, progress=False)
+        return np.concatenate([value.ravel() for value in net.state().values()] + [net.predict_proba(x).ravel()])
+
+    tolerance = 1e-10 if dtype == np.float64 else 2e-4
+    np.testing.assert_allclose(trained(dtype, "compiled"), trained("float64", "numpy"), rtol=tolerance, atol=tolerance)

@@ -87,9 +87,7 @@ def test_a_subclass_may_be_used_alone():
 
 @pytest.mark.parametrize("name", ["forward", "backward"])
 def test_a_subclass_that_overrides_what_no_net_calls_is_a_type_error(name):
-    with pytest.raises(
-        TypeError, match=rf"^Mine overrides {name}, which no net calls; override apply and "
-    ):
+    with pytest.raises(TypeError, match=rf"^Mine overrides {name}, which no net calls; override apply and "):
         type("Mine", (cnn.ReLU,), {name: lambda self, x: x})
 
 

@@ -272,6 +272,8 @@ OPTIMIZERS = [
     (cnn.AdamW, {"beta1": 0.5, "epsilon": 1e-3, "weight_decay": 0.5}),
     (cnn.RMSprop, {}),
     (cnn.RMSprop, {"alpha": 0.9, "momentum": 0.8, "epsilon": 1e-3, "weight_decay": 0.1}),
+    (cnn.Adadelta, {}),
+    (cnn.Adadelta, {"rho": 0.5, "epsilon": 1e-3, "weight_decay": 0.1}),
 ]
 
 
@@ -281,6 +283,9 @@ def optimizer_in_torch(kind, tensors, learning_rate, options):
     if kind is cnn.RMSprop:
         others = {name: value for name, value in options.items() if name != "epsilon"}
         return torch.optim.RMSprop(tensors, learning_rate, eps=options.get("epsilon", 1e-8), **others)
+    if kind is cnn.Adadelta:
+        others = {name: value for name, value in options.items() if name != "epsilon"}
+        return torch.optim.Adadelta(tensors, learning_rate, eps=options.get("epsilon", 1e-6), **others)
     betas = options.get("beta1", 0.9), options.get("beta2", 0.999)
     decay, epsilon = options.get("weight_decay", 0.01 if kind is cnn.AdamW else 0), options.get("epsilon", 1e-8)
     theirs = torch.optim.AdamW if kind is cnn.AdamW else torch.optim.Adam

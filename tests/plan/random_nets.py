@@ -78,6 +78,10 @@ def normalisations(whole_numbers: bool) -> Arguments | None:
     return None if whole_numbers else st.just({"momentum": 0.7, "epsilon": 0.5})
 
 
+def layer_norms(whole_numbers: bool) -> Arguments | None:
+    return None if whole_numbers else st.just({"epsilon": 0.5})  # as for normalisations
+
+
 def leaky_relus(whole_numbers: bool) -> Arguments:
     return st.fixed_dictionaries({"slope": st.just(-1.0) if whole_numbers else st.sampled_from([0.01, 0.2, -0.5])})
 
@@ -103,17 +107,22 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Dense": dense_layers,
     "Dropout": dropouts,
     "Flatten": no_arguments,
+    "GELU": no_arguments_nor_whole_numbers,
     "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
+    "GlobalMaxPool2D": no_arguments,
+    "LayerNorm": layer_norms,
     "LeakyReLU": leaky_relus,
     "MaxPool2D": max_poolings,
     "ReLU": no_arguments,
     "Rescaling": rescalings,
+    "SiLU": no_arguments_nor_whole_numbers,
     "Sigmoid": no_arguments_nor_whole_numbers,
+    "Softplus": no_arguments_nor_whole_numbers,
     "Tanh": no_arguments_nor_whole_numbers,
 }
 WITH_PARTS = {"Residual"}  # of which `residual_blocks` makes the parts, for the shape that they are given
 ROWS_ONLY = {"Dense", "Flatten"}
-MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "MaxPool2D"}
+MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
 
 

@@ -22,7 +22,10 @@ RULES = {
     "adamw": functools.partial(cnn.AdamW, epsilon=1e-3, weight_decay=0.5),
     "rmsprop": functools.partial(cnn.RMSprop, epsilon=1e-2, weight_decay=0.01),
     "rmsprop with momentum": functools.partial(cnn.RMSprop, epsilon=1e-2, momentum=0.5),
+    "adadelta": functools.partial(cnn.Adadelta, epsilon=1e-2, weight_decay=0.01),
+    "lion": functools.partial(cnn.Lion, beta1=0.5, beta2=0.5, weight_decay=0.25),  # hangs on signs: for exact sums only
 }
+CURVED = (cnn.GELU, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh)
 KINDS = ["uint8", "float32", "float64"]
 STEPS = 20
 
@@ -43,15 +46,18 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
     exact = counterpart(net)
     y, size, terms = x.astype(np.float64), np.abs(x.astype(np.float64)), 0
     for layer in exact.layers:
-        y = layer.forward(y, training=False)
+        x, y = y, layer.forward(y, training=False)
         if isinstance(layer, cnn.BatchNorm):
             mean, variance = layer.statistics["mean"], layer.statistics["variance"]
             slope = np.abs(layer.gamma) / np.sqrt(variance + layer.epsilon)
             size = (size + np.abs(mean)) * slope + np.abs(layer.beta)
             terms += 10
             continue
-        if isinstance(layer, cnn.Sigmoid | cnn.Tanh):  # no steeper than 1, and rounded themselves, as numbers below 1
-            size, terms = size + 1, terms + 10
+        if isinstance(layer, cnn.LayerNorm):
+            size, terms = layer_norm_size(layer, x, size), terms + 10 + layer.input_shape[-1]
+            continue
+        if isinstance(layer, CURVED):  # no steeper than 1.13, no further from 0 than x and 1, and rounded themselves
+            size, terms = 1.13 * size + 1, terms + 10
             continue
         for value in layer.parameters.values():
             np.abs(value, out=value)
@@ -62,6 +68,14 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
         terms += math.prod(layer.input_shape[:2]) if isinstance(layer, cnn.GlobalAvgPool2D) else 0
         size = layer.forward(size, training=False)
     return y, terms * np.finfo(net.dtype).eps * size
+
+
+def layer_norm_size(layer: cnn.LayerNorm, x: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """What the layer makes of errors of that size in x: its derivative, in magnitudes, times them."""
+    inverse = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + layer.epsilon)
+    xhat = np.abs(x - x.mean(axis=-1, keepdims=True)) * inverse
+    size = size + size.mean(axis=-1, keepdims=True) + xhat * (xhat * size).mean(axis=-1, keepdims=True)
+    return size * inverse * np.abs(layer.gamma) + np.abs(layer.beta)
 
 
 def teach(net, seed=0):

@@ -30,10 +30,11 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
         lambda: cnn.AvgPool2D(2, padding=pick(0, 1)),
         cnn.ReLU,
         cnn.BatchNorm,
+        cnn.LayerNorm,
         lambda: cnn.Dropout(0.3),
         lambda: cnn.Rescaling(0.5, -0.1),
     ]
-    rows = [lambda: cnn.Dense(pick(1, 3, 8, 17, 33)), cnn.ReLU, cnn.BatchNorm, lambda: cnn.Dropout(0.5)]
+    rows = [lambda: cnn.Dense(pick(1, 3, 8, 17, 33)), cnn.ReLU, cnn.BatchNorm, cnn.LayerNorm, lambda: cnn.Dropout(0.5)]
     layers: list[Layer] = []
     size = shape[:2]
     for _ in range(rng.integers(0, 7)):

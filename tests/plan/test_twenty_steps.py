@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("two_threads")
     stacks(),
     st.integers(1, 24),
     st.integers(1, 24),
-    st.sampled_from(sorted(RULES)),
+    st.sampled_from(sorted(RULES.keys() - {"lion"})),
     st.sampled_from(KINDS),
     st.integers(0, 2**32 - 1),
 )

@@ -26,16 +26,20 @@ SHAPE = (8, 9, 1)
 CLASSES = 5
 
 
-def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn):
-    """A net with every layer and many values of their arguments."""
+GLOBAL_POOLINGS = ["GlobalAvgPool2D", "GlobalMaxPool2D"]  # of which a net has one
+
+
+def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn, pooling="GlobalAvgPool2D"):
+    """A net with every layer but the other global poolings, and many values of their arguments."""
     layers = [
         ns.Rescaling(1 / 3, -0.1), ns.Conv2D(3, 3), ns.ReLU(), ns.MaxPool2D(2),
         ns.Conv2D(4, (2, 3), padding="same", bias=False), ns.ReLU(),
         ns.MaxPool2D((2, 3), stride=1, padding=(1, 0), ties="all"),
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
         ns.AvgPool2D(2, stride=1, padding=1), ns.Residual([ns.Conv2D(2, 1), ns.Residual([ns.ReLU()], ns.Conv2D(2, 1))]),
-        ns.GlobalAvgPool2D(), ns.Flatten(),
+        getattr(ns, pooling)(), ns.Flatten(),
         ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
+        ns.GELU(), ns.SiLU(), ns.Softplus(), ns.LayerNorm(1e-3),
         ns.Dense(CLASSES, bias=False),
     ]  # fmt: skip
     return cnn.Sequential(layers, SHAPE, dtype=dtype, seed=0, backend=backend)
@@ -45,9 +49,10 @@ def images(n=4):
     return np.random.default_rng(0).integers(0, 9, (n, *SHAPE), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("pooling", GLOBAL_POOLINGS)
 @pytest.mark.parametrize("backend", ["compiled", "numpy"])
-def test_a_loaded_net_is_the_saved_one_to_the_bit(path, dtype, backend):
-    net = net_of_all_layers(dtype, backend)
+def test_a_loaded_net_is_the_saved_one_to_the_bit(path, dtype, backend, pooling):
+    net = net_of_all_layers(dtype, backend, pooling=pooling)
     net.fit(images(), [0, 1, 2, 3], seed=0, progress=False)
     net.save(path)
     twin = cnn.load(path, backend=backend)
@@ -64,7 +69,7 @@ def test_every_layer_of_the_package_is_saved():
         cnn.Layer
     }
     assert kinds == set(saving.LAYERS.values())
-    assert kinds == {type(layer) for layer in net_of_all_layers().layers}
+    assert kinds == {type(layer) for pooling in GLOBAL_POOLINGS for layer in net_of_all_layers(pooling=pooling).layers}
 
 
 def test_a_layer_says_what_it_will_learn_without_learning_it():

@@ -23,6 +23,8 @@ ASSIGNED = [
     (cnn.Adam(), {"beta1": 0.5, "beta2": 0.5, "epsilon": 0.1, "weight_decay": 0.1}),
     (cnn.AdamW(), {"weight_decay": 0.5, "learning_rate": cnn.schedules.Cosine(0.1)}),
     (cnn.RMSprop(), {"alpha": 0.5, "momentum": 0.5, "epsilon": 0.1}),
+    (cnn.Adadelta(), {"rho": 0.5, "epsilon": 0.1, "weight_decay": 0.1}),
+    (cnn.Lion(), {"beta1": 0.5, "beta2": 0.5, "weight_decay": 0.1}),
 ]
 EVERY_ASSIGNMENT = pytest.mark.parametrize(
     ("optimizer", "arguments"), ASSIGNED, ids=[f"{type(one).__name__}-{'-'.join(names)}" for one, names in ASSIGNED]
@@ -98,6 +100,9 @@ def test_a_velocity_that_was_given_up_begins_anew_as_zeros():
         (cnn.Adam(), "beta1", 1.0, ValueError, "beta1 must be finite"),
         (cnn.AdamW(), "epsilon", 0, ValueError, "epsilon must be finite"),
         (cnn.RMSprop(), "alpha", 1, ValueError, "alpha must be finite"),
+        (cnn.Adadelta(), "rho", 1, ValueError, "rho must be finite"),
+        (cnn.Adadelta(), "epsilon", 0, ValueError, "epsilon must be finite"),
+        (cnn.Lion(), "beta2", 1.0, ValueError, "beta2 must be finite"),
     ],
 )
 def test_what_the_constructor_refuses_cannot_be_assigned(optimizer, name, value, error, message):

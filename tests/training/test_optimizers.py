@@ -40,14 +40,27 @@ RMSPROP_RULES = [
     {"momentum": 0.9},
     {"alpha": 0.5, "momentum": 0.5, "epsilon": 0.1, "weight_decay": 0.1},
 ]
+ADADELTA_RULES = [
+    {},
+    {"rho": 0.5, "epsilon": 1e-3},
+    {"rho": 0.0, "epsilon": 0.1, "weight_decay": 0.1},
+]
+LION_RULES = [
+    {},
+    {"beta1": 0.5, "beta2": 0.75},
+    {"beta1": 0.0, "weight_decay": 0.5},
+]
 RULES = [
     *((cnn.SGD, rule) for rule in SGD_RULES),
     *((cnn.Adam, rule) for rule in ADAM_RULES),
     *((cnn.AdamW, rule) for rule in ADAMW_RULES),
     *((cnn.RMSprop, rule) for rule in RMSPROP_RULES),
+    *((cnn.Adadelta, rule) for rule in ADADELTA_RULES),
+    *((cnn.Lion, rule) for rule in LION_RULES),
 ]
 EVERY_RULE = pytest.mark.parametrize(("kind", "rule"), RULES)
-EVERY_KIND = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop])
+EVERY_KIND = pytest.mark.parametrize("kind", [cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop, cnn.Adadelta, cnn.Lion])
+WITH_STATES = [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop, cnn.Adadelta, cnn.Lion]
 LEARNING_RATE, UPDATES = 0.1, 25
 
 
@@ -62,13 +75,13 @@ class Formula:
 
     def step(self, gradient):
         decay = self.rule.get("weight_decay", 0.01 if self.kind is cnn.AdamW else 0)
-        if self.kind is cnn.AdamW:
+        if self.kind in (cnn.AdamW, cnn.Lion):
             g, self.p = gradient, (1 - self.rate * decay) * self.p
         else:
             g = gradient + decay * self.p
         self.done += 1
-        formula = {cnn.SGD: self.sgd, cnn.RMSprop: self.rmsprop}.get(self.kind, self.adam)
-        step, size = formula(g)
+        formulas = {cnn.SGD: self.sgd, cnn.RMSprop: self.rmsprop, cnn.Adadelta: self.adadelta, cnn.Lion: self.lion}
+        step, size = formulas.get(self.kind, self.adam)(g)
         self.p = self.p - self.rate * step
         self.size = np.maximum(self.size, np.abs(self.p) + size)
 
@@ -94,6 +107,19 @@ class Formula:
         self.first = self.rule.get("momentum", 0) * self.first + direction
         return self.first, np.abs(self.first) + np.abs(direction)
 
+    def adadelta(self, g):
+        rho, epsilon = self.rule.get("rho", 0.9), self.rule.get("epsilon", 1e-6)
+        self.first = rho * self.first + (1 - rho) * g**2
+        step = np.sqrt(self.second + epsilon) / np.sqrt(self.first + epsilon) * g
+        self.second = rho * self.second + (1 - rho) * step**2
+        return step, np.abs(step)
+
+    def lion(self, g):
+        beta1, beta2 = self.rule.get("beta1", 0.9), self.rule.get("beta2", 0.99)
+        step = np.sign(beta1 * self.first + (1 - beta1) * g)
+        self.first = beta2 * self.first + (1 - beta2) * g
+        return step, np.abs(step)
+
 
 # ---- the rules ---------------------------------------------------------------------------------------------
 
@@ -117,17 +143,24 @@ def test_steps_follow_the_formula(level, dtype, kind, rule):
     assert (np.abs(parameters - formula.p) <= tolerance).all()
 
 
-def test_decoupled_decay_is_the_same_share_whatever_the_gradient(level, dtype):
+@pytest.mark.parametrize("kind", [cnn.AdamW, cnn.Lion])
+def test_decoupled_decay_is_the_same_share_whatever_the_gradient(level, dtype, kind):
     # Of a parameter whose gradient has always been zero, nothing else is taken.
     parameters = np.array([1, -8, 0.5, 0, 3], dtype)
     exact, schedule = parameters.astype(np.float64), cnn.schedules.Cosine(0.5)
-    optimizer = cnn.AdamW(schedule, weight_decay=0.25)
+    optimizer = kind(schedule, weight_decay=0.25)
     optimizer.start(4)
     for done in (0, 1 / 4, 1 / 2, 3 / 4):
         optimizer.step(parameters, np.zeros(5, dtype))
         exact *= 1 - schedule.at(done) * 0.25
     # Two roundings a step, of the factor and of the product.
     np.testing.assert_allclose(parameters, exact, rtol=8 * np.finfo(dtype).eps)
+
+
+def test_a_step_of_lion_is_as_long_as_the_rate_and_nan_stays(level, dtype):
+    parameters = np.array([1, 1, 1, 1, 1], dtype)
+    cnn.Lion(0.25).step(parameters, np.array([1e-30, -1e30, 0, -0.0, np.nan], dtype))
+    np.testing.assert_array_equal(parameters, np.array([0.75, 1.25, 1, 1, np.nan], dtype), strict=True)
 
 
 def test_decoupled_decay_by_zero_is_adam(level, dtype):
@@ -178,8 +211,9 @@ def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
         by_hand.train_on_batch(x[first : first + 8], y[first : first + 8], cnn.SGD(1.0))
         formula.step(formula.p - by_hand.executor.learned.parameters)
     # The gradients are differences here, right to eps of the parameters, and Adam divides by their size, here above
-    # 1e-5 but for those that are 0; six steps enlarge that less than 1000 times.
-    smallest = 1 if kind is cnn.SGD else max(1e-5, rule.get("epsilon", 0))
+    # 1e-5 but for those that are 0, Adadelta by the root of epsilon at least; six steps enlarge that less than 1000
+    # times. Lion takes their sign, and none is so small as to change it.
+    smallest = {cnn.SGD: 1, cnn.Lion: 1, cnn.Adadelta: 1e-3}.get(kind, max(1e-5, rule.get("epsilon", 0)))
     tolerance = 1000 * np.finfo(float).eps * np.abs(trained).max() / smallest
     np.testing.assert_allclose(trained, formula.p, rtol=0, atol=tolerance)
     assert np.abs(trained - pooled().executor.learned.parameters).max() > 1e6 * tolerance
@@ -189,7 +223,7 @@ def test_a_fit_takes_the_optimizers_steps(backend, kind, rule):
 
 
 def test_every_fit_begins_without_velocity_or_moments(backend):
-    for make in (lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop):
+    for make in WITH_STATES:
         nets, one = [pooled(backend=backend) for _ in range(2)], make()
         for optimizers, net in zip(([one, one], [make(), make()]), nets, strict=True):
             for optimizer in optimizers:
@@ -198,7 +232,7 @@ def test_every_fit_begins_without_velocity_or_moments(backend):
         assert np.array_equal(nets[0].executor.learned.parameters, last)
 
 
-@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop])
+@pytest.mark.parametrize("make", WITH_STATES)
 def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other, alone = (pooled(backend=backend) for _ in range(3))
@@ -209,7 +243,7 @@ def test_the_fit_of_another_net_begins_without_them_too(backend, make):
     assert np.array_equal(other.executor.learned.parameters, alone.executor.learned.parameters)
 
 
-@pytest.mark.parametrize("make", [lambda: cnn.SGD(0.1, momentum=0.9), cnn.Adam, cnn.AdamW, cnn.RMSprop])
+@pytest.mark.parametrize("make", WITH_STATES)
 def test_two_nets_cannot_take_turns_with_them(backend, make):
     optimizer, x, y = make(), *data(8)
     one, other = (pooled(backend=backend) for _ in range(2))
@@ -250,6 +284,8 @@ def test_only_what_a_rule_needs_is_kept():
         (cnn.Adam(), 2),
         (cnn.AdamW(), 2),
         (cnn.RMSprop(), 1),
+        (cnn.Adadelta(), 2),
+        (cnn.Lion(), 1),
     ):
         arrays = optimizer.arrays(parameters)
         assert len(arrays) == count
@@ -311,6 +347,8 @@ NUMBERS = [(cnn.SGD, name) for name in ("learning_rate", "momentum", "weight_dec
     for kind in (cnn.Adam, cnn.AdamW)
     for name in ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay")
 ]
+NUMBERS += [(cnn.Adadelta, name) for name in ("learning_rate", "rho", "epsilon", "weight_decay")]
+NUMBERS += [(cnn.Lion, name) for name in ("learning_rate", "beta1", "beta2", "weight_decay")]
 
 
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, -math.inf])

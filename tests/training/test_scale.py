@@ -129,7 +129,7 @@ def test_pixels_that_reach_the_first_layer_unscaled_are_warned_of():
     assert "Rescaling(1 / 255)" in message
 
 
-@pytest.mark.parametrize("first", [(cnn.Rescaling, 1 / 255), (cnn.BatchNorm,)])
+@pytest.mark.parametrize("first", [(cnn.Rescaling, 1 / 255), (cnn.BatchNorm,), (cnn.LayerNorm,)])
 def test_scaled_pixels_are_not_warned_of(first):
     assert scale_warnings(lambda: fitted(BYTES, first[0](*first[1:]), epochs=3)) == []
 

@@ -11,7 +11,8 @@ from ..simd cimport (
     vload_lanes, vsplat, vstore, vstore_lanes,
 )
 from ..step.optimizer cimport (
-    ADAM, KEEP_GRADIENT, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes, update_run,
+    ADADELTA, ADAM, KEEP_GRADIENT, LION, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes,
+    update_run,
 )
 from .dense_forward cimport Dense
 
@@ -129,6 +130,8 @@ cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t 
     elif o.kind == RMSPROP: update_columns(RMSPROP, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     elif o.kind == RMSPROP_MOMENTUM:
         update_columns(RMSPROP_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == ADADELTA: update_columns(ADADELTA, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif o.kind == LION: update_columns(LION, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     else: update_columns(KEEP_GRADIENT, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
 
 
@@ -185,6 +188,8 @@ cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const
     elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, dx)
     elif o.kind == RMSPROP: backward_image(RMSPROP, g, dy, x, o[0], w, dx)
     elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, g, dy, x, o[0], w, dx)
+    elif o.kind == ADADELTA: backward_image(ADADELTA, g, dy, x, o[0], w, dx)
+    elif o.kind == LION: backward_image(LION, g, dy, x, o[0], w, dx)
     else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, dx)
 
 

@@ -4,6 +4,9 @@
 #   leaky     y = x where x > 0, else a * x;           dx = dy where x > 0, else a * dy
 #   sigmoid   y = 1 / (1 + exp(-x));                    dx = dy * y * (1 - y)
 #   tanh      y = (1 - exp(-2x)) / (1 + exp(-2x));      dx = dy * (1 - y * y)
+#   gelu      y = x * Phi(x) = x * (1 + erf(x / sqrt(2))) / 2;    dx = dy * (Phi(x) + x * exp(-x * x / 2) / sqrt(2 pi))
+#   silu      y = x * s, s = 1 / (1 + exp(-x));         dx = dy * (s + x * s * (1 - s))
+#   softplus  y = log(1 + exp(x));                      dx = dy * s
 #   rescale   y = a * x + b;                           dx = a * dy
 #
 # A function is a forward and a backward loop, which the compiler makes vectors of, and a line in `set_function`. A
@@ -16,6 +19,10 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new
 cdef extern from "exponential.h" nogil:
     real logistic(real x)
     real hyperbolic_tangent(real x)
+    real gelu(real x)
+    real gelu_slope(real x)
+    real silu_slope(real x)
+    real softplus(real x)
 
 
 cdef struct Elementwise  # below
@@ -86,6 +93,45 @@ cdef inline void tanh_backward(const Elementwise* f, Py_ssize_t size, const real
         dx[i] = dy[i] * (<real>1 - y[i] * y[i])
 
 
+cdef inline void gelu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = gelu(x[i])
+
+
+cdef inline void gelu_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                               real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * gelu_slope(x[i])
+
+
+cdef inline void silu_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = x[i] * logistic(x[i])
+
+
+cdef inline void silu_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                               real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * silu_slope(x[i])
+
+
+cdef inline void softplus_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = softplus(x[i])
+
+
+cdef inline void softplus_backward(const Elementwise* f, Py_ssize_t size, const real* dy, const real* x, const real* y,
+                                   real* dx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        dx[i] = dy[i] * logistic(x[i])
+
+
 cdef inline void rescale_forward(const Elementwise* f, Py_ssize_t size, const real* x, real* y) noexcept nogil:
     cdef Py_ssize_t i
     cdef real a = f.a, b = f.b
@@ -115,6 +161,12 @@ cdef inline int set_function(Elementwise* f, object geometry) except -1:
         f.forward, f.backward = sigmoid_forward, sigmoid_backward
     elif name == "tanh":
         f.forward, f.backward = tanh_forward, tanh_backward
+    elif name == "gelu":
+        f.forward, f.backward = gelu_forward, gelu_backward
+    elif name == "silu":
+        f.forward, f.backward = silu_forward, silu_backward
+    elif name == "softplus":
+        f.forward, f.backward = softplus_forward, softplus_backward
     elif name == "rescale":
         f.forward, f.backward = rescale_forward, rescale_backward
     else:

@@ -12,6 +12,7 @@ from .copy cimport set_copy
 from .dense cimport set_dense
 from .dropout cimport set_dropout
 from .elementwise cimport set_elementwise
+from .layernorm cimport set_layernorm
 from .load cimport set_load
 from .maxpool cimport set_maxpool, set_maxpool_ties
 from .python_layer cimport set_python_layer
@@ -19,7 +20,7 @@ from .sum cimport set_sum
 
 
 cdef enum:
-    KINDS = 14
+    KINDS = 15
 
 
 cdef inline void set_table(OperationKind* table) noexcept:
@@ -38,3 +39,4 @@ cdef inline void set_table(OperationKind* table) noexcept:
     set_dense(table + 11)
     set_python_layer(table + 12)
     set_sum(table + 13)
+    set_layernorm(table + 14)

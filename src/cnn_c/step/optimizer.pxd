@@ -1,16 +1,22 @@
-# One step of an optimiser for a register of parameters, by one thread; PyTorch's rules.
+# One step of an optimiser for a register of parameters, by one thread; PyTorch's rules, where it has them.
 #
 #   SGD    g += decay * p;   v = momentum * v + g;   p -= rate * (g + momentum * v  if nesterov else  v)
 #   Adam   g += decay * p;   m = beta1 * m + (1 - beta1) * g;   v = beta2 * v + (1 - beta2) * g * g;
 #          p = keep * p - rate * m / (sqrt(v) * root_scale + epsilon)
 #   RMSprop  g += decay * p;   s = beta2 * s + (1 - beta2) * g * g;   d = g / (sqrt(s) + epsilon);
 #          p -= rate * d, or with momentum   v = momentum * v + d;   p -= rate * v
+#   Adadelta g += decay * p;   s = beta2 * s + (1 - beta2) * g * g;   d = g * sqrt(u + epsilon) / sqrt(s + epsilon);
+#          u = beta2 * u + (1 - beta2) * d * d;   p -= rate * d
+#   Lion   p = keep * p - rate * sign(beta1 * m + (1 - beta1) * g);   m = beta2 * m + (1 - beta2) * g
 #   none   the gradient is kept, where `first` says
 #
 # Called with gradients that are still in registers. What changes from step to step (a schedule's rate, Adam's
-# corrections for its start from zero, AdamW's decay) comes from Python with every step.
+# corrections for its start from zero, the decay of AdamW and Lion) comes from Python with every step.
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, real, registers, vdivide, vec, vload_lanes, vsqrt, vstore_lanes
+from ..simd cimport (
+    LANES, flattened, lanes, lanes_of, real, registers, vdivide, vec, vgreater, vload_lanes, vselect, vsplat, vsqrt,
+    vstore_lanes,
+)
 
 
 cdef enum OptimizerKind:
@@ -20,19 +26,21 @@ cdef enum OptimizerKind:
     ADAM
     RMSPROP
     RMSPROP_MOMENTUM
+    ADADELTA
+    LION
 
 
 cdef struct Optimizer:
     int kind
     bint nesterov
     real rate, decay
-    real momentum                        # or Adam's beta1
+    real momentum                        # or beta1 of Adam and Lion
     real gradient_rate, velocity_rate    # of SGD with momentum: p -= gradient_rate * g + velocity_rate * v
     real beta2, epsilon, root_scale, keep
     real one_minus_momentum, one_minus_beta2
     real* parameters
-    real* first                          # velocities, first moments, of RMSprop mean squares; as many as parameters
-    real* second                         # second moments, or of RMSprop the velocities
+    real* first                          # velocities, first moments, or mean squares; as many as parameters
+    real* second                         # second moments, of RMSprop velocities, of Adadelta mean squares of steps
 
 
 cdef inline int kind_of_rule(str name) except -1:
@@ -46,6 +54,10 @@ cdef inline int kind_of_rule(str name) except -1:
         return RMSPROP
     if name == "rmsprop_momentum":
         return RMSPROP_MOMENTUM
+    if name == "adadelta":
+        return ADADELTA
+    if name == "lion":
+        return LION
     if name == "python":
         return KEEP_GRADIENT
     raise SystemError(f"there is no rule {name!r} for optimisers")
@@ -68,6 +80,12 @@ cdef inline void set_step_scalars(Optimizer* o, const double* scalars) noexcept 
         o.gradient_rate, o.velocity_rate = o.rate, o.rate * o.momentum
     else:
         o.gradient_rate, o.velocity_rate = 0, o.rate
+
+
+cdef inline vec sign(vec v) noexcept nogil:
+    # 1, -1, or v itself where it is 0 or NaN
+    cdef vec zero = vsplat(0)
+    return vselect(vgreater(v, zero), vsplat(1), vselect(vgreater(zero, v), vsplat(-1), v))
 
 
 cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at, lanes live) noexcept nogil:
@@ -94,6 +112,15 @@ cdef inline void update_lanes(const int kind, Optimizer o, vec g, Py_ssize_t at,
             step = o.momentum * vload_lanes(o.second + at, live) + step
             vstore_lanes(o.second + at, step, live)
         vstore_lanes(to, p - o.rate * step, live)
+    elif kind == ADADELTA:
+        second = vload_lanes(o.second + at, live)
+        first = o.beta2 * first + o.one_minus_beta2 * g * g
+        step = vdivide(g * vsqrt(second + o.epsilon), vsqrt(first + o.epsilon))
+        vstore_lanes(o.second + at, o.beta2 * second + o.one_minus_beta2 * step * step, live)
+        vstore_lanes(to, p - o.rate * step, live)
+    elif kind == LION:
+        vstore_lanes(to, o.keep * p - o.rate * sign(o.momentum * first + o.one_minus_momentum * g), live)
+        first = o.beta2 * first + o.one_minus_beta2 * g
     else:
         second = vload_lanes(o.second + at, live)
         first = o.momentum * first + o.one_minus_momentum * g
@@ -118,4 +145,6 @@ cdef inline flattened update_run(const Optimizer* o, Py_ssize_t size, const real
     elif o.kind == ADAM: update_registers(ADAM, o[0], size, g, at)
     elif o.kind == RMSPROP: update_registers(RMSPROP, o[0], size, g, at)
     elif o.kind == RMSPROP_MOMENTUM: update_registers(RMSPROP_MOMENTUM, o[0], size, g, at)
+    elif o.kind == ADADELTA: update_registers(ADADELTA, o[0], size, g, at)
+    elif o.kind == LION: update_registers(LION, o[0], size, g, at)
     else: update_registers(KEEP_GRADIENT, o[0], size, g, at)

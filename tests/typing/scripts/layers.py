@@ -20,8 +20,11 @@ cnn.AvgPool2D(2, padding=1)
 cnn.Rescaling(1 / 255, -0.5)
 cnn.LeakyReLU(np.float32(0.1))
 cnn.BatchNorm(momentum=0.99)
+cnn.LayerNorm(), cnn.LayerNorm(np.float64(1e-3)), cnn.LayerNorm(epsilon=1e-3)
+assert_type(cnn.LayerNorm().gamma, Floats)
 cnn.Dropout(0.5)
 cnn.Flatten(), cnn.ReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GlobalAvgPool2D()
+cnn.GELU(), cnn.SiLU(), cnn.Softplus(), cnn.GlobalMaxPool2D()
 
 cnn.Conv2D(8)  # error: kernel_size
 cnn.Conv2D(8, 3, padding="full")  # error: padding
@@ -36,7 +39,9 @@ cnn.MaxPool2D(2, padding="same")  # error: padding
 cnn.Dropout("0.5")  # error: rate
 cnn.Rescaling()  # error: scale
 cnn.ReLU(0.1)  # error: no argument
+cnn.GELU("tanh")  # error: no argument
 cnn.BatchNorm(0.9)  # error: momentum is named
+cnn.LayerNorm("1e-5")  # error: epsilon
 
 conv = cnn.Conv2D(8, 3).build((28, 28, 1), dtype="float64", seed=0)
 assert_type(conv, cnn.Conv2D)

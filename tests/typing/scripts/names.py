@@ -15,16 +15,17 @@ from cnn.reference import Conv3x3 as SlowConv3x3
 from cnn.reference import conv2d_forward
 
 LAYERS: list[type[cnn.Layer]] = [
-    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GlobalAvgPool2D,
-    cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling, cnn.Residual, cnn.Sigmoid, cnn.Tanh,
+    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GELU,
+    cnn.GlobalAvgPool2D, cnn.GlobalMaxPool2D, cnn.LayerNorm, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling,
+    cnn.Residual, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh,
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
 OTHERS: list[Any] = [
-    cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax, Augment, Sequential,
+    cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
     cnn.Optimizer, cnn.losses.Huber,
-    ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout, set_num_threads,
-    SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
+    Augment, Sequential, ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout,
+    set_num_threads, SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
     cnn.reference.Sequential, cnn.reference.ConvolutionalNeuralNetwork, cnn.functional.softmax,
     cnn.datasets.load_mnist, cnn.models.tutorial, cnn.plot.filters, cnn.report.write_report, cnn.ScaleWarning,
 ]  # fmt: skip

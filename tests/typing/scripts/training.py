@@ -42,6 +42,9 @@ net.train_on_batch(x, y, 0.1)  # error: optimizer
 
 cnn.SGD(0.1), cnn.SGD(np.float32(0.1)), cnn.SGD(1), cnn.SGD(cnn.schedules.Cosine(0.1), weight_decay=5e-4)
 cnn.Adam(), cnn.Adam(0.001, beta1=0.9), cnn.AdamW(cnn.schedules.OneCycle(0.01)), cnn.RMSprop(alpha=0.9)
+cnn.Adadelta(), cnn.Adadelta(0.5, rho=0.95), cnn.Lion(), cnn.Lion(cnn.schedules.Cosine(1e-4), weight_decay=0.1)
+cnn.Adadelta(alpha=0.9)  # error: rho
+cnn.Lion("1e-4")  # error: learning_rate
 cnn.SGD()  # error: learning_rate
 cnn.SGD("0.1")  # error: learning_rate
 cnn.SGD(lr=0.1)  # error: learning_rate
