@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,17 +19,13 @@ from ..backends.buffers import CACHE_LINE, aligned_zeros
 from ..backends.calls import Rule, Update
 from ..backends.numpy.optimizers import state_count
 from ..backends.tables import call
+from .rates import learning_rate, rates_of_function
 
 if TYPE_CHECKING:
-    from ..schedules import Schedule
+    from ..schedules import Rate
 
 _STATE = {"done", "_steps", "_epochs", "_of", "_arrays"}  # attributes beside the arguments
 _NEVER_CALLED = ("rate", "step", "update")  # by a fit: steps are compiled
-
-
-def _rate(name: str, value: Any) -> Any:
-    is_schedule = hasattr(value, "at") and not isinstance(value, type)
-    return value if is_schedule else checks.learning_rate(name, value)
 
 
 class Optimizer:
@@ -46,12 +42,12 @@ class Optimizer:
         Steps that were done since the beginning of the fit.
     """
 
-    arguments: ClassVar[dict[str, Callable[[str, Any], Any]]] = {"learning_rate": _rate}
+    arguments: ClassVar[dict[str, Callable[[str, Any], Any]]] = {"learning_rate": learning_rate}
     learning_rate: Any
     done: int
     _is_ours = True  # of this package, and so without attributes that it does not declare
 
-    def __init__(self, learning_rate: SupportsFloat | Schedule) -> None:
+    def __init__(self, learning_rate: Rate) -> None:
         self.learning_rate = learning_rate
         self.start(0)
 
@@ -140,10 +136,12 @@ class Optimizer:
     def rates(self, steps: int) -> np.ndarray:
         """The learning rates of the next so many steps, float64 (steps,).
 
-        ValueError where a schedule gives another number of rates, or one that is negative, NaN or infinite.
+        ValueError where a schedule or function gives another number of rates, or one that is negative, NaN or infinite.
         """
         if isinstance(self.learning_rate, float):
             return np.full(steps, self.learning_rate)
+        if not hasattr(self.learning_rate, "at"):
+            return rates_of_function(self.learning_rate, self.done, steps, self._steps)
         # Before a fit a schedule stays at its beginning, after it at its end.
         done = (self.done + np.arange(steps)) / self._steps if self._steps else np.zeros(steps)
         return self._checked_rates(self.learning_rate.at(np.minimum(done, 1.0), self._epochs), steps)

@@ -19,7 +19,7 @@ from ..backends.numpy.optimizers import numpy_rule
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from ..schedules import Schedule
+    from ..schedules import Rate
 
 __all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
 
@@ -51,8 +51,9 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
-        A schedule spans the steps of the fit that it is given to; afterwards it stays at its end.
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        A schedule spans the steps of the fit that it is given to; afterwards it stays at its end. A function
+        ``rate(step, steps)`` gives the rate of a step, counted from 0, of so many steps in all.
     momentum : float from 0 to 1
     nesterov : bool
         Look ahead along the velocity; needs momentum.
@@ -72,7 +73,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule,
+        learning_rate: Rate,
         momentum: SupportsFloat = 0.0,
         nesterov: bool = False,
         weight_decay: SupportsFloat = 0.0,
@@ -107,7 +108,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        As for `SGD`.
     beta1, beta2 : float from 0 to below 1
         How much of the first and second moment stays from one step to the next.
     epsilon : float
@@ -133,7 +135,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.001,
+        learning_rate: Rate = 0.001,
         beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
@@ -173,7 +175,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.001,
+        learning_rate: Rate = 0.001,
         beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
@@ -211,7 +213,8 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        As for `SGD`.
     alpha : float from 0 to below 1
         How much of the mean of squares stays from one step to the next.
     momentum : float from 0 to 1
@@ -239,7 +242,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.01,
+        learning_rate: Rate = 0.01,
         alpha: SupportsFloat = 0.99,
         momentum: SupportsFloat = 0.0,
         epsilon: SupportsFloat = 1e-8,

@@ -46,7 +46,9 @@ cnn.SGD()  # error: learning_rate
 cnn.SGD("0.1")  # error: learning_rate
 cnn.SGD(lr=0.1)  # error: learning_rate
 cnn.SGD(cnn.schedules.Cosine)  # error: a class
-cnn.SGD(lambda done: 0.1)  # error: no method at
+cnn.SGD(lambda step, steps: 0.1 * (1 - step / steps))
+cnn.SGD(lambda done: 0.1)  # error: neither a schedule nor a function of step and steps
+cnn.SGD(lambda step, steps: "0.1")  # error: no number
 cnn.Adam(0.001, betas=(0.9, 0.999))  # error: beta1 and beta2
 cnn.Augment(shift="1")  # error: shift
 cnn.Augment(flip=True)  # error: flip
