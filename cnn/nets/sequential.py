@@ -185,6 +185,7 @@ class Sequential(NetState):
         augment: Augment | None = None,
         label_smoothing: SupportsFloat = 0.0,
         resume: str | PathLike[str] | None = None,
+        validation_split: SupportsFloat = 0.0,
     ) -> History:
         """Train on images and labels.
 
@@ -215,6 +216,9 @@ class Sequential(NetState):
             have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
             that remember something have to be of the same kinds. What callbacks had assigned to the optimiser, such as
             its learning rate, is in the file.
+        validation_split : float from 0 to 1
+            In place of `validation_data`, how much of x and y is kept for the validation: the last part of them as
+            they are given, before any shuffling, as in Keras.
 
         Returns
         -------
@@ -236,16 +240,15 @@ class Sequential(NetState):
             are set back to those of the end of the last epoch.
         """
         from ..training.fit import Fit  # plans and fits are imported when they are made
-        from ..training.settings import Data, checked_settings
+        from ..training.settings import checked_settings
+        from .fit_data import checked_data
 
         access, caller = self.executor.access, object()
         try:
             access.claim(caller, "fit")
-            x = self.inputs.images("x", x)
-            y = self.inputs.labels("y", y, len(x))
-            validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+            data = checked_data(self.inputs, x, y, validation_data, validation_split)
             settings = checked_settings(
-                len(x),
+                len(data.x),
                 epochs=epochs,
                 batch_size=batch_size,
                 shuffle=shuffle,
@@ -254,7 +257,7 @@ class Sequential(NetState):
                 label_smoothing=label_smoothing,
             )
             optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-            fit = access.callers[caller] = Fit(self, Data(x, y, validation), settings, optimizer, callbacks)
+            fit = access.callers[caller] = Fit(self, data, settings, optimizer, callbacks)
             return fit.train(progress, resume)
         finally:
             access.callers.pop(caller, None)

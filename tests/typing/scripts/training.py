@@ -23,6 +23,8 @@ assert_type(history.val_accuracy, list[float])
 assert_type(net.train_on_batch(x, y, cnn.Adam()), float)
 net.fit(x.tolist(), [0, 1, 2, 3], progress="auto", resume="run")
 
+net.fit(x, y, validation_split=0.1), net.fit(x, y, validation_split=np.float32(0.5))
+
 net.fit(x)  # error: y
 net.fit(x, y, epochs="2")  # error: epochs
 net.fit(x, y, epochs=1.5)  # error: epochs
@@ -31,6 +33,7 @@ net.fit(x, y, optimizer="adam")  # error: optimizer
 net.fit(x, y, optimizer=cnn.Adam)  # error: a class
 net.fit(x, y, validation_data=x)  # error: a pair
 net.fit(x, y, validation_data=(x, y, y))  # error: a pair
+net.fit(x, y, validation_split="0.1")  # error: validation_split
 net.fit(x, y, seed="0")  # error: seed
 net.fit(x, y, progress="yes")  # error: progress
 net.fit(x, y, augment=1)  # error: augment
