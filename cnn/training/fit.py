@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import warnings
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from ..backends.calls import Batches
 from ..backends.log import LOGGER
 from ..backends.tables import call
 from .callbacks import Callback
+from .epoch import ArrayEpoch, Tally
 from .history import History
 from .optimizer import Optimizer
 from .progress import Display, epoch_line, open_display
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = LOGGER.getChild("training")
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
-_HOOKS = ("on_fit_begin", "on_epoch_begin", "on_epoch_end", "on_fit_end")
+_HOOKS = ("on_fit_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_fit_end")
 
 
 class Fit:
@@ -38,6 +40,8 @@ class Fit:
     def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks: Any) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
+        self._batch_hooks = [callback.on_batch_end for callback in self.callbacks if _hears_batches(callback)]
+        self.deadline = math.inf
         self._optimizer = described(optimizer)  # as it was given: callbacks may assign its arguments
         self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
@@ -46,7 +50,8 @@ class Fit:
         self._has_warned = False  # of a loss
         self.epoch = 0
         self.history = History([], [], [], [], [], [])
-        optimizer.start(settings.epochs * -(-len(data.x) // settings.batch_size), settings.epochs)
+        self.steps: int | None = settings.epochs * -(-len(data.x) // settings.batch_size)
+        optimizer.start(self.steps or 0, settings.epochs)
 
     def __repr__(self) -> str:
         told = {"epoch": self.epoch, "epochs": self.settings.epochs, "images": len(self.data.x)}
@@ -93,7 +98,9 @@ class Fit:
         logs["learning_rate"] = self.optimizer.rate()
         self._call("on_epoch_begin", logs)
         display.epoch_begin(self.epoch + 1)
-        figures = self._train_epoch(display)
+        figures = self._train_epoch(display, logs)
+        if figures is None:
+            return
         if self.data.validation is not None:
             evaluation = self.net.evaluate(*self.data.validation)
             figures |= {"val_loss": evaluation.loss, "val_accuracy": evaluation.accuracy}
@@ -103,7 +110,15 @@ class Fit:
         if _log.isEnabledFor(logging.INFO):
             _log.info("%s", epoch_line(self.epoch, self.settings.epochs, figures))
         self._warn_of_loss(figures["loss"])
+        self._look_at_clock()  # so that callbacks know, at the end of an epoch, that it is the last one
         self._call("on_epoch_end", logs | figures)
+
+    def _look_at_clock(self) -> bool:
+        """End the fit at its deadline; whether it has come."""
+        is_over = time.monotonic() >= self.deadline
+        if is_over:
+            self.net.stop_training = True
+        return is_over
 
     def _warn_of_loss(self, loss: float) -> None:
         """Once, where a net does not learn."""
@@ -112,33 +127,49 @@ class Fit:
             self._has_warned = True
             warnings.warn(warning, stacklevel=5)  # where Sequential.fit was called
 
-    def _train_epoch(self, display: Display) -> dict[str, float]:
-        """All batches once; the epoch's figures."""
-        batch_size, batches = self.settings.batch_size, self._batches()
-        images = len(batches.order)
-        before = self.net.snapshot()
-        correct, seen, step, steps = 0, 0, 0, 1
+    def _train_epoch(self, display: Display, logs: dict[str, Any]) -> dict[str, float] | None:
+        """All batches once; the epoch's figures, or None where it was cut short."""
+        epoch, tally, before = ArrayEpoch(self._batches(), self.settings.batch_size), Tally(), self.net.snapshot()
+        most, is_cut = 1, False
         start = time.perf_counter()
-        while seen < images:
+        while not (is_cut or epoch.is_over()):
             begin = time.perf_counter()
-            stop = min(seen + steps * batch_size, images)
-            done = self._steps(batches, seen, stop)
-            step += done
-            if done < -(-(stop - seen) // batch_size):
-                raise self._diverged("the loss became NaN or infinite", step + 1, before)
-            correct += int(batches.correct[seen:stop].sum())
-            seen = stop
-            display.step(seen, float(batches.losses[:seen].mean()), correct / seen)
-            steps = max(1, int(steps * _SECONDS_A_CALL / (time.perf_counter() - begin)))
+            is_cut = self._run(epoch, most, tally, logs, before)
+            if tally.images:
+                display.step(tally.images, tally.loss, tally.accuracy)
+            is_cut = self._look_at_clock() or is_cut
+            if not self._batch_hooks:
+                most = max(1, int(most * _SECONDS_A_CALL / (time.perf_counter() - begin)))
         if not all(np.isfinite(value).all() for value in self.net.state().values()):  # which no loss has seen
-            raise self._diverged("parameters became NaN or infinite", step, before)
-        seconds = time.perf_counter() - start
-        return {
-            "loss": float(batches.losses.mean()),  # of all at once: how many steps a call made depends on the clock
-            "accuracy": correct / seen,
-            "seconds": seconds,
-            "images_per_second": seen / seconds,
-        }
+            raise self._diverged("parameters became NaN or infinite", tally.steps, before)
+        return tally.figures(time.perf_counter() - start) if tally.steps == epoch.batches else None
+
+    def _run(
+        self, epoch: ArrayEpoch, most: int, tally: Tally, logs: dict[str, Any], before: dict[str, np.ndarray]
+    ) -> bool:
+        """At most so many batches in one call; whether a callback has ended the fit after it."""
+        images = epoch.take(most)
+        steps = -(-len(images.order) // epoch.batch_size)
+        rate = self.optimizer.rate() if self._batch_hooks else 0.0
+        done = self._steps(images, epoch.batch_size, steps)
+        if done == steps:
+            tally.add(images, steps)
+        is_cut = False
+        if self._batch_hooks:
+            epoch.is_over()  # after which the number of batches is known
+            batch = {"batch": tally.steps + steps - done, "batches": epoch.batches, "learning_rate": rate}
+            is_cut = self._batch_end(logs | batch, images)
+        if done < steps and not is_cut:
+            raise self._diverged("the loss became NaN or infinite", tally.steps + done + 1, before)
+        return is_cut
+
+    def _batch_end(self, logs: dict[str, Any], batch: Batches) -> bool:
+        """Call those who want to know of each batch; whether one of them has ended the fit."""
+        logs |= {"loss": float(batch.losses.mean()), "accuracy": float(batch.correct.mean())}
+        was_stopped = self.net.stop_training
+        for hook in self._batch_hooks:
+            hook(self.net, dict(logs))
+        return self.net.stop_training and not was_stopped
 
     def _batches(self) -> Batches:
         """All images once, in the order of a new epoch."""
@@ -155,11 +186,10 @@ class Fit:
             label_smoothing=settings.label_smoothing,
         )
 
-    def _steps(self, batches: Batches, start: int, stop: int) -> int:
-        """Steps on the images from `start` to `stop` of an epoch's order; how many were done."""
-        executor, batch_size = self.net.executor, self.settings.batch_size
-        update = self.optimizer.next_update(executor.learned.parameters, -(-(stop - start) // batch_size))
-        done = executor.train(batch_size, batches.part(start, stop), update)
+    def _steps(self, batches: Batches, batch_size: int, steps: int) -> int:
+        """So many steps; how many were done, because every loss was finite."""
+        executor = self.net.executor
+        done = executor.train(batch_size, batches, self.optimizer.next_update(executor.learned.parameters, steps))
         self.optimizer.done += done
         return done
 
@@ -177,8 +207,14 @@ class Fit:
                 getattr(callback, hook)(self.net, dict(logs))
 
 
+def _hears_batches(callback: Any) -> bool:
+    """Whether a callback has a method for batches, and not the one of its base class, which does nothing."""
+    method = getattr(callback, "on_batch_end", None)
+    return method is not None and getattr(method, "__func__", None) is not Callback.on_batch_end
+
+
 def _in_order(callbacks: Any) -> list[Any]:
-    """As they were given, but those at the end that write down how the others stand."""
+    """As they were given, but first those that change the net, and last those that write down how the others stand."""
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks must be a sequence of callbacks, got {callbacks!r}")
     callbacks = list(callbacks)
@@ -188,4 +224,8 @@ def _in_order(callbacks: Any) -> list[Any]:
         unknown = [name for name in dir(callback) if name.startswith("on_") and name not in _HOOKS]
         if isinstance(callback, Callback) and unknown:
             raise TypeError(f"callbacks[{i}] has {unknown[0]}, which no fit calls; it calls {', '.join(_HOOKS)}")
-    return sorted(callbacks, key=lambda callback: getattr(callback, "comes_last", False))
+    return sorted(callbacks, key=_place)
+
+
+def _place(callback: Any) -> int:
+    return bool(getattr(callback, "comes_last", False)) - bool(getattr(callback, "comes_first", False))

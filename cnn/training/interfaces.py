@@ -69,9 +69,14 @@ class RunningFit(Protocol):
         What it was given; callbacks in the order in which they are called.
     rng : np.random.Generator
         Draws the order of every epoch's images and the epoch's seed.
+    steps : int or None
+        Of all epochs; None where it is not known.
     epoch : int
         How many are done.
     history : History
+    deadline : float
+        The time, by `time.monotonic`, at which the fit ends: after the call that runs, some batches of 0.04 seconds in
+        all, or one.
     fingerprint : dict
         The arguments, as checkpoints have them.
     """
@@ -82,8 +87,10 @@ class RunningFit(Protocol):
     optimizer: Optimizer
     callbacks: list[Any]
     rng: np.random.Generator
+    steps: int | None
     epoch: int
     history: History
+    deadline: float
 
     @property
     def fingerprint(self) -> dict[str, Any]: ...

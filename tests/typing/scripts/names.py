@@ -19,7 +19,10 @@ LAYERS: list[type[cnn.Layer]] = [
     cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling, cnn.Sigmoid, cnn.Tanh,
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
-CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
+CALLBACKS: list[type[Callback]] = [
+    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.ReduceLROnPlateau,
+    cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
+]  # fmt: skip
 OTHERS: list[Any] = [
     cnn.SGD, cnn.Adam, cnn.AdamW, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax, Augment, Sequential,
     ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout, set_num_threads,

@@ -91,8 +91,13 @@ class Derived(cnn.Callback):
         print(logs["epoch"])
 
 
+class Batch:
+    def on_batch_end(self, net: cnn.Sequential, logs: dict[str, Any]) -> None:
+        net.stop_training = logs["loss"] < 0.1
+
+
 class Nothing:
-    def on_batch_end(self, net: Any, logs: dict[str, Any]) -> None: ...
+    def on_batch_begin(self, net: Any, logs: dict[str, Any]) -> None: ...
 
 
 class TooFew:
@@ -101,11 +106,22 @@ class TooFew:
 
 net.fit(x, y, callbacks=[Own(), Derived(), cnn.CSVLogger("log.csv", append=True), cnn.TensorBoard("runs")])
 net.fit(x, y, callbacks=(Own(),))
+finder = cnn.LearningRateFinder(1e-5, highest=1.0, steps=50)
+net.fit(x, y, callbacks=[Batch(), cnn.ReduceLROnPlateau("loss", factor=0.5), cnn.TimeLimit(60), finder])
+net.fit(x, y, callbacks=[cnn.ExponentialAverage(0.99, every=2)])
+assert_type(finder.suggestion, float)
+assert_type(finder.losses, list[float])
+finder.plot("rates.png")
 net.fit(x, y, callbacks=Own())  # error: a sequence
 net.fit(x, y, callbacks=[Nothing()])  # error: no method of a callback
 net.fit(x, y, callbacks=[TooFew()])  # error: logs
 net.fit(x, y, callbacks=[cnn.EarlyStopping])  # error: a class
 net.fit(x, y, callbacks=[print])  # error: a function
 cnn.EarlyStopping(patience="3")  # error: patience
+cnn.ReduceLROnPlateau(factor="0.1")  # error: factor
+cnn.TimeLimit()  # error: seconds
+cnn.ExponentialAverage(every=0.5)  # error: every
+cnn.LearningRateFinder(steps="100")  # error: steps
+finder.suggestion = 0.1  # error: it follows from the losses
 cnn.Checkpoint()  # error: path
 cnn.CSVLogger(3)  # error: path
