@@ -1,10 +1,14 @@
-"""What `Sequential.fit` trains on and validates with, checked; a part of the images may be kept for the validation."""
+"""What `Sequential.fit` trains on and validates with, checked: arrays, of which a part may be kept, or batches."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, SupportsFloat
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, cast
+
+import numpy as np
 
 from ..backends import checks
+from ..training.batches import BatchSource
 from ..training.settings import Data
 
 if TYPE_CHECKING:
@@ -13,23 +17,46 @@ if TYPE_CHECKING:
     from .inputs import Inputs
 
 
+_INSTEAD = {  # of arguments that have no meaning for batches
+    "batch_size": "they have sizes of their own",
+    "shuffle": "they come in an order of their own",
+    "resume": "a fit is resumed with arrays x and y",
+}
+
+
 def checked_data(
     inputs: Inputs,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: ArrayLike | Iterable[Any],
+    y: ArrayLike | None,
     validation_data: tuple[ArrayLike, ArrayLike] | None,
     validation_split: SupportsFloat,
-) -> Data:
-    """The data of a fit, in the form that the runners read; TypeError and ValueError name the argument."""
-    x = inputs.images("x", x)
-    y = inputs.labels("y", y, len(x))
+    epochs: SupportsIndex,
+    steps_per_epoch: SupportsIndex | None,
+    **for_arrays: Any,
+) -> Data | BatchSource:
+    """The data of a fit; TypeError and ValueError name the argument, also one of `for_arrays` where y is left out."""
+    validation = None if validation_data is None else inputs.pair("validation_data", validation_data)
     split = checks.number("validation_split", validation_split, maximum=1.0)
-    if validation_data is not None:
-        if split:
-            raise ValueError(f"validation_split cannot be given with validation_data, got {split:g}")
-        return Data(x, y, inputs.pair("validation_data", validation_data))
-    if not split:
-        return Data(x, y, None)
+    if split and validation is not None:
+        raise ValueError(f"validation_split cannot be given with validation_data, got {split:g}")
+    if y is not None:
+        if steps_per_epoch is not None:
+            raise ValueError(f"steps_per_epoch needs batches for x, and y left out, got {steps_per_epoch!r}")
+        images = inputs.images("x", cast("ArrayLike", x))
+        labels = inputs.labels("y", y, len(images))
+        return _with_split(images, labels, split) if split else Data(images, labels, validation)
+    if hasattr(x, "__array__") or not isinstance(x, Iterable):
+        raise TypeError(f"y must be labels: they are left out where x gives batches (x, y), got x {type(x).__name__}")
+    if split:
+        raise ValueError(f"validation_split has no meaning where x gives batches, got {split:g}; give validation_data")
+    for name, value in for_arrays.items():
+        if value is not None:
+            raise ValueError(f"{name} has no meaning where x gives batches, got {value!r}: {_INSTEAD[name]}")
+    return BatchSource(x, inputs, validation, checks.integer("epochs", epochs, minimum=0), steps_per_epoch)
+
+
+def _with_split(x: np.ndarray, y: np.ndarray, split: float) -> Data:
+    """The last part of the images kept for the validation."""
     first = int(len(x) * (1.0 - split))  # as Keras rounds it
     if not 0 < first < len(x):
         raise ValueError(

@@ -172,13 +172,13 @@ class Sequential(NetState):
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Iterable[Any],
+        y: ArrayLike | None = None,
         epochs: SupportsIndex = 1,
-        batch_size: SupportsIndex = 32,
+        batch_size: SupportsIndex | None = None,
         optimizer: Optimizer | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         seed: Seed = None,
         callbacks: Iterable[AnyCallback] = (),
         progress: Literal["auto"] | bool = "auto",
@@ -186,22 +186,26 @@ class Sequential(NetState):
         label_smoothing: SupportsFloat = 0.0,
         resume: str | PathLike[str] | None = None,
         validation_split: SupportsFloat = 0.0,
+        steps_per_epoch: SupportsIndex | None = None,
     ) -> History:
         """Train on images and labels.
 
         Parameters
         ----------
-        x : array (n, *input_shape)
-            Any real dtype; uint8 images are converted batch by batch.
+        x : array (n, *input_shape), or iterable of batches
+            Any real dtype; uint8 images are converted batch by batch. Batches are pairs (x, y) of any sizes, as from a
+            list, a generator or PyTorch's DataLoader, and `y` is left out: a list or DataLoader is gone through anew
+            in each epoch, a generator goes on.
         y : integer labels (n,) or one-hot rows (n, classes)
-        epochs, batch_size : int
-            The last batch of an epoch may be smaller.
+        epochs : int
+        batch_size : int or None
+            None stands for 32. The last batch of an epoch may be smaller.
         optimizer : Optimizer or None
             `SGD`, `Adam` or `AdamW`; None stands for `SGD(0.1)`.
         validation_data : (x, y) or None
             Evaluated after every epoch.
-        shuffle : bool
-            Draw a new order of the images for every epoch, from `seed`.
+        shuffle : bool or None
+            Draw a new order of the images for every epoch, from `seed`; None stands for True.
         seed : int, np.random.Generator or None
         callbacks : sequence of `cnn.Callback`, or of objects with some of its methods
             `on_epoch_end(net, logs)` of each is called after every epoch, with the epoch's figures in a dict.
@@ -219,6 +223,9 @@ class Sequential(NetState):
         validation_split : float from 0 to 1
             In place of `validation_data`, how much of x and y is kept for the validation: the last part of them as
             they are given, before any shuffling, as in Keras.
+        steps_per_epoch : int or None
+            How many batches are an epoch, where x gives batches: of a generator for several epochs, and where a
+            schedule has to know the number of steps and x has no length.
 
         Returns
         -------
@@ -227,9 +234,10 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            Arguments that are no images or labels of this net, or out of range; a file to resume from that is no
-            checkpoint of this fit; before a step, a rate of a schedule that is negative, NaN or infinite: the
-            parameters are those of an earlier step then.
+            Arguments that are no images or labels of this net, out of range, or without meaning for batches; a file to
+            resume from that is no checkpoint of this fit. In the middle of a fit, whose parameters are then those of
+            an earlier step: a batch that is none, or too few of them; a rate of a schedule that is negative, NaN or
+            infinite.
         OSError
             There is no file to resume from.
         RuntimeError
@@ -246,9 +254,20 @@ class Sequential(NetState):
         access, caller = self.executor.access, object()
         try:
             access.claim(caller, "fit")
-            data = checked_data(self.inputs, x, y, validation_data, validation_split)
+            data = checked_data(
+                self.inputs,
+                x,
+                y,
+                validation_data,
+                validation_split,
+                epochs,
+                steps_per_epoch,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                resume=resume,
+            )
             settings = checked_settings(
-                len(data.x),
+                data.images or 0,
                 epochs=epochs,
                 batch_size=batch_size,
                 shuffle=shuffle,

@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,13 +17,14 @@ from ..backends import checks
 from ..backends.calls import Batches
 from ..backends.log import LOGGER
 from ..backends.tables import call
+from .batches import BatchSource, StreamedEpoch
 from .callbacks import Callback
 from .epoch import ArrayEpoch, Tally
 from .history import History
 from .optimizer import Optimizer
 from .progress import Display, epoch_line, open_display
 from .saved_optimizer import described
-from .scale import advice, image_range, loss_warning
+from .scale import ImageRange, advice, image_range, loss_warning
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_
 class Fit:
     """A fit: `net.current_fit` while it runs. Its attributes are those of `interfaces.RunningFit`."""
 
-    def __init__(self, net: Net, data: Data, settings: Settings, optimizer: Optimizer, callbacks: Any) -> None:
+    def __init__(
+        self, net: Net, data: Data | BatchSource, settings: Settings, optimizer: Optimizer, callbacks: Any
+    ) -> None:
         self.net, self.data, self.settings, self.optimizer = net, data, settings, optimizer
         self.callbacks = _in_order(callbacks)
         self._batch_hooks = [callback.on_batch_end for callback in self.callbacks if _hears_batches(callback)]
@@ -46,22 +49,35 @@ class Fit:
         self.rng = checks.generator("seed", settings.seed)
         augment = settings.augment
         self._warp = None if augment is None else augment.warp(net.input_shape, net.dtype)
-        self._images = image_range(data.x)
+        self._images = ImageRange("", 0.0, 0.0) if isinstance(data, BatchSource) else image_range(data.x)
         self._has_warned = False  # of a loss
         self.epoch = 0
         self.history = History([], [], [], [], [], [])
-        self.steps: int | None = settings.epochs * -(-len(data.x) // settings.batch_size)
+        self.steps = self._all_steps()
         optimizer.start(self.steps or 0, settings.epochs)
 
     def __repr__(self) -> str:
-        told = {"epoch": self.epoch, "epochs": self.settings.epochs, "images": len(self.data.x)}
+        told = {"epoch": self.epoch, "epochs": self.settings.epochs, "images": self.data.images}
         return call(type(self), told | {"batch_size": self.settings.batch_size, "optimizer": self.optimizer})
+
+    def _all_steps(self) -> int | None:
+        """Of all epochs, if that is known; ValueError where a schedule has to know it."""
+        data, settings, rate = self.data, self.settings, self.optimizer.learning_rate
+        if not isinstance(data, BatchSource):
+            return settings.epochs * -(-len(data.x) // settings.batch_size)
+        if data.steps_per_epoch is not None:
+            return settings.epochs * data.steps_per_epoch
+        if not isinstance(rate, float):
+            raise ValueError(f"steps_per_epoch must be given where x has no length, for the schedule {rate!r}")
+        return None
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """The arguments, for checkpoints; to be asked for before the first epoch, which moves the generator on."""
         from .fingerprint import fingerprint
 
+        if isinstance(self.data, BatchSource):
+            raise TypeError("a checkpoint needs arrays x and y: it cannot be known whether batches are the same again")
         return fingerprint(self.net, self.data, self.settings, self._optimizer)
 
     def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
@@ -76,12 +92,14 @@ class Fit:
         if saved is not None:
             saved.restore_net(self)
         net.history = self.history
-        net.inputs.fit_to(self._images)
+        if not isinstance(self.data, BatchSource):  # of those the first batch will tell the range
+            net.inputs.fit_to(self._images)
         if saved is not None and saved.finished:
             return self.history
-        _log.info("fit begins: %d images, %d of %d epochs done", len(self.data.x), self.epoch, epochs)
+        images = "batches of" if self.data.images is None else self.data.images
+        _log.info("fit begins: %s images, %d of %d epochs done", images, self.epoch, epochs)
         try:
-            with open_display(progress, epochs, len(self.data.x)) as display:
+            with open_display(progress, epochs, self.data.images) as display:
                 self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
                 if saved is not None:
                     saved.restore_callbacks(self)
@@ -129,23 +147,28 @@ class Fit:
 
     def _train_epoch(self, display: Display, logs: dict[str, Any]) -> dict[str, float] | None:
         """All batches once; the epoch's figures, or None where it was cut short."""
-        epoch, tally, before = ArrayEpoch(self._batches(), self.settings.batch_size), Tally(), self.net.snapshot()
+        epoch, tally, before = self._begin_epoch(), Tally(), self.net.snapshot()
         most, is_cut = 1, False
         start = time.perf_counter()
         while not (is_cut or epoch.is_over()):
-            begin = time.perf_counter()
+            begin, steps = time.perf_counter(), tally.steps
             is_cut = self._run(epoch, most, tally, logs, before)
             if tally.images:
                 display.step(tally.images, tally.loss, tally.accuracy)
             is_cut = self._look_at_clock() or is_cut
             if not self._batch_hooks:
-                most = max(1, int(most * _SECONDS_A_CALL / (time.perf_counter() - begin)))
+                most = max(1, int((tally.steps - steps) * _SECONDS_A_CALL / (time.perf_counter() - begin)))
         if not all(np.isfinite(value).all() for value in self.net.state().values()):  # which no loss has seen
             raise self._diverged("parameters became NaN or infinite", tally.steps, before)
         return tally.figures(time.perf_counter() - start) if tally.steps == epoch.batches else None
 
     def _run(
-        self, epoch: ArrayEpoch, most: int, tally: Tally, logs: dict[str, Any], before: dict[str, np.ndarray]
+        self,
+        epoch: ArrayEpoch | StreamedEpoch,
+        most: int,
+        tally: Tally,
+        logs: dict[str, Any],
+        before: dict[str, np.ndarray],
     ) -> bool:
         """At most so many batches in one call; whether a callback has ended the fit after it."""
         images = epoch.take(most)
@@ -171,19 +194,31 @@ class Fit:
             hook(self.net, dict(logs))
         return self.net.stop_training and not was_stopped
 
-    def _batches(self) -> Batches:
-        """All images once, in the order of a new epoch."""
-        (x, y, _), settings = self.data, self.settings
-        order = self.rng.permutation(len(x)) if settings.shuffle else np.arange(len(x))
+    def _begin_epoch(self) -> ArrayEpoch | StreamedEpoch:
+        """The batches of a new epoch: of arrays, in an order that is drawn for it."""
+        data, settings = self.data, self.settings
+        if isinstance(data, BatchSource):
+            return StreamedEpoch(data, self.epoch + 1, partial(self._given_batch, int(self.rng.integers(2**63))))
+        order = self.rng.permutation(len(data.x)) if settings.shuffle else np.arange(len(data.x))
+        return ArrayEpoch(self._batches(data.x, data.y, order, int(self.rng.integers(2**63))), settings.batch_size)
+
+    def _given_batch(self, seed: int, x: np.ndarray, y: np.ndarray, position: int) -> Batches:
+        """One that was given, at its position in the epoch of that seed."""
+        if self.epoch == position == 0:
+            self._images = image_range(x)
+            self.net.inputs.fit_to(self._images)
+        return self._batches(x, y, np.arange(len(x)), seed)._replace(position=position)
+
+    def _batches(self, x: np.ndarray, y: np.ndarray, order: np.ndarray, seed: int) -> Batches:
         return Batches(
             x,
             y,
             order,
             losses=np.empty(len(x)),
             correct=np.empty(len(x), np.uint8),
-            seed=int(self.rng.integers(2**63)),
+            seed=seed,
             warp=self._warp,
-            label_smoothing=settings.label_smoothing,
+            label_smoothing=self.settings.label_smoothing,
         )
 
     def _steps(self, batches: Batches, batch_size: int, steps: int) -> int:

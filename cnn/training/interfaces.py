@@ -9,6 +9,7 @@ import numpy as np
 
 from ..layers.base import Layer
 from ..plan.executor import Executor
+from .batches import BatchSource
 from .history import History
 from .optimizer import Optimizer
 from .scale import ImageRange
@@ -82,7 +83,7 @@ class RunningFit(Protocol):
     """
 
     net: Net
-    data: Data
+    data: Data | BatchSource
     settings: Settings
     optimizer: Optimizer
     callbacks: list[Any]

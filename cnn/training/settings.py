@@ -18,6 +18,11 @@ class Data(NamedTuple):
     y: np.ndarray
     validation: tuple[np.ndarray, np.ndarray] | None
 
+    @property
+    def images(self) -> int:
+        """Of an epoch."""
+        return len(self.x)
+
     def __repr__(self) -> str:
         return call(type(self), self._asdict())
 
@@ -26,7 +31,7 @@ class Settings(NamedTuple):
     """How a fit trains, beside its optimiser."""
 
     epochs: int
-    batch_size: int
+    batch_size: int  # 0 where batches are given
     shuffle: bool
     seed: Any
     augment: Augment | None
@@ -36,13 +41,13 @@ class Settings(NamedTuple):
 def checked_settings(
     images: int, *, epochs: Any, batch_size: Any, shuffle: Any, seed: Any, augment: Any, label_smoothing: Any
 ) -> Settings:
-    """The settings of a fit on so many images; TypeError and ValueError name the argument."""
+    """The settings of a fit on so many images, 0 for batches; TypeError and ValueError name the argument."""
     if augment is not None and not isinstance(augment, Augment):
         raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
     return Settings(
         checks.integer("epochs", epochs, minimum=0),
-        min(checks.integer("batch_size", batch_size, minimum=1), images),
-        bool(shuffle),
+        min(32 if batch_size is None else checks.integer("batch_size", batch_size, minimum=1), images),
+        shuffle is None or bool(shuffle),
         seed,
         augment,
         checks.number("label_smoothing", label_smoothing, maximum=1.0),

@@ -24,8 +24,11 @@ assert_type(net.train_on_batch(x, y, cnn.Adam()), float)
 net.fit(x.tolist(), [0, 1, 2, 3], progress="auto", resume="run")
 
 net.fit(x, y, validation_split=0.1), net.fit(x, y, validation_split=np.float32(0.5))
+net.fit([(x, y), (x.tolist(), [0, 1, 2, 3])], epochs=2)
+net.fit(((x, y) for _ in range(9)), epochs=3, steps_per_epoch=np.int64(3), optimizer=cnn.Adam())
 
-net.fit(x)  # error: y
+net.fit(object())  # error: x
+net.fit([(x, y)], steps_per_epoch="3")  # error: steps_per_epoch
 net.fit(x, y, epochs="2")  # error: epochs
 net.fit(x, y, epochs=1.5)  # error: epochs
 net.fit(x, y, epoch=2)  # error: epochs
