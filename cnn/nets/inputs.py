@@ -41,7 +41,7 @@ class Inputs:
             low, high = first_values(images)
             if fitted.differs_plainly(low, high):
                 self.has_warned = True
-                warn_of_other_scale("x", fitted, ImageRange(images.dtype.name, low, high), stacklevel=4)
+                warn_of_other_scale("x", fitted, ImageRange(images.dtype.name, low, high), stacklevel=5)
         return images
 
     def fit_to(self, fitted: ImageRange) -> None:

@@ -321,13 +321,27 @@ class Sequential(NetState):
 
     # ---- prediction ----
 
-    def predict_proba(self, x: ArrayLike) -> Floats:
+    def _outputs(self, x: ArrayLike, batch_size: SupportsIndex | None, probabilities: bool) -> Floats:
+        if batch_size is None:
+            return self.executor.predict(self.inputs.to_predict(x), probabilities)
+        size, images = checks.integer("batch_size", batch_size, minimum=1), checks.images("x", x, self.input_shape)
+        outputs = np.empty((len(images), *self.output_shape), self.dtype)
+        for i in range(0, len(images), size):
+            part = self.inputs.to_predict(images[i : i + size])
+            outputs[i : i + size] = self.executor.predict(part, probabilities)
+        return outputs
+
+    def predict_proba(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
         """Class probabilities of images.
 
         Parameters
         ----------
         x : array (n, *input_shape)
             Of any real dtype; one channel may be left out. No images give an empty result.
+        batch_size : int or None
+            The most images that are converted and predicted at a time, which bounds the memory; the results of compiled
+            kernels are the same bits. None leaves it to the package, which converts what is neither uint8 nor float as
+            a whole.
 
         Returns
         -------
@@ -336,16 +350,16 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         """
-        return self.executor.predict(self.inputs.to_predict(x), True)
+        return self._outputs(x, batch_size, True)
 
-    def predict_logits(self, x: ArrayLike) -> Floats:
+    def predict_logits(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
         """The last layer's outputs, of which `predict_proba` gives the softmax.
 
         Parameters
         ----------
-        x
+        x, batch_size
             As for `predict_proba`.
 
         Returns
@@ -355,16 +369,16 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         """
-        return self.executor.predict(self.inputs.to_predict(x), False)
+        return self._outputs(x, batch_size, False)
 
-    def predict(self, x: ArrayLike) -> Labels:
+    def predict(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Labels:
         """The class of the highest probability of each image.
 
         Parameters
         ----------
-        x
+        x, batch_size
             As for `predict_proba`.
 
         Returns
@@ -374,17 +388,19 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         """
-        return self.executor.predict(self.inputs.to_predict(x), False).argmax(axis=1)
+        return self._outputs(x, batch_size, False).argmax(axis=1)
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: SupportsIndex | None = None) -> Evaluation:
         """Mean loss and accuracy on images and labels.
 
         Parameters
         ----------
         x, y
             As for `fit`.
+        batch_size
+            As for `predict_proba`.
 
         Returns
         -------
@@ -394,11 +410,10 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images or labels of this net, or none at all.
+            What are no images or labels of this net, or none at all; a batch size as for `predict_proba`.
         """
-        x = self.inputs.to_predict(x)
-        y = self.inputs.labels("y", y, len(x))
-        return evaluation(self.executor.predict(x, False), y, self._ops)
+        logits = self._outputs(x, batch_size, False)
+        return evaluation(logits, self.inputs.labels("y", y, len(logits)), self._ops)
 
     def evaluate_logits(self, logits: np.ndarray, y: ArrayLike) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
