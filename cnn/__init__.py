@@ -99,7 +99,10 @@ else:
             from importlib.metadata import version
 
             return version("cnn-c")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .backends.foreign import NAMES
+
+        meant = f": {NAMES[name]}" if name in NAMES else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant}")
 
     def __dir__() -> list[str]:
         return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])

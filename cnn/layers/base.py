@@ -62,6 +62,7 @@ class Layer:
     _taken: frozenset[str] = frozenset()  # those that a net has taken
     _free: frozenset[str] = frozenset()  # those that may be assigned at any time
 
+    @names.explains_arguments
     def __init__(self) -> None:
         self.dtype = checks.FLOAT32
         self.parameters, self.gradients, self.statistics = {}, {}, {}
@@ -87,6 +88,7 @@ class Layer:
             raise names.attribute_error(self, name, dict.fromkeys([*self._arguments, *settable]))
 
     def __init_subclass__(cls) -> None:
+        names.explain_arguments(cls)
         cls._arguments = tuple(inspect.signature(cls).parameters)
         values = {name for name in cls._arguments if not isinstance(getattr(cls, name, None), property)}
         cls._declared = names.data_attributes(cls) | values

@@ -113,6 +113,11 @@ class Sequential(NetState):
                 raise names.attribute_error(self, name, _VARIABLE)
         object.__setattr__(self, name, value)
 
+    if not TYPE_CHECKING:  # to a type checker, any attribute would be there
+
+        def __getattr__(self, name: str) -> Any:
+            raise names.missing_attribute(self, name)
+
     def __repr__(self) -> str:
         lines = [one_line(f"{layer!r},", LINE - 4) for layer in self.layers]
         layers = "".join(f"    {line}\n" for line in without_middle(lines, _MOST_LAYERS, "# ... {} more layers".format))
@@ -170,6 +175,7 @@ class Sequential(NetState):
         fit: RunningFit | None = self.executor.access.fit
         return fit
 
+    @names.explains_arguments
     def fit(
         self,
         x: ArrayLike | Iterable[Any],

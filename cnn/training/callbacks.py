@@ -15,7 +15,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from ..backends import checks
+from ..backends import checks, names
 from ..backends.tables import call
 
 __all__ = ["Callback", "EarlyStopping", "TensorBoard"]
@@ -36,6 +36,9 @@ class Callback:
 
     comes_first = False  # whether it is called before the others, because it changes the net that they see
     comes_last = False  # whether it is called after the others, because it writes down how they stand
+
+    def __init_subclass__(cls) -> None:
+        names.explain_arguments(cls)
 
     def __repr__(self) -> str:
         arguments = inspect.signature(type(self)).parameters

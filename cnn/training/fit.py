@@ -143,7 +143,7 @@ class Fit:
         warning = None if self._has_warned else loss_warning(self.epoch, loss, self.net.layers, self._images)
         if warning is not None:
             self._has_warned = True
-            warnings.warn(warning, stacklevel=5)  # where Sequential.fit was called
+            warnings.warn(warning, stacklevel=6)  # where Sequential.fit was called
 
     def _train_epoch(self, display: Display, logs: dict[str, Any]) -> dict[str, float] | None:
         """All batches once; the epoch's figures, or None where it was cut short."""

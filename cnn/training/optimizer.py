@@ -53,6 +53,7 @@ class Optimizer:
 
     def __init_subclass__(cls) -> None:
         cls._is_ours = names.is_ours(cls)
+        names.explain_arguments(cls)
         for name in _NEVER_CALLED:
             if getattr(cls, name, None) is not getattr(Optimizer, name, None):
                 raise TypeError(
@@ -193,5 +194,8 @@ class Optimizer:
 def checked_optimizer(optimizer: Any) -> Optimizer:
     """`optimizer`; TypeError for anything but an optimiser."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
+        from ..backends.foreign import OPTIMIZERS
+
+        example = OPTIMIZERS.get(str(getattr(optimizer, "__name__", optimizer)).lower(), "cnn.SGD(0.1)")
+        raise TypeError(f"optimizer must be an optimiser, such as {example}, got {optimizer!r}")
     return optimizer
