@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import cnn
 
-from .cases import texts
+from .cases import small_finder, texts
 
 pytest.importorskip("matplotlib")
 plot = cnn.plot
 
 
-def found(losses=(2.5, 2.0, 1.0, 9.0)):
-    finder = cnn.LearningRateFinder()
-    finder.losses, finder.rates = list(losses), np.geomspace(1e-4, 0.1, len(losses)).tolist()
-    return finder
-
-
 def test_the_curve_is_that_of_the_finder_and_a_line_shows_the_suggestion():
-    finder = found()
+    finder = small_finder()
     (axes,) = finder.plot().axes
     curve, line = axes.lines
     assert list(curve.get_xdata()) == finder.rates
@@ -32,7 +25,7 @@ def test_the_curve_is_that_of_the_finder_and_a_line_shows_the_suggestion():
 
 @pytest.mark.parametrize("losses", [(2.5, 2.0, 1.0, 9.0), (2.0, 1e9), (1.0, 1.0), (3.0,), (0.0, 0.0), (1e-9, 1e-12)])
 def test_the_ticks_cover_the_losses_but_for_those_that_diverge(losses):
-    (axes,) = found(losses).plot().axes
+    (axes,) = small_finder(losses).plot().axes
     ticks = axes.get_yticks()
     assert ticks[0] <= min(losses)
     assert ticks[-1] * (1 + 1e-12) >= min(max(losses), 1.5 * losses[0])
@@ -40,10 +33,10 @@ def test_the_ticks_cover_the_losses_but_for_those_that_diverge(losses):
 
 
 def test_it_is_written_as_png_or_svg(tmp_path):
-    found().plot(tmp_path / "rates.svg")
+    small_finder().plot(tmp_path / "rates.svg")
     assert (tmp_path / "rates.svg").read_text().startswith("<?xml")
     with pytest.raises(ValueError, match=r"^path must end in \.png or \.svg"):
-        plot.learning_rates(found(), tmp_path / "rates.gif")
+        plot.learning_rates(small_finder(), tmp_path / "rates.gif")
 
 
 def test_what_is_no_finder_or_has_no_losses_is_refused():
