@@ -64,7 +64,7 @@ class Sequential(NetState):
     """
 
     history: History | None = None
-    stop_training = False  # set to True, it ends the fit after its epoch
+    stop_training = False  # set to True, it ends the fit after its epoch, in on_batch_end after its batch
 
     def __init__(
         self,

@@ -43,16 +43,18 @@ class ExponentialAverage(Callback):
             raise ValueError(f"decay must be below 1, got {self.decay:g}")
         self.every = checks.integer("every", every, minimum=1)
         self._batches = 0  # in all
+        self._parameters: dict[str, np.ndarray] = {}  # those of the net
         self._average: dict[str, np.ndarray] = {}
         self._stepped: dict[str, np.ndarray] = {}  # what the steps go on from, while the net holds the average
 
     def on_fit_begin(self, net: Any, logs: dict[str, Any]) -> None:
         self._batches, self._stepped = 0, {}
-        self._average = {name: value.copy() for name, value in net.parameters().items()}
+        self._parameters = net.parameters()
+        self._average = self._copied()
 
     def on_epoch_begin(self, net: Any, logs: dict[str, Any]) -> None:
         if self._stepped:
-            self._average = {name: value.copy() for name, value in net.parameters().items()}
+            self._average = self._copied()
             net.set_parameters(self._stepped)
             self._stepped = {}
 
@@ -61,7 +63,7 @@ class ExponentialAverage(Callback):
         if self._batches % self.every == 0:
             n = self._batches // self.every
             decay = min(self.decay, (1 + n) / (10 + n))
-            for name, value in net.parameters().items():
+            for name, value in self._parameters.items():
                 self._average[name] += value.dtype.type(1 - decay) * (value - self._average[name])
         if logs["batch"] == logs["batches"]:
             self._show(net)
@@ -71,8 +73,11 @@ class ExponentialAverage(Callback):
             self._show(net)
 
     def _show(self, net: Any) -> None:
-        self._stepped = {name: value.copy() for name, value in net.parameters().items()}
+        self._stepped = self._copied()
         net.set_parameters(self._average)
+
+    def _copied(self) -> dict[str, np.ndarray]:
+        return {name: value.copy() for name, value in self._parameters.items()}
 
     def state(self) -> dict[str, Any]:
         """How many batches there were, and what the steps go on from; the average is in the net."""
