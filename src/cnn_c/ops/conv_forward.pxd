@@ -5,8 +5,11 @@
 # The lanes of a register are output channels. In a row of x the positions (l, c) under the kernel lie side by side,
 # so the sum over them is one loop of kw * c_in steps.
 
-from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real, registers
-from ..tile cimport Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile
+from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
+from ..tile cimport (
+    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile, run_wide_tile,
+    takes_wide_tiles,
+)
 from .conv_registers cimport fits_in_registers, run_in_registers
 from .conv_shape cimport Conv
 from .padding cimport Padding, padded_width
@@ -66,7 +69,8 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
     # The rows that the tile says, all columns and channels.
     cdef:
         const Conv* c = &g.conv
-        Py_ssize_t block, o, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
+        Py_ssize_t o = 0, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
+        Py_ssize_t wide_tiles = (c.ow + WIDE_TILE - 1) // WIDE_TILE
         Tile pairs
         lanes last = tile.last
         int size
@@ -80,8 +84,15 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
         tile.rows %= 2
         if tile.rows == 0:
             return
-    for block in range(registers(c.c_out)):
-        o = block * LANES
+    while g.pixels == 1 and takes_wide_tiles(c.c_out - o):
+        tile.live = lanes_of(c.c_out - o - LANES)
+        j = 0
+        for t in range(wide_tiles):
+            size = <int>((c.ow - j) // (wide_tiles - t))
+            run_wide_tile(size, tile, x + j * tile.x_tile, w + o, bias + o, y + j * c.c_out + o)
+            j += size
+        o += 2 * LANES
+    while o < c.c_out:
         tile.live = lanes_of(c.c_out - o)
         j = 0
         for t in range(tiles):  # of nearly equal widths: 26 columns are 13 and 13, not 14 and 12
@@ -92,4 +103,5 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
             else:
                 run_masked_tile(size, tile, x + j * tile.x_tile, w, bias, y + j * c.c_out)
             j += size
+        o += LANES
     tile.last = last
