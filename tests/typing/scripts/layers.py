@@ -13,6 +13,7 @@ cnn.Conv2D(8, 3)
 cnn.Conv2D(8, (3, 5), stride=[1, 2], padding="same", bias=False)
 cnn.Conv2D(np.int64(8), 3, padding=1)
 cnn.Conv2D(8, 3, padding=(1, 2))
+cnn.Conv2D(8, 3, dilation=(1, 2), groups=np.int64(4))
 cnn.Dense(labels.max() + 1)
 cnn.MaxPool2D()
 cnn.MaxPool2D((2, 2), stride=None, ties="all")
@@ -28,6 +29,8 @@ cnn.Conv2D(8, 3, padding="full")  # error: padding
 cnn.Conv2D(8, 3, 1)  # error: stride is named
 cnn.Conv2D(8, 3, strides=2)  # error: stride
 cnn.Conv2D(8, "3")  # error: kernel_size
+cnn.Conv2D(8, 3, groups=(2, 2))  # error: groups
+cnn.Conv2D(8, 3, dilation=1.5)  # error: dilation
 cnn.Conv2D(8.0, 3)  # error: filters
 cnn.Dense(10, activation="relu")  # error: activation
 cnn.Dense("10")  # error: units
