@@ -38,7 +38,7 @@ def objects():
     """One of each public class that can be made by itself."""
     layers = [cnn.Rescaling(1 / 255), cnn.Conv2D(8, 3), cnn.MaxPool2D(2), cnn.AvgPool2D(2), cnn.GlobalAvgPool2D()]
     layers += [cnn.BatchNorm(), cnn.Dropout(0.5), cnn.Dense(10), cnn.Flatten(), cnn.ReLU(), cnn.LeakyReLU()]
-    layers += [cnn.Sigmoid(), cnn.Tanh(), cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
+    layers += [cnn.DepthwiseConv2D(3), cnn.Sigmoid(), cnn.Tanh(), cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
     cycle = cnn.schedules.OneCycle(0.05)
     optimizers = [cnn.SGD(cycle, 0.9, True, 5e-4), cnn.Adam(cycle), cnn.AdamW(cycle), cnn.RMSprop(cycle)]
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]

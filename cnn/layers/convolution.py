@@ -1,4 +1,4 @@
-"""Convolution: `Conv2D`, what it means in NumPy, and how it is fused with what follows it."""
+"""Convolution: `Conv2D`, `DepthwiseConv2D`, what they mean in NumPy, and how they are fused with what follows them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .weighted import Weighted
 if TYPE_CHECKING:
     from ..backends.annotations import Padding, Pair
 
-__all__ = ["Conv2D"]
+__all__ = ["Conv2D", "DepthwiseConv2D"]
 
 
 @numpy_operation
@@ -198,3 +198,43 @@ class Conv2D(Convolution):
 
     def filters_and_groups(self, channels: int) -> tuple[int, int]:
         return self.filters, self.groups
+
+
+@register
+class DepthwiseConv2D(Convolution):
+    """Two-dimensional convolution of every channel by itself, channels last: `Conv2D` with a group for each channel.
+
+    The weights are (kh, kw, 1, c * multiplier).
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+    multiplier : int
+        Output channels for each input channel.
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+    dilation : int or (int, int)
+        Distance of neighbouring positions of the kernel in the image.
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        *,
+        multiplier: SupportsIndex = 1,
+        stride: Pair = 1,
+        padding: Padding = "valid",
+        dilation: Pair = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, bias)
+        self.multiplier = checks.integer("multiplier", multiplier, minimum=1)
+
+    def filters_and_groups(self, channels: int) -> tuple[int, int]:
+        return channels * self.multiplier, channels

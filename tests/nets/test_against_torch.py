@@ -343,18 +343,34 @@ def test_ten_steps_of_a_net(level, kind, options):
         np.testing.assert_allclose(value, to_numpy(tensor, order), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_ten_steps_of_a_normalised_net_with_smoothed_labels(level, smoothing):
+# From (6, 7, 6) to (4, 5, 9): ours, theirs.
+CONVOLUTIONS = {
+    "plain": lambda: ([cnn.Conv2D(9, 3)], [torch.nn.Conv2d(6, 9, 3)]),
+    "dilated": lambda: ([cnn.Conv2D(9, 2, dilation=2)], [torch.nn.Conv2d(6, 9, 2, dilation=2)]),
+    "depthwise": lambda: (
+        [cnn.DepthwiseConv2D(3), cnn.ReLU(), cnn.Conv2D(9, 1)],
+        [torch.nn.Conv2d(6, 6, 3, groups=6), torch.nn.ReLU(), torch.nn.Conv2d(6, 9, 1)],
+    ),
+    "groups": lambda: (
+        [cnn.DepthwiseConv2D((3, 1), multiplier=2), cnn.Conv2D(9, (1, 3), groups=3)],
+        [torch.nn.Conv2d(6, 12, (3, 1), groups=6), torch.nn.Conv2d(12, 9, (1, 3), groups=3)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("convolution", "smoothing"), [("plain", 0.0), *((name, 0.1) for name in CONVOLUTIONS)])
+def test_ten_steps_of_a_normalised_net_with_smoothed_labels(level, convolution, smoothing):
+    our_convolutions, their_convolutions = CONVOLUTIONS[convolution]()
     layers = [
         cnn.Conv2D(6, 3, padding="same"), cnn.BatchNorm(), cnn.ReLU(), cnn.AvgPool2D(2),
-        cnn.Conv2D(9, 3), cnn.BatchNorm(), cnn.MaxPool2D(2),
+        *our_convolutions, cnn.BatchNorm(), cnn.MaxPool2D(2),
         cnn.Flatten(), cnn.Dense(20), cnn.BatchNorm(), cnn.ReLU(), cnn.Dense(10),
     ]  # fmt: skip
     net = cnn.Sequential(layers, (12, 14, 1), dtype="float64", seed=0)
     nn = torch.nn
     theirs = nn.Sequential(
         nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 9, 3), nn.BatchNorm2d(9), nn.MaxPool2d(2),
+        *their_convolutions, nn.BatchNorm2d(9), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(9 * 2 * 2, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10),
     ).double()  # fmt: skip
     names = list(net.parameters())

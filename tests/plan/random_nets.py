@@ -40,6 +40,14 @@ def convolutions(whole_numbers: bool) -> Arguments:
     return arguments()
 
 
+def depthwise_convolutions(whole_numbers: bool) -> Arguments:
+    def arguments(given):
+        del given["filters"], given["groups"]
+        return st.fixed_dictionaries({"multiplier": st.sampled_from([1, 1, 2])}).map(lambda one: given | one)
+
+    return convolutions(whole_numbers).flatmap(arguments)
+
+
 def max_poolings(whole_numbers: bool) -> Arguments:
     return st.integers(1, 3).flatmap(
         lambda size: st.fixed_dictionaries(
@@ -104,6 +112,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "BatchNorm": normalisations,
     "Conv2D": convolutions,
     "Dense": dense_layers,
+    "DepthwiseConv2D": depthwise_convolutions,
     "Dropout": dropouts,
     "Flatten": no_arguments,
     "GlobalAvgPool2D": no_arguments_nor_whole_numbers,
@@ -115,7 +124,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "Tanh": no_arguments_nor_whole_numbers,
 }
 ROWS_ONLY = {"Dense", "Flatten"}
-MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "MaxPool2D"}
+MAPS_ONLY = {"AvgPool2D", "Conv2D", "DepthwiseConv2D", "GlobalAvgPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
 
 

@@ -26,6 +26,7 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
         ),
         lambda: cnn.Conv2D(pick(4, 8, 10), 3, padding=pick(1, 2)),
         lambda: cnn.Conv2D(pick(4, 9), pick(2, 3), stride=pick(1, 2), padding="same", dilation=pick(2, (1, 3))),
+        lambda: cnn.DepthwiseConv2D(pick(2, 3, 5), multiplier=pick(1, 1, 2), stride=pick(1, 2), padding="same"),
         lambda: cnn.MaxPool2D(2),
         lambda: cnn.MaxPool2D(pick(2, 3), stride=pick(1, 2), padding=pick(0, 1), ties=pick("first", "all")),
         lambda: cnn.AvgPool2D(2, padding=pick(0, 1)),

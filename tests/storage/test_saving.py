@@ -34,6 +34,7 @@ def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn):
         ns.MaxPool2D((2, 3), stride=1, padding=(1, 0), ties="all"),
         ns.Conv2D(6, (2, 1), padding="same", dilation=(1, 2), groups=2),
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
+        ns.DepthwiseConv2D((1, 2), multiplier=2, padding="same", dilation=2),
         ns.AvgPool2D(2, stride=1, padding=1), ns.GlobalAvgPool2D(), ns.Flatten(),
         ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
         ns.Dense(CLASSES, bias=False),

@@ -14,6 +14,7 @@ cnn.Conv2D(8, (3, 5), stride=[1, 2], padding="same", bias=False)
 cnn.Conv2D(np.int64(8), 3, padding=1)
 cnn.Conv2D(8, 3, padding=(1, 2))
 cnn.Conv2D(8, 3, dilation=(1, 2), groups=np.int64(4))
+cnn.DepthwiseConv2D(3, multiplier=2, stride=2, padding="same", dilation=(1, 2), bias=False)
 cnn.Dense(labels.max() + 1)
 cnn.MaxPool2D()
 cnn.MaxPool2D((2, 2), stride=None, ties="all")
@@ -34,6 +35,8 @@ cnn.Conv2D(8, 3, dilation=1.5)  # error: dilation
 cnn.Conv2D(8.0, 3)  # error: filters
 cnn.Dense(10, activation="relu")  # error: activation
 cnn.Dense("10")  # error: units
+cnn.DepthwiseConv2D(3, 2)  # error: multiplier is named
+cnn.DepthwiseConv2D(3, filters=8)  # error: filters
 cnn.MaxPool2D(2, ties="last")  # error: ties
 cnn.MaxPool2D(2, padding="same")  # error: padding
 cnn.Dropout("0.5")  # error: rate

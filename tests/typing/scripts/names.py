@@ -15,8 +15,8 @@ from cnn.reference import Conv3x3 as SlowConv3x3
 from cnn.reference import conv2d_forward
 
 LAYERS: list[type[cnn.Layer]] = [
-    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GlobalAvgPool2D,
-    cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling, cnn.Sigmoid, cnn.Tanh,
+    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.DepthwiseConv2D, cnn.Dropout, cnn.Flatten,
+    cnn.GlobalAvgPool2D, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling, cnn.Sigmoid, cnn.Tanh,
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
