@@ -17,7 +17,7 @@ from .batchnorm import BatchNorm
 from .lowering import Lowering, constant
 from .pooling import MaxPool2D
 from .registry import begins_with, register
-from .weighted import Weighted
+from .weighted import Activation, Weighted
 
 if TYPE_CHECKING:
     from ..backends.annotations import Padding, Pair
@@ -79,8 +79,10 @@ class ConvPoolGeometry(NamedTuple):
 class Convolution(Weighted):
     """What convolutions share. The weights are (kh, kw, c_in // groups, c_out)."""
 
-    def __init__(self, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, bias: bool) -> None:
-        super().__init__(bias)
+    def __init__(
+        self, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, activation: Activation, bias: bool
+    ) -> None:
+        super().__init__(activation, bias)
         self.kernel_size = checks.pair("kernel_size", kernel_size, minimum=1)
         self.stride = checks.pair("stride", stride, minimum=1)
         self.padding = geometry.checked_padding(padding)
@@ -170,13 +172,15 @@ class Conv2D(Convolution):
     groups : int
         Blocks of channels, each convolved by itself: the first of the filters see the first of the input's channels
         alone, and so on. The weights are (kh, kw, c_in // groups, filters).
+    activation : str, activation or None
+        Shorthand for the layer after this one: "relu" in a net is `ReLU()` behind the convolution.
     bias : bool
 
     Raises
     ------
     TypeError, ValueError
-        Sizes that are no integers or too small, or groups that do not divide the filters; at `build`, a kernel larger
-        than the padded input, or groups that do not divide its channels.
+        Sizes that are no integers or too small, groups that do not divide the filters, an unknown activation; at
+        `build`, a kernel larger than the padded input, groups that do not divide its channels.
     """
 
     def __init__(
@@ -188,9 +192,10 @@ class Conv2D(Convolution):
         padding: Padding = "valid",
         dilation: Pair = 1,
         groups: SupportsIndex = 1,
+        activation: Activation = None,
         bias: bool = True,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, bias)
+        super().__init__(kernel_size, stride, padding, dilation, activation, bias)
         self.filters = checks.integer("filters", filters, minimum=1)
         self.groups = checks.integer("groups", groups, minimum=1)
         if self.filters % self.groups:
@@ -215,6 +220,8 @@ class DepthwiseConv2D(Convolution):
     padding : "valid", "same", int or (int, int)
     dilation : int or (int, int)
         Distance of neighbouring positions of the kernel in the image.
+    activation : str, activation or None
+        Shorthand for the layer after this one: "relu" in a net is `ReLU()` behind the convolution.
     bias : bool
 
     Raises
@@ -231,9 +238,10 @@ class DepthwiseConv2D(Convolution):
         stride: Pair = 1,
         padding: Padding = "valid",
         dilation: Pair = 1,
+        activation: Activation = None,
         bias: bool = True,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, bias)
+        super().__init__(kernel_size, stride, padding, dilation, activation, bias)
         self.multiplier = checks.integer("multiplier", multiplier, minimum=1)
 
     def filters_and_groups(self, channels: int) -> tuple[int, int]:

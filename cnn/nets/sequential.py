@@ -13,6 +13,7 @@ from ..backends.calls import Batches
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
+from ..layers.weighted import with_activations
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
 from ..training.optimizers import SGD
@@ -42,7 +43,7 @@ class Sequential(NetState):
     Parameters
     ----------
     layers : sequence of layers
-        Used by this net alone: a layer cannot be in two.
+        Used by this net alone: a layer cannot be in two. The `activation` of one becomes the layer behind it.
     input_shape : tuple of int
         Of one image, (height, width, channels).
     dtype : "float32" or "float64"
@@ -76,7 +77,7 @@ class Sequential(NetState):
     ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers = tuple(layers)
+        self.layers = tuple(with_activations(layers))
         operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)

@@ -123,6 +123,8 @@ def _layer(name: str, entry: Any) -> Layer:
     kind = given.pop("layer", None)
     if not isinstance(kind, str) or kind not in LAYERS:
         raise ValueError(f"{name} must be one of {', '.join(LAYERS)}, got {kind!r}")
+    if "activation" in given:  # a shorthand for users: in a net it is a layer of its own
+        raise ValueError(f"{name}, a {kind}: activation must be a layer of its own, got {given['activation']!r}")
     try:
         layer = LAYERS[kind](**given)
     except (TypeError, ValueError, OverflowError) as error:

@@ -14,7 +14,11 @@ from .cases import EVERY_LAYER, LAYERS
     ("make", "name", "message"),
     [
         (lambda ns: ns.Conv2D(3, 3), "filtres", r"^Conv2D has no attribute 'filtres'; did you mean 'filters'\?$"),
-        (lambda ns: ns.Dense(3), "trainable", "^Dense has no attribute 'trainable'; known are units, bias, weights$"),
+        (
+            lambda ns: ns.Dense(3),
+            "trainable",
+            "'trainable'; known are units, activation, bias, weights$",
+        ),
         (lambda ns: ns.Dense(3), "wieghts", r"did you mean 'weights'\?$"),
         (lambda ns: ns.Dropout(0.5), "forward", "^forward of Dropout cannot be assigned; what can is rate$"),
     ],

@@ -16,6 +16,8 @@ cnn.Conv2D(8, 3, padding=(1, 2))
 cnn.Conv2D(8, 3, dilation=(1, 2), groups=np.int64(4))
 cnn.DepthwiseConv2D(3, multiplier=2, stride=2, padding="same", dilation=(1, 2), bias=False)
 cnn.Dense(labels.max() + 1)
+cnn.Dense(10, activation="relu"), cnn.Conv2D(8, 3, activation=cnn.LeakyReLU(0.1)), cnn.Dense(10, activation=None)
+cnn.DepthwiseConv2D(3, activation="tanh").activation
 cnn.MaxPool2D()
 cnn.MaxPool2D((2, 2), stride=None, ties="all")
 cnn.AvgPool2D(2, padding=1)
@@ -33,7 +35,8 @@ cnn.Conv2D(8, "3")  # error: kernel_size
 cnn.Conv2D(8, 3, groups=(2, 2))  # error: groups
 cnn.Conv2D(8, 3, dilation=1.5)  # error: dilation
 cnn.Conv2D(8.0, 3)  # error: filters
-cnn.Dense(10, activation="relu")  # error: activation
+cnn.Dense(10, activation=3)  # error: activation
+cnn.Dense(10, activation=cnn.ReLU)  # error: activation is a name or a layer
 cnn.Dense("10")  # error: units
 cnn.DepthwiseConv2D(3, 2)  # error: multiplier is named
 cnn.DepthwiseConv2D(3, filters=8)  # error: filters
