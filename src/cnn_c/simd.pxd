@@ -67,18 +67,5 @@ cdef enum:
     LINE = 16        # reals, to which places in memory are rounded
 
 
-cdef inline vec vload_some(const bint full, const real* p, lanes live) noexcept nogil:
-    # The live lanes, all of them if `full`, a constant where this is inlined: a masked access costs more than a plain
-    # one, a store several times as much on some processors.
-    return vload(p) if full else vload_lanes(p, live)
-
-
-cdef inline void vstore_some(const bint full, real* p, vec v, lanes live) noexcept nogil:
-    if full:
-        vstore(p, v)
-    else:
-        vstore_lanes(p, v, live)
-
-
 cdef inline Py_ssize_t rounded_up(Py_ssize_t n) noexcept nogil:
     return (n + LINE - 1) // LINE * LINE

@@ -135,7 +135,7 @@ cdef inline void wide_tile_rows(const int across, const Py_ssize_t x_tile, const
         vec low, high
         const real* line
         const real* vj
-        Py_ssize_t _, i, j, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner
+        Py_ssize_t _, i, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner
         lanes live = tile.live
         int t
     for _ in range(tile.rows):
@@ -144,7 +144,7 @@ cdef inline void wide_tile_rows(const int across, const Py_ssize_t x_tile, const
             sums[2 * t + 1] = vload_lanes(start + t * tile.start_tile + LANES, live)
         for i in range(tile.outer):
             line, vj = x + i * tile.x_outer, v + i * tile.v_outer
-            for j in range(inner):
+            for _ in range(inner):
                 low, high = vload(vj), vload_lanes(vj + LANES, live)
                 for t in range(across):
                     sums[2 * t] = sums[2 * t] + line[t * x_tile] * low

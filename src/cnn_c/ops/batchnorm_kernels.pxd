@@ -9,8 +9,7 @@
 # the same pass.
 
 from ..simd cimport (
-    LANES, lanes, lanes_of, real, registers, vec, vgreater, vload_lanes, vload_some, vselect, vsplat, vstore,
-    vstore_some,
+    LANES, lanes, lanes_of, real, registers, vec, vgreater, vload_lanes, vselect, vsplat, vstore, vstore_lanes,
 )
 
 
@@ -34,29 +33,18 @@ cdef inline void add_lanes(const vec* totals, Py_ssize_t count, double* sums) no
             sums[i] += parts[t][i]
 
 
-cdef inline vec term(const bint full, const bint squares, const real* x, vec mean, lanes live) noexcept nogil:
-    cdef vec v = vload_some(full, x, live)
+cdef inline vec term(const bint squares, const real* x, Py_ssize_t at, vec mean, lanes live) noexcept nogil:
+    cdef vec v = vload_lanes(x + at, live)
     if not squares:
         return v
     v = v - mean
     return v * v
 
 
-cdef inline void add_terms_of_block(const bint full, const bint squares, Py_ssize_t positions, Py_ssize_t step,
-                                    const real* x, vec mean, lanes live, vec* totals) noexcept nogil:
-    cdef Py_ssize_t i, t
-    for i in range(positions // SUMS):
-        for t in range(SUMS):
-            totals[t] = totals[t] + term(full, squares, x + t * step, mean, live)
-        x += SUMS * step
-    for i in range(positions % SUMS):
-        totals[0] = totals[0] + term(full, squares, x + i * step, mean, live)
-
-
 cdef inline void add_terms(const bint squares, const Norm* g, const real* x, const double* means,
                            double* sums) noexcept nogil:
     cdef:
-        Py_ssize_t block, c, t, count
+        Py_ssize_t block, c, i, t, count
         real mean[LANES]
         vec m
         vec totals[SUMS]
@@ -70,10 +58,11 @@ cdef inline void add_terms(const bint squares, const Norm* g, const real* x, con
         m = vload_lanes(mean, live)
         for t in range(SUMS):
             totals[t] = vsplat(0)
-        if count == LANES:
-            add_terms_of_block(True, squares, g.positions, g.c, x + c, m, live, totals)
-        else:
-            add_terms_of_block(False, squares, g.positions, g.c, x + c, m, live, totals)
+        for i in range(g.positions // SUMS):
+            for t in range(SUMS):
+                totals[t] = totals[t] + term(squares, x, (SUMS * i + t) * g.c + c, m, live)
+        for i in range(g.positions // SUMS * SUMS, g.positions):
+            totals[0] = totals[0] + term(squares, x, i * g.c + c, m, live)
         add_lanes(totals, count, sums + c)
 
 
@@ -98,67 +87,30 @@ cdef inline void merge_moments(const Norm* g, double count, double* moments, dou
         moments[g.c + c] += more[g.c + c] + delta * delta * count * share
 
 
-cdef inline void normalize_block(const bint full, const Norm* g, vec slope, vec shift, vec mean, lanes live,
-                                 const real* x, real* y) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef vec v, zero = vsplat(0)
-    for i in range(g.positions):
-        v = (vload_some(full, x + i * g.c, live) - mean) * slope + shift
-        if g.relu:
-            v = vselect(vgreater(zero, v), zero, v)  # NaN stays NaN
-        vstore_some(full, y + i * g.c, v, live)
-
-
 cdef inline void normalize(const Norm* g, const real* slope, const real* shift, const real* mean, const real* x,
                            real* y) noexcept nogil:
     # x, y: (positions, c); the others: (c,). The mean comes off first, or a large one would take y's last digits.
     cdef:
-        Py_ssize_t block, c
-        vec a, b, m
+        Py_ssize_t block, c, i
+        vec a, b, m, v, zero = vsplat(0)
         lanes live
     for block in range(registers(g.c)):
         c = block * LANES
         live = lanes_of(g.c - c)
         a, b, m = vload_lanes(slope + c, live), vload_lanes(shift + c, live), vload_lanes(mean + c, live)
-        if g.c - c >= LANES:
-            normalize_block(True, g, a, b, m, live, x + c, y + c)
-        else:
-            normalize_block(False, g, a, b, m, live, x + c, y + c)
-
-
-cdef inline vec rectified(const bint full, const Norm* g, const real* y, real* dy, lanes live) noexcept nogil:
-    # dy without what the ReLU keeps back, in place
-    cdef vec zero = vsplat(0), d = vload_some(full, dy, live)
-    if g.relu:
-        d = vselect(vgreater(vload_some(full, y, live), zero), d, zero)
-        vstore_some(full, dy, d, live)
-    return d
-
-
-cdef inline void add_gradients_of_block(const bint full, const Norm* g, const real* x, const real* y, real* dy,
-                                        vec mean, vec inverse, lanes live, vec* along, vec* totals) noexcept nogil:
-    cdef:
-        Py_ssize_t i, t, at = 0
-        vec d
-    for i in range(g.positions // SUMS):
-        for t in range(SUMS):
-            d = rectified(full, g, y + at, dy + at, live)
-            along[t] = along[t] + d * ((vload_some(full, x + at, live) - mean) * inverse)
-            totals[t] = totals[t] + d
-            at += g.c
-    for i in range(g.positions % SUMS):
-        d = rectified(full, g, y + at, dy + at, live)
-        along[0] = along[0] + d * ((vload_some(full, x + at, live) - mean) * inverse)
-        totals[0] = totals[0] + d
-        at += g.c
+        for i in range(g.positions):
+            v = (vload_lanes(x + i * g.c + c, live) - m) * a + b
+            if g.relu:
+                v = vselect(vgreater(zero, v), zero, v)  # NaN stays NaN
+            vstore_lanes(y + i * g.c + c, v, live)
 
 
 cdef inline void add_gradients(const Norm* g, const real* x, const real* y, real* dy, const real* mean,
                                const real* inverse, double* sums) noexcept nogil:
     # sums: (2, c) of dy * xhat and of dy, from which the ReLU's part is taken first, in place
     cdef:
-        Py_ssize_t block, c, t, count
-        vec m, k
+        Py_ssize_t block, c, i, t, count
+        vec m, k, d, zero = vsplat(0)
         vec along[SUMS]
         vec totals[SUMS]
         lanes live
@@ -168,22 +120,26 @@ cdef inline void add_gradients(const Norm* g, const real* x, const real* y, real
         live = lanes_of(count)
         m, k = vload_lanes(mean + c, live), vload_lanes(inverse + c, live)
         for t in range(SUMS):
-            along[t] = totals[t] = vsplat(0)
-        if count == LANES:
-            add_gradients_of_block(True, g, x + c, y + c, dy + c, m, k, live, along, totals)
-        else:
-            add_gradients_of_block(False, g, x + c, y + c, dy + c, m, k, live, along, totals)
+            along[t] = totals[t] = zero
+        for i in range(g.positions // SUMS):
+            for t in range(SUMS):
+                d = rectified(g, y, dy, (SUMS * i + t) * g.c + c, live)
+                along[t] = along[t] + d * ((vload_lanes(x + (SUMS * i + t) * g.c + c, live) - m) * k)
+                totals[t] = totals[t] + d
+        for i in range(g.positions // SUMS * SUMS, g.positions):
+            d = rectified(g, y, dy, i * g.c + c, live)
+            along[0] = along[0] + d * ((vload_lanes(x + i * g.c + c, live) - m) * k)
+            totals[0] = totals[0] + d
         add_lanes(along, count, sums + c)
         add_lanes(totals, count, sums + g.c + c)
 
 
-cdef inline void normalize_backward_block(const bint full, const Norm* g, vec slope, vec mean, vec along, vec mean_dy,
-                                          lanes live, const real* x, const real* dy, real* dx) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef vec v
-    for i in range(g.positions):
-        v = vload_some(full, dy + i * g.c, live) - mean_dy - (vload_some(full, x + i * g.c, live) - mean) * along
-        vstore_some(full, dx + i * g.c, slope * v, live)
+cdef inline vec rectified(const Norm* g, const real* y, real* dy, Py_ssize_t at, lanes live) noexcept nogil:
+    cdef vec zero = vsplat(0), d = vload_lanes(dy + at, live)
+    if g.relu:
+        d = vselect(vgreater(vload_lanes(y + at, live), zero), d, zero)
+        vstore_lanes(dy + at, d, live)
+    return d
 
 
 cdef inline void normalize_backward(const Norm* g, const real* slope, const real* mean, const real* inverse,
@@ -191,24 +147,24 @@ cdef inline void normalize_backward(const Norm* g, const real* slope, const real
                                     real* dx) noexcept nogil:
     # x, dx: (positions, c), dy likewise, and may be dx; the others: (c,)
     cdef:
-        Py_ssize_t block, c
-        vec a, m, along, total
+        Py_ssize_t block, c, i
+        vec a, m, k, along, total
         lanes live
     for block in range(registers(g.c)):
         c = block * LANES
         live = lanes_of(g.c - c)
         a, m, total = vload_lanes(slope + c, live), vload_lanes(mean + c, live), vload_lanes(mean_dy + c, live)
-        along = vload_lanes(inverse + c, live) * vload_lanes(mean_dy_xhat + c, live)
-        if g.c - c >= LANES:
-            normalize_backward_block(True, g, a, m, along, total, live, x + c, dy + c, dx + c)
-        else:
-            normalize_backward_block(False, g, a, m, along, total, live, x + c, dy + c, dx + c)
+        k = vload_lanes(inverse + c, live)
+        along = k * vload_lanes(mean_dy_xhat + c, live)
+        for i in range(g.positions):
+            vstore_lanes(dx + i * g.c + c, a * (
+                vload_lanes(dy + i * g.c + c, live) - total - (vload_lanes(x + i * g.c + c, live) - m) * along), live)
 
 
 cdef inline void scale_gradient(const Norm* g, const real* slope, const real* y, real* dy, real* dx) noexcept nogil:
     # dx = dy * slope, where the ReLU let x pass: of a normalisation by statistics that do not depend on x
     cdef:
-        Py_ssize_t block, c, i, at
+        Py_ssize_t block, c, i
         vec a
         lanes live
     for block in range(registers(g.c)):
@@ -216,5 +172,4 @@ cdef inline void scale_gradient(const Norm* g, const real* slope, const real* y,
         live = lanes_of(g.c - c)
         a = vload_lanes(slope + c, live)
         for i in range(g.positions):
-            at = i * g.c + c
-            vstore_some(False, dx + at, a * rectified(False, g, y + at, dy + at, live), live)
+            vstore_lanes(dx + i * g.c + c, a * rectified(g, y, dy, i * g.c + c, live), live)

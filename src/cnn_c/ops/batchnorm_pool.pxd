@@ -1,23 +1,25 @@
-# Batch normalisation with the 2x2 max pooling that follows it, and a ReLU between them if there is one, as one operation
-# of a plan: forward a maximum for each window, without the map before it; backward one gradient a window, put where its
-# maximum was, among the terms that all positions have.
+# Batch normalisation with the 2x2 max pooling that follows it, and a ReLU between them if there is one, as one
+# operation of a plan: forward a maximum for each window, without the map before it; backward one gradient a window, put
+# where its maximum was, among the terms that all positions have.
 #
 #   y  = max over the window of v,   v = relu(slope * (x - mean) + shift)
 #   dx = slope * (d - mean_dy - (x - mean) * along),   along = mean_dy_xhat * inverse
 #
 # with d = dy at the window's first maximum, if that passed the ReLU, else 0.
 
+from libc.string cimport memset
+
 from ..arrays cimport as_tuple
 from ..simd cimport (
-    LANES, choice, iequals, ihas_bit, iload, istore, ivec, lanes, lanes_of, real, registers, vec, vload_lanes,
-    vload_some, vselect, vsplat, vstore_some,
+    LANES, choice, iequals, ihas_bit, iload, istore, ivec, lanes, lanes_of, real, registers, vec, vload_lanes, vselect,
+    vsplat, vstore_lanes,
 )
 from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, chunk_of, new_geometry, tensor
 from .batchnorm cimport (
     ChannelValues, add_moments, channel_values, measure_normalisation, merge_gradient_moments, merge_moments,
     moments_of_chunk, update,
 )
-from .batchnorm_kernels cimport Norm, SUMS, add_lanes
+from .batchnorm_kernels cimport Norm
 from .conv_pool_shape cimport IDLE, window_maximum
 
 
@@ -39,83 +41,73 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.dy = sizes.y if training else 0
 
 
-cdef inline vec normalised(const bint full, const real* x, vec slope, vec shift, vec mean, lanes live) noexcept nogil:
-    return (vload_some(full, x, live) - mean) * slope + shift
+cdef inline vec normalised(const real* x, vec slope, vec shift, vec mean, lanes live) noexcept nogil:
+    return (vload_lanes(x, live) - mean) * slope + shift
 
 
-cdef inline void forward_block(const bint full, const NormPool* g, vec slope, vec shift, vec mean, lanes live,
-                               const real* x, real* y, int* argmax) noexcept nogil:
-    # LANES channels. x: (h, w, c), y and argmax: (h // 2, w // 2, c), from their first channel on
+cdef inline void forward_row(const NormPool* g, vec slope, vec shift, vec mean, lanes live, const real* x, real* y,
+                             int* argmax) noexcept nogil:
+    # A row of windows of LANES channels. x: two rows (w, c), y and argmax: (w // 2, c), from their first channel on
     cdef:
-        Py_ssize_t i, j, c = g.norm.c, down = g.w * c
-        const real* p
+        Py_ssize_t _, c = g.norm.c, down = g.w * g.norm.c
         ivec code
-        vec best
-    for i in range(g.h // 2):
-        p = x + 2 * i * down
-        for j in range(g.w // 2):
-            best = window_maximum(g.norm.relu, normalised(full, p, slope, shift, mean, live),
-                                  normalised(full, p + c, slope, shift, mean, live),
-                                  normalised(full, p + down, slope, shift, mean, live),
-                                  normalised(full, p + down + c, slope, shift, mean, live), &code)
-            vstore_some(full, y, best, live)
-            istore(argmax, code, live)
-            p += 2 * c
-            y += c
-            argmax += c
+    for _ in range(g.w // 2):
+        vstore_lanes(y, window_maximum(g.norm.relu, normalised(x, slope, shift, mean, live),
+                                       normalised(x + c, slope, shift, mean, live),
+                                       normalised(x + down, slope, shift, mean, live),
+                                       normalised(x + down + c, slope, shift, mean, live), &code), live)
+        istore(argmax, code, live)
+        x += 2 * c
+        y += c
+        argmax += c
 
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    # Row by row, so that a row's second channels are still in the first cache.
     cdef:
         const NormPool* g = <const NormPool*>o.geometry
         ChannelValues v = channel_values(o, c)
         const real* x = tensor(o.x, image)
         real* y = tensor(o.y, image)
         int* argmax = <int*>tensor(o.argmax, image)
-        Py_ssize_t block, k
-        vec slope, shift, mean
+        Py_ssize_t _, block, k
         lanes live
-    for block in range(registers(g.norm.c)):
-        k = block * LANES
-        live = lanes_of(g.norm.c - k)
-        slope, shift, mean = vload_lanes(v.slope + k, live), vload_lanes(v.shift + k, live), vload_lanes(v.mean + k, live)
-        if g.norm.c - k >= LANES:
-            forward_block(True, g, slope, shift, mean, live, x + k, y + k, argmax + k)
-        else:
-            forward_block(False, g, slope, shift, mean, live, x + k, y + k, argmax + k)
+    for _ in range(g.h // 2):
+        for block in range(registers(g.norm.c)):
+            k = block * LANES
+            live = lanes_of(g.norm.c - k)
+            forward_row(g, vload_lanes(v.slope + k, live), vload_lanes(v.shift + k, live),
+                        vload_lanes(v.mean + k, live), live, x + k, y + k, argmax + k)
+        x += 2 * g.w * g.norm.c
+        y += g.w // 2 * g.norm.c
+        argmax += g.w // 2 * g.norm.c
 
 
 # ---- backward ----
 
-cdef inline vec passed(const bint full, const real* dy, ivec code, lanes live) noexcept nogil:
-    # The gradient that goes back into a window.
-    return vselect(ihas_bit(code, IDLE), vsplat(0), vload_some(full, dy, live))
-
-
-cdef inline void gradients_of_block(const bint full, const NormPool* g, vec mean, vec inverse, lanes live,
-                                    const real* x, const real* dy, const int* argmax, vec* along,
-                                    vec* totals) noexcept nogil:
+cdef inline void add_gradients_of_row(const NormPool* g, vec mean, vec inverse, lanes live, const real* x,
+                                      const real* dy, const int* argmax, real* along, real* total) noexcept nogil:
+    # along, total: (channels,), to which those of a row of windows are added
     cdef:
-        Py_ssize_t i, j, t = 0, c = g.norm.c, down = g.w * c
-        const real* p
+        Py_ssize_t _, c = g.norm.c, down = g.w * g.norm.c
         ivec code
         vec d, top, bottom, at_maximum
+        vec sum_along = vload_lanes(along, live), sum_ = vload_lanes(total, live)
         choice right
-    for i in range(g.h // 2):
-        p = x + 2 * i * down
-        for j in range(g.w // 2):
-            code = iload(argmax, live)
-            d = passed(full, dy, code, live)
-            right = ihas_bit(code, 1)
-            top = vselect(right, vload_some(full, p + c, live), vload_some(full, p, live))
-            bottom = vselect(right, vload_some(full, p + down + c, live), vload_some(full, p + down, live))
-            at_maximum = vselect(ihas_bit(code, 2), bottom, top)
-            along[t] = along[t] + d * ((at_maximum - mean) * inverse)
-            totals[t] = totals[t] + d
-            t = (t + 1) % SUMS
-            p += 2 * c
-            dy += c
-            argmax += c
+    for _ in range(g.w // 2):
+        code = iload(argmax, live)
+        d = vselect(ihas_bit(code, IDLE), vsplat(0), vload_lanes(dy, live))
+        right = ihas_bit(code, 1)
+        top = vselect(right, vload_lanes(x + c, live), vload_lanes(x, live))
+        bottom = vselect(right, vload_lanes(x + down + c, live), vload_lanes(x + down, live))
+        at_maximum = vselect(ihas_bit(code, 2), bottom, top)
+        sum_along = sum_along + d * ((at_maximum - mean) * inverse)
+        sum_ = sum_ + d
+        x += 2 * c
+        dy += c
+        argmax += c
+    vstore_lanes(along, sum_along, live)
+    vstore_lanes(total, sum_, live)
 
 
 cdef inline void add_gradient_moments(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -126,58 +118,54 @@ cdef inline void add_gradient_moments(const Operation* o, const Context* c, cons
         const real* x = tensor(o.x, image)
         const real* dy = tensor(o.dy, image)
         const int* argmax = <const int*>tensor(o.argmax, image)
-        Py_ssize_t block, k, t, count
-        vec along[SUMS]
-        vec totals[SUMS]
-        vec mean, inverse
+        real* along = c.worker.scratch  # (2, channels): of this image
+        Py_ssize_t _, block, k
         lanes live
-    for block in range(registers(g.norm.c)):
-        k = block * LANES
-        count = min(LANES, g.norm.c - k)
-        live = lanes_of(count)
-        mean, inverse = vload_lanes(v.mean + k, live), vload_lanes(v.inverse + k, live)
-        for t in range(SUMS):
-            along[t] = totals[t] = vsplat(0)
-        if count == LANES:
-            gradients_of_block(True, g, mean, inverse, live, x + k, dy + k, argmax + k, along, totals)
-        else:
-            gradients_of_block(False, g, mean, inverse, live, x + k, dy + k, argmax + k, along, totals)
-        add_lanes(along, count, sums + k)
-        add_lanes(totals, count, sums + o.channels + k)
+    memset(along, 0, 2 * o.channels * sizeof(real))
+    for _ in range(g.h // 2):
+        for block in range(registers(g.norm.c)):
+            k = block * LANES
+            live = lanes_of(g.norm.c - k)
+            add_gradients_of_row(g, vload_lanes(v.mean + k, live), vload_lanes(v.inverse + k, live), live, x + k,
+                                 dy + k, argmax + k, along + k, along + o.channels + k)
+        x += 2 * g.w * g.norm.c
+        dy += g.w // 2 * g.norm.c
+        argmax += g.w // 2 * g.norm.c
+    for k in range(2 * o.channels):
+        sums[k] += along[k]
 
 
-cdef inline void put(const bint full, vec d, vec slope, vec mean, vec along, vec mean_dy, lanes live, const real* x,
-                     real* dx) noexcept nogil:
-    vstore_some(full, dx, slope * (d - mean_dy - (vload_some(full, x, live) - mean) * along), live)
+cdef struct Backward:
+    # Of LANES channels.
+    vec slope, mean, along, mean_dy
+    lanes live
 
 
-cdef inline void backward_block(const bint full, const NormPool* g, vec slope, vec mean, vec along, vec mean_dy,
-                                lanes live, const real* x, const real* dy, const int* argmax,
-                                real* dx) noexcept nogil:
+cdef inline void put(const Backward* b, vec d, const real* x, real* dx) noexcept nogil:
+    vstore_lanes(dx, b.slope * (d - b.mean_dy - (vload_lanes(x, b.live) - b.mean) * b.along), b.live)
+
+
+cdef inline void backward_row(const NormPool* g, Backward b, const real* x, const real* dy, const int* argmax,
+                              real* dx) noexcept nogil:
+    # A row of windows: x, dx: two rows (w, c), dy and argmax: (w // 2, c)
     cdef:
-        Py_ssize_t i, j, at, c = g.norm.c, down = g.w * c
+        Py_ssize_t _, c = g.norm.c, down = g.w * g.norm.c
         ivec code
         vec d, zero = vsplat(0)
-    for i in range(g.h // 2):
-        for j in range(g.w // 2):
-            at = 2 * i * down + 2 * j * c
-            code = iload(argmax, live)
-            d = vload_some(full, dy, live)
-            put(full, vselect(iequals(code, 0), d, zero), slope, mean, along, mean_dy, live, x + at, dx + at)
-            put(full, vselect(iequals(code, 1), d, zero), slope, mean, along, mean_dy, live, x + at + c, dx + at + c)
-            at += down
-            put(full, vselect(iequals(code, 2), d, zero), slope, mean, along, mean_dy, live, x + at, dx + at)
-            put(full, vselect(iequals(code, 3), d, zero), slope, mean, along, mean_dy, live, x + at + c, dx + at + c)
-            dy += c
-            argmax += c
-        if g.w % 2:  # a column that is in no window
-            at = (2 * i * g.w + g.w - 1) * c
-            put(full, zero, slope, mean, along, mean_dy, live, x + at, dx + at)
-            put(full, zero, slope, mean, along, mean_dy, live, x + at + down, dx + at + down)
-    if g.h % 2:
-        for j in range(g.w):
-            at = ((g.h - 1) * g.w + j) * c
-            put(full, zero, slope, mean, along, mean_dy, live, x + at, dx + at)
+    for _ in range(g.w // 2):
+        code = iload(argmax, b.live)
+        d = vload_lanes(dy, b.live)
+        put(&b, vselect(iequals(code, 0), d, zero), x, dx)
+        put(&b, vselect(iequals(code, 1), d, zero), x + c, dx + c)
+        put(&b, vselect(iequals(code, 2), d, zero), x + down, dx + down)
+        put(&b, vselect(iequals(code, 3), d, zero), x + down + c, dx + down + c)
+        x += 2 * c
+        dx += 2 * c
+        dy += c
+        argmax += c
+    if g.w % 2:  # a column that is in no window
+        put(&b, zero, x, dx)
+        put(&b, zero, x + down, dx + down)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -188,21 +176,26 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
         const real* dy = tensor(o.dy, image)
         const int* argmax = <const int*>tensor(o.argmax, image)
         real* dx = tensor(o.dx, image)
-        Py_ssize_t block, k
-        vec slope, mean, along, mean_dy
-        lanes live
+        Py_ssize_t i, j, block, k
+        Backward b
     if not o.with_dx:
         return
-    for block in range(registers(g.norm.c)):
-        k = block * LANES
-        live = lanes_of(g.norm.c - k)
-        slope, mean = vload_lanes(v.slope + k, live), vload_lanes(v.mean + k, live)
-        mean_dy = vload_lanes(v.correction + k, live)
-        along = vload_lanes(v.inverse + k, live) * vload_lanes(v.mean_dy_xhat + k, live)
-        if g.norm.c - k >= LANES:
-            backward_block(True, g, slope, mean, along, mean_dy, live, x + k, dy + k, argmax + k, dx + k)
-        else:
-            backward_block(False, g, slope, mean, along, mean_dy, live, x + k, dy + k, argmax + k, dx + k)
+    for i in range((g.h + 1) // 2):
+        for block in range(registers(g.norm.c)):
+            k = block * LANES
+            b.live = lanes_of(g.norm.c - k)
+            b.slope, b.mean = vload_lanes(v.slope + k, b.live), vload_lanes(v.mean + k, b.live)
+            b.mean_dy = vload_lanes(v.correction + k, b.live)
+            b.along = vload_lanes(v.inverse + k, b.live) * vload_lanes(v.mean_dy_xhat + k, b.live)
+            if i < g.h // 2:
+                backward_row(g, b, x + k, dy + k, argmax + k, dx + k)
+            else:  # a row that is in no window
+                for j in range(g.w):
+                    put(&b, vsplat(0), x + k + j * g.norm.c, dx + k + j * g.norm.c)
+        x += 2 * g.w * g.norm.c
+        dx += 2 * g.w * g.norm.c
+        dy += g.w // 2 * g.norm.c
+        argmax += g.w // 2 * g.norm.c
 
 
 cdef inline void set_batchnorm_pool(OperationKind* row) noexcept:

@@ -3,15 +3,18 @@
 #   y[i, j, o] = b[o] + sum over k, l, c of x[i*sh + k - ph, j*sw + l - pw, c] * w[k, l, c, o]
 #
 # The lanes of a register are output channels. In a row of x the positions (l, c) under the kernel lie side by side,
-# so the sum over them is one loop of kw * c_in steps.
+# so the sum over them is one loop of kw * c_in steps. With groups or a dilation they do not: conv_groups.pxd and
+# conv_depthwise.pxd.
 
 from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
 from ..tile cimport (
     WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile, run_wide_tile,
     takes_wide_tiles,
 )
+from .conv_depthwise cimport depthwise_forward
+from .conv_groups cimport grouped_forward
 from .conv_registers cimport fits_in_registers, run_in_registers
-from .conv_shape cimport Conv
+from .conv_shape cimport Conv, is_depthwise, is_plain
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 
@@ -25,6 +28,12 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
         const real* bias = packed + weight_sums_size(g)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
         Py_ssize_t i = 0, lines, rows, more, first, stop
+    if is_depthwise(c):
+        depthwise_forward(c, x, packed, bias, y)
+        return
+    if not is_plain(c):
+        grouped_forward(c, x_width, x, packed, bias, y)
+        return
     tile.last = lanes_of(c.c_out - missing(g) * g.c_out)
     tile.masks = <lanes*>(bias + c.c_out)
     if fits_in_registers(c):

@@ -7,7 +7,9 @@
 
 from ..simd cimport MAX_TILE, LANES, first_lanes, lanes, lanes_of, real, registers, vec, vload_lanes, vstore_lanes
 from ..tile cimport WIDE_TILE, Tile, rectangle_lines, run_rectangle, run_tile, run_wide_tile, takes_wide_tiles
-from .conv_shape cimport Conv
+from .conv_depthwise_gradient cimport depthwise_weight_gradient
+from .conv_groups cimport grouped_weight_gradient
+from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 
@@ -19,6 +21,12 @@ cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const
         Tile tile
         const Conv* c = &g.conv
         Py_ssize_t o = 0, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
+    if is_depthwise(c):
+        depthwise_weight_gradient(c, x, dy, sums)
+        return
+    if not is_plain(c):
+        grouped_weight_gradient(c, x_width, x, dy, sums)
+        return
     tile.outer = c.oh
     tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = 1, c.sh * x_width, c.sw * c.c_in, x_width
     tile.v_row, tile.v_outer, tile.v_inner = 0, (c.ow * g.pixels - missing(g)) * g.c_out, c.c_out
@@ -84,14 +92,15 @@ cdef inline void unpack_weight_gradient(const Packed* g, const real* sums, real 
     cdef:
         const Conv* c = &g.conv
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
+        Py_ssize_t inputs = group_inputs(c)
         real total
     for k in range(c.kh):
         for l in range(kw):
-            for i in range(c.c_in):
+            for i in range(inputs):
                 for o in range(g.c_out):
                     total = 0
                     for p in range(g.pixels):
-                        total += sums[((k * c.kw + l + p * stride) * c.c_in + i) * c.c_out + p * g.c_out + o]
+                        total += sums[((k * c.kw + l + p * stride) * inputs + i) * c.c_out + p * g.c_out + o]
                     dw[0] = scale * total + (dw[0] if add else 0)
                     dw += 1
 

@@ -18,8 +18,8 @@ cdef inline Image next_image(const Program* p, const Image* first, Py_ssize_t i)
 
 cdef inline void forward_block(const Context* c, const Image* first, Py_ssize_t count, Py_ssize_t k,
                                Py_ssize_t end) noexcept nogil:
-    # Operations k .. end on `count` images. Those between two that take the block run depth first. Where operation `end`
-    # needs the whole batch, it looks at each image.
+    # Operations k .. end on `count` images. Those between two that take the block run depth first. Where operation
+    # `end` needs the whole batch, it looks at each image.
     cdef:
         const Program* p = c.program
         Py_ssize_t stop, i, q
