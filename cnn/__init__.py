@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from . import models as models
     from . import plot as plot
     from . import reference as reference
+    from .layers.checking import check_layer as check_layer
     from .nets.loading import load as load
     from .plot import report as report
     from .training.checkpoint import Checkpoint as Checkpoint
@@ -61,6 +62,7 @@ else:
         "ScaleWarning",
         "Sequential",
         "Softmax",
+        "check_layer",
         "functional",
         "get_num_threads",
         "load",
@@ -75,6 +77,7 @@ else:
     _LAZY_NAMES = {  # and the modules that they are in
         "CSVLogger": "training.csv_logger",
         "Checkpoint": "training.checkpoint",
+        "check_layer": "layers.checking",
         "load": "nets.loading",
     }
     _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
