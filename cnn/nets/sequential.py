@@ -25,6 +25,7 @@ from .state import NetState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     from ..backends.annotations import Backend, DType, Floats, Labels, Seed, Shape
     from ..losses import AnyLoss
@@ -107,12 +108,54 @@ class Sequential(NetState):
             if layer in self.layers[:i]:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
             if layer.in_net:
-                raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
+                raise ValueError(
+                    f"layers[{i}] is in another net already; make a layer for each net, or take a trained net's first "
+                    "layers with Sequential.from_layers(trained, upto, head)"
+                )
             layer.backend = self.backend
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:
             raise ValueError(f"the last layer must give one row of logits an image, got shape {shape}; add Dense")
         return self.layers[0].input_shape, shape
+
+    @classmethod
+    def from_layers(
+        cls,
+        trained: Sequential,
+        upto: SupportsIndex | str | None = None,
+        head: Iterable[Layer] = (),
+        *,
+        freeze: bool = True,
+        seed: Seed = None,
+        loss: AnyLoss | None = None,
+    ) -> Self:
+        """A new net of copies of a trained net's first layers, with what they have learned, and new layers after them.
+
+        Input shape, dtype and backend are those of `trained`, which stays as it is.
+
+        Parameters
+        ----------
+        trained : Sequential
+        upto : int, str or None
+            How many layers, or the name of the first one that is left out, such as "flatten_1"; None leaves out the
+            last `Dense` and what comes after it.
+        head : sequence of layers
+        freeze : bool
+            Whether the copies stay as they are while the new net is trained: their `trainable` is False then.
+        seed : int or None
+            Of the head's initial parameters.
+        loss : Loss, callable or None
+            None stands for that of `trained`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is no net, no layer of it, or no layer; layers whose shapes do not fit; a layer of somebody else's that
+            cannot be made anew.
+        """
+        from .transfer import transferred
+
+        return transferred(cls, trained, upto, head, freeze, seed, loss)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _VARIABLE and "executor" in vars(self):

@@ -27,7 +27,15 @@ cnn.Sequential([cnn.Flatten()], (28, 28, 1), seed="0")  # error: seed
 cnn.Sequential([cnn.Flatten()], input_shape="28")  # error: input_shape
 cnn.models.lenet5(dtype=np.int64)  # error: dtype
 
-assert_type(net.predict(x), NDArray[np.int64])
+assert_type(net.predict(x), NDArray[np.int64] | Floats)
+
+assert_type(cnn.Sequential.from_layers(net, "flatten_1", [cnn.Flatten(), cnn.Dense(2)], seed=0), cnn.Sequential)
+cnn.Sequential.from_layers(net, 3, (cnn.Dense(2),), freeze=False, loss=cnn.losses.Huber())
+cnn.Sequential.from_layers(net.layers, head=[cnn.Dense(2)])  # error: a net
+cnn.Sequential.from_layers(net, 2.5)  # error: upto
+cnn.Sequential.from_layers(net, 3, cnn.Dense(2))  # error: head
+cnn.Sequential.from_layers(net, 3, [], False)  # error: freeze is named
+
 assert_type(net.predict_proba(x), Floats)
 assert_type(net.predict_logits(x[..., None]), Floats)
 assert_type(net.evaluate(x, y).accuracy, float)
