@@ -46,6 +46,7 @@ def objects():
     optimizers += [cnn.Adadelta(), cnn.Lion(cycle, weight_decay=0.1)]
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
+    callbacks += [cnn.ReduceLROnPlateau(), cnn.TimeLimit(60), cnn.ExponentialAverage(), cnn.LearningRateFinder()]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]
     nets = [cnn.models.wide(), cnn.ConvolutionalNeuralNetwork(), cnn.reference.ConvolutionalNeuralNetwork()]
     names = tuple(f"the class number {i}, which has a long name" for i in range(200))

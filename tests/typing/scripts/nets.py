@@ -48,6 +48,8 @@ assert_type(net.evaluate(x, y).accuracy, float)
 loss, accuracy = net.evaluate(x, y)
 assert_type(loss, float)
 assert_type(net.score(x, y), float)
+assert_type(net.predict(x, 32), NDArray[np.int64] | Floats)
+net.predict_proba(x, batch_size=np.int64(32)), net.predict_logits(x, None), net.evaluate(x, y, batch_size=32)
 assert_type(net.parameters()["dense_1.weights"], Floats)
 assert_type(net.layers, tuple[cnn.Layer, ...])
 assert_type(net.summary(), None)
@@ -56,7 +58,7 @@ total = float(net.predict_proba(x).sum())
 mean: NDArray[np.floating] = net.predict_proba(x)
 
 net.predict()  # error: x
-net.predict(x, 32)  # error: one argument
+net.predict(x, batch_size="32")  # error: batch_size
 net.predict_probability(x)  # error: predict_proba
 net.evaluate(x)  # error: y
 net.evaluate(x, y).acc  # error: accuracy
