@@ -192,7 +192,7 @@ def resnet_small(
     """
     layers = [
         Rescaling(1 / 255, -0.5),
-        Conv2D(16, 3, padding="same", bias=False), BatchNorm(), ReLU(),
+        Conv2D(16, 3, padding=1, bias=False), BatchNorm(), ReLU(),
         _residual(16), ReLU(),
         _residual(32, stride=2), ReLU(),
         _residual(64, stride=2), ReLU(),
@@ -204,8 +204,8 @@ def resnet_small(
 def _residual(channels: int, stride: int = 1) -> Residual:
     """A block; with a stride, the shortcut brings x to the branch's shape."""
     branch = [
-        Conv2D(channels, 3, stride=stride, padding="same", bias=False), BatchNorm(), ReLU(),
-        Conv2D(channels, 3, padding="same", bias=False), BatchNorm(),
+        Conv2D(channels, 3, stride=stride, padding=1, bias=False), BatchNorm(), ReLU(),
+        Conv2D(channels, 3, padding=1, bias=False), BatchNorm(),
     ]  # fmt: skip
     return Residual(branch, [] if stride == 1 else [Conv2D(channels, 1, stride=stride, bias=False), BatchNorm()])
 
