@@ -39,7 +39,7 @@ def objects():
     layers = [cnn.Rescaling(1 / 255), cnn.Conv2D(8, 3), cnn.MaxPool2D(2), cnn.AvgPool2D(2)]
     layers += [cnn.GlobalAvgPool2D(), cnn.GlobalMaxPool2D(), cnn.BatchNorm(), cnn.Dropout(0.5), cnn.Dense(10)]
     layers += [cnn.Flatten(), cnn.ReLU(), cnn.LeakyReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GELU(), cnn.SiLU()]
-    layers += [cnn.Softplus(), cnn.LayerNorm(), cnn.Residual([cnn.Conv2D(8, 3, padding="same")])]
+    layers += [cnn.Softplus(), cnn.LayerNorm(), cnn.DepthwiseConv2D(3), cnn.Residual([cnn.ReLU()])]
     layers += [cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
     cycle = cnn.schedules.OneCycle(0.05)
     optimizers = [cnn.SGD(cycle, 0.9, True, 5e-4), cnn.Adam(cycle), cnn.AdamW(cycle), cnn.RMSprop(cycle)]

@@ -13,14 +13,20 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 def nearest(name: object, known: Iterable[str]) -> str:
     """The end of an error's message about an unknown name: the known one that it resembles, else all of them."""
+    known = list(known)
+    return meant(name, known) or f"; known are {', '.join(known)}"
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """As `nearest`, but nothing for a name that resembles none."""
     from difflib import get_close_matches  # nobody needs it before there is an error
 
     known = list(known)
     if not known:
         return "; there are none"
     by_initials = [each for each in known if "".join(word[:1] for word in each.split("_")) == name]  # lr
-    meant = by_initials or get_close_matches(str(name), known, 1)
-    return f"; did you mean {meant[0]!r}?" if meant else f"; known are {', '.join(known)}"
+    found = by_initials or get_close_matches(str(name), known, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def is_ours(kind: type) -> bool:

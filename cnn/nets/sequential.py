@@ -14,6 +14,7 @@ from ..backends.numpy.loss import sigmoid
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
+from ..layers.weighted import with_activations
 from ..losses import checked_loss, rule_of
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
@@ -45,7 +46,7 @@ class Sequential(TransferredNet):
     Parameters
     ----------
     layers : sequence of layers
-        Used by this net alone: a layer cannot be in two.
+        Used by this net alone: a layer cannot be in two. The `activation` of one becomes the layer behind it.
     input_shape : tuple of int
         Of one image, (height, width, channels).
     dtype : "float32" or "float64"
@@ -84,7 +85,7 @@ class Sequential(TransferredNet):
     ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers = tuple(layers)
+        self.layers = tuple(with_activations(layers))
         operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)

@@ -15,7 +15,7 @@ from cnn.reference import Conv3x3 as SlowConv3x3
 from cnn.reference import conv2d_forward
 
 LAYERS: list[type[cnn.Layer]] = [
-    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GELU,
+    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.DepthwiseConv2D, cnn.Dropout, cnn.Flatten, cnn.GELU,
     cnn.GlobalAvgPool2D, cnn.GlobalMaxPool2D, cnn.LayerNorm, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling,
     cnn.Residual, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh,
 ]  # fmt: skip
