@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from . import models as models
     from . import plot as plot
     from . import reference as reference
+    from .layers.checking import check_layer as check_layer
     from .nets.loading import load as load
     from .plot import report as report
     from .training.average import ExponentialAverage as ExponentialAverage
@@ -69,6 +70,7 @@ else:
         "Sequential",
         "Softmax",
         "TimeLimit",
+        "check_layer",
         "functional",
         "get_num_threads",
         "load",
@@ -87,6 +89,7 @@ else:
         "LearningRateFinder": "training.rate_finder",
         "ReduceLROnPlateau": "training.plateau",
         "TimeLimit": "training.time_limit",
+        "check_layer": "layers.checking",
         "load": "nets.loading",
     }
     _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them

@@ -48,7 +48,12 @@ def objects():
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
     callbacks += [cnn.ReduceLROnPlateau(), cnn.TimeLimit(60), cnn.ExponentialAverage(), cnn.LearningRateFinder()]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]
-    nets = [cnn.models.wide(), cnn.ConvolutionalNeuralNetwork(), cnn.reference.ConvolutionalNeuralNetwork()]
+    nets = [
+        cnn.models.wide(),
+        cnn.models.resnet_small(),
+        cnn.ConvolutionalNeuralNetwork(),
+        cnn.reference.ConvolutionalNeuralNetwork(),
+    ]
     names = tuple(f"the class number {i}, which has a long name" for i in range(200))
     data = [Dataset(MANY, MANY[:, 0, 0], MANY, MANY[:, 0, 0]), LabelledImages(MANY, MANY[:, 0, 0], names)]
     histories = [History(*[[0.123456789] * 10_000] * 6), History([], [], [], [], [], [])]

@@ -22,7 +22,7 @@ from ..training.optimizers import SGD
 from ..training.scale import advice, image_range
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
-from .state import NetState
+from .transfer import TransferredNet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -40,7 +40,7 @@ _FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "loss", "
 _MOST_LAYERS = 20  # that `repr` shows
 
 
-class Sequential(NetState):
+class Sequential(TransferredNet):
     """A stack of layers; the loss says what it is for, without one the classification of images.
 
     Parameters
@@ -108,7 +108,10 @@ class Sequential(NetState):
             if layer in self.layers[:i]:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
             if layer.in_net:
-                raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
+                raise ValueError(
+                    f"layers[{i}] is in another net already; make a layer for each net, or take a trained net's first "
+                    "layers with Sequential.from_layers(trained, upto, head)"
+                )
             layer.backend = self.backend
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:

@@ -103,7 +103,7 @@ def test_the_reference_is_not_needed_to_load_a_net_that_it_saved(path):
 
 
 def test_the_models_are_saved_and_loaded(path):
-    for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5):
+    for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5, cnn.models.resnet_small):
         net = make(seed=1)
         net.save(path)
         assert bits(cnn.load(path)) == bits(net)

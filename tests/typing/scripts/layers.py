@@ -79,3 +79,9 @@ conv.forward()  # error: x
 conv.forwards(y)  # error: forward
 conv.bias.sum()  # error: None without bias
 conv.gamma  # error: of BatchNorm
+
+assert_type(cnn.check_layer(cnn.Conv2D(8, 3), (6, 6, 2)), None)
+cnn.check_layer(conv, [6, 6, 1], dtype=np.float32, seed=np.random.default_rng(0))
+cnn.check_layer(cnn.Conv2D, (6, 6, 2))  # error: a class
+cnn.check_layer(conv)  # error: input_shape
+cnn.check_layer(conv, (6, 6, 2), "float32")  # error: dtype is named
