@@ -116,7 +116,7 @@ cdef inline flattened run_masked_tile(int size, const Tile* tile, const real* x,
 
 # Wide tiles: two registers of v for each scalar, where a broadcast from memory is an instruction of its own and there
 # are sixteen registers: twelve sums, two registers of v and the scalar. For twelve multiply-adds that is eight loads,
-# where a tile of one register needs thirteen.
+# where a tile of one register needs thirteen. Six pixels are in one line, or three in each of two.
 
 cdef enum:
     WIDE_TILE = 6
@@ -127,33 +127,49 @@ cdef inline bint takes_wide_tiles(Py_ssize_t channels) noexcept nogil:
     return MAX_TILE < 14 and channels > LANES
 
 
-cdef inline void wide_tile_rows(const int across, const Py_ssize_t x_tile, const Tile* tile, const real* x,
-                                const real* v, const real* start, real* y) noexcept nogil:
-    # As tile_rows, of 2 * LANES channels; of the second half, those in tile.live
+cdef inline void add_wide_products(const int down, const int across, const Py_ssize_t x_tile, const Tile* tile,
+                                   const real* x, const real* v, vec* sums) noexcept nogil:
+    # As add_products, of 2 * LANES channels, of whose second half those in tile.live: sums[d, t, half, :]
+    cdef:
+        vec low, high
+        const real* lines[2]
+        const real* vi
+        Py_ssize_t i, _, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner, x_down = tile.x_down
+        lanes live = tile.live
+        int d, t
+    for i in range(tile.outer):
+        for d in range(down):
+            lines[d] = x + i * tile.x_outer + d * x_down
+        vi = v + i * tile.v_outer
+        for _ in range(inner):
+            low, high = vload(vi), vload_lanes(vi + LANES, live)
+            for d in range(down):
+                for t in range(across):
+                    sums[2 * (d * across + t)] = sums[2 * (d * across + t)] + lines[d][t * x_tile] * low
+                    sums[2 * (d * across + t) + 1] = sums[2 * (d * across + t) + 1] + lines[d][t * x_tile] * high
+                lines[d] += x_inner
+            vi += v_inner
+
+
+cdef inline void wide_tile_rows(const int down, const int across, const Py_ssize_t x_tile, const Tile* tile,
+                                const real* x, const real* v, const real* start, real* y) noexcept nogil:
+    # As tile_rows.
     cdef:
         vec sums[12]
-        vec low, high
-        const real* line
-        const real* vj
-        Py_ssize_t _, i, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner
-        lanes live = tile.live
-        int t
+        Py_ssize_t _, at
+        int d, t
     for _ in range(tile.rows):
-        for t in range(across):
-            sums[2 * t] = vload(start + t * tile.start_tile)
-            sums[2 * t + 1] = vload_lanes(start + t * tile.start_tile + LANES, live)
-        for i in range(tile.outer):
-            line, vj = x + i * tile.x_outer, v + i * tile.v_outer
-            for _ in range(inner):
-                low, high = vload(vj), vload_lanes(vj + LANES, live)
-                for t in range(across):
-                    sums[2 * t] = sums[2 * t] + line[t * x_tile] * low
-                    sums[2 * t + 1] = sums[2 * t + 1] + line[t * x_tile] * high
-                line += x_inner
-                vj += v_inner
-        for t in range(across):
-            vstore(y + t * tile.y_tile, sums[2 * t])
-            vstore_lanes(y + t * tile.y_tile + LANES, sums[2 * t + 1], live)
+        for d in range(down):
+            for t in range(across):
+                at = t * tile.start_tile + d * tile.start_down
+                sums[2 * (d * across + t)] = vload(start + at)
+                sums[2 * (d * across + t) + 1] = vload_lanes(start + at + LANES, tile.live)
+        add_wide_products(down, across, x_tile, tile, x, v, sums)
+        for d in range(down):
+            for t in range(across):
+                at = t * tile.y_tile + d * tile.y_down
+                vstore(y + at, sums[2 * (d * across + t)])
+                vstore_lanes(y + at + LANES, sums[2 * (d * across + t) + 1], tile.live)
         x += tile.x_row
         v += tile.v_row
         start += tile.start_row
@@ -162,18 +178,27 @@ cdef inline void wide_tile_rows(const int across, const Py_ssize_t x_tile, const
 
 cdef inline void wide_tile_of_size(int size, const Py_ssize_t x_tile, const Tile* tile, const real* x, const real* v,
                                    const real* start, real* y) noexcept nogil:
-    if size == 1: wide_tile_rows(1, x_tile, tile, x, v, start, y)
-    elif size == 2: wide_tile_rows(2, x_tile, tile, x, v, start, y)
-    elif size == 3: wide_tile_rows(3, x_tile, tile, x, v, start, y)
-    elif size == 4: wide_tile_rows(4, x_tile, tile, x, v, start, y)
-    elif size == 5: wide_tile_rows(5, x_tile, tile, x, v, start, y)
-    elif size == 6: wide_tile_rows(6, x_tile, tile, x, v, start, y)
+    if size == 1: wide_tile_rows(1, 1, x_tile, tile, x, v, start, y)
+    elif size == 2: wide_tile_rows(1, 2, x_tile, tile, x, v, start, y)
+    elif size == 3: wide_tile_rows(1, 3, x_tile, tile, x, v, start, y)
+    elif size == 4: wide_tile_rows(1, 4, x_tile, tile, x, v, start, y)
+    elif size == 5: wide_tile_rows(1, 5, x_tile, tile, x, v, start, y)
+    elif size == 6: wide_tile_rows(1, 6, x_tile, tile, x, v, start, y)
 
 
 cdef inline flattened run_wide_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                     real* y) noexcept nogil:
+    # Of one line.
     if tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
     else: wide_tile_of_size(size, tile.x_tile, tile, x, v, start, y)
+
+
+cdef inline flattened run_wide_rectangle(int across, const Tile* tile, const real* x, const real* v, const real* start,
+                                         real* y) noexcept nogil:
+    # Of two lines; each of tile.rows is two rows.
+    if across == 1: wide_tile_rows(2, 1, tile.x_tile, tile, x, v, start, y)
+    elif across == 2: wide_tile_rows(2, 2, tile.x_tile, tile, x, v, start, y)
+    elif across == 3: wide_tile_rows(2, 3, tile.x_tile, tile, x, v, start, y)
 
 
 # Rectangles: where few scalars lie side by side, several lines of them make enough sums to hide the latency of a

@@ -8,8 +8,8 @@
 
 from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
 from ..tile cimport (
-    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile, run_wide_tile,
-    takes_wide_tiles,
+    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile,
+    run_wide_rectangle, run_wide_tile, takes_wide_tiles,
 )
 from .conv_depthwise cimport depthwise_forward
 from .conv_groups cimport grouped_forward
@@ -73,13 +73,35 @@ cdef inline Py_ssize_t stop_row(const Conv* c, const Padding* f, Py_ssize_t i) n
     return min(c.kh, f.top + (f.h - 1) * f.row_step + 1 - i * c.sh)
 
 
+cdef inline void wide_rows(const Conv* c, Tile tile, const real* x, const real* w, const real* bias,
+                           real* y) noexcept nogil:
+    # The rows that the tile says, of 2 * LANES channels: two rows at a time, then the last one of an odd number.
+    cdef:
+        Py_ssize_t j = 0, t, tiles = (c.ow + 2) // 3, rows = tile.rows
+        Tile pairs = tile
+        int size
+    pairs.rows, pairs.x_row, pairs.y_row = rows // 2, 2 * tile.x_row, 2 * tile.y_row
+    for t in range(tiles):  # of nearly equal widths
+        size = <int>((c.ow - j) // (tiles - t))
+        run_wide_rectangle(size, &pairs, x + j * tile.x_tile, w, bias, y + j * c.c_out)
+        j += size
+    if rows % 2 == 0:
+        return
+    x += (rows - 1) * tile.x_row
+    y += (rows - 1) * tile.y_row
+    tile.rows, tiles, j = 1, (c.ow + WIDE_TILE - 1) // WIDE_TILE, 0
+    for t in range(tiles):
+        size = <int>((c.ow - j) // (tiles - t))
+        run_wide_tile(size, &tile, x + j * tile.x_tile, w, bias, y + j * c.c_out)
+        j += size
+
+
 cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const real* w, const real* bias,
                               real* y) noexcept nogil:
     # The rows that the tile says, all columns and channels.
     cdef:
         const Conv* c = &g.conv
         Py_ssize_t o = 0, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
-        Py_ssize_t wide_tiles = (c.ow + WIDE_TILE - 1) // WIDE_TILE
         Tile pairs
         lanes last = tile.last
         int size
@@ -95,11 +117,7 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
             return
     while g.pixels == 1 and takes_wide_tiles(c.c_out - o):
         tile.live = lanes_of(c.c_out - o - LANES)
-        j = 0
-        for t in range(wide_tiles):
-            size = <int>((c.ow - j) // (wide_tiles - t))
-            run_wide_tile(size, tile, x + j * tile.x_tile, w + o, bias + o, y + j * c.c_out + o)
-            j += size
+        wide_rows(c, tile[0], x, w + o, bias + o, y + o)
         o += 2 * LANES
     while o < c.c_out:
         tile.live = lanes_of(c.c_out - o)

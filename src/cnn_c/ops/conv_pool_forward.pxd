@@ -1,12 +1,13 @@
 # Forward pass of convolution, ReLU and 2x2 max pooling of an image with several channels, by one thread.
 #
 # The lanes of a register are output channels, as in conv_forward.pxd: two rows of outputs are made in registers and
-# pooled there; the map before pooling is never stored.
+# pooled there; the map before pooling is never stored. Where wide tiles pay, one window at a time, of two registers of
+# channels.
 
 from ..simd cimport (
-    MAX_TILE, LANES, flattened, istore, ivec, lanes_of, real, registers, vec, vload_lanes, vstore_lanes,
+    MAX_TILE, LANES, first_lanes, flattened, istore, ivec, lanes_of, real, vec, vload_lanes, vstore_lanes,
 )
-from ..tile cimport Tile, add_products
+from ..tile cimport Tile, add_products, add_wide_products, takes_wide_tiles
 from .conv_pool_shape cimport ConvPool, window_maximum
 
 
@@ -31,6 +32,30 @@ cdef inline void windows(const int count, const Py_ssize_t c_in, const bint keep
                 istore(argmax + t * g.c_out, code, tile.live)
 
 
+cdef inline void wide_windows(const bint keep, const ConvPool* g, const Tile* tile, const real* x, const real* w,
+                              const real* b, real* y, int* argmax) noexcept nogil:
+    # A row of pooling windows, of 2 * LANES channels.
+    cdef:
+        vec sums[8]
+        vec low = vload_lanes(b, first_lanes(LANES)), high = vload_lanes(b + LANES, tile.live)
+        ivec code
+        Py_ssize_t _
+        int t
+    for _ in range(g.ow):
+        for t in range(4):
+            sums[2 * t], sums[2 * t + 1] = low, high
+        add_wide_products(2, 2, g.c_in, tile, x, w, sums)
+        vstore_lanes(y, window_maximum(g.relu, sums[0], sums[2], sums[4], sums[6], &code), first_lanes(LANES))
+        if keep:
+            istore(argmax, code, first_lanes(LANES))
+        vstore_lanes(y + LANES, window_maximum(g.relu, sums[1], sums[3], sums[5], sums[7], &code), tile.live)
+        if keep:
+            istore(argmax + LANES, code, tile.live)
+            argmax += g.c_out
+        x += 2 * g.c_in
+        y += g.c_out
+
+
 cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
                                   const Tile* tile, const real* x, const real* w, vec bias, real* y,
                                   int* argmax) noexcept nogil:
@@ -47,7 +72,7 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
                          const real* b, real* y, int* argmax) noexcept nogil:
     cdef:
         Tile tile
-        Py_ssize_t i, j, block, o, t, first, stop
+        Py_ssize_t i, j, o, t, first, stop
         Py_ssize_t most = MAX_TILE // 2 if MAX_TILE == 14 else MAX_TILE // 4, tiles = (g.ow + most - 1) // most
         int count
     tile.rows, tile.inner = 1, g.kw * c_in
@@ -58,8 +83,13 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
         # Rows of the kernel that meet only padding, under both rows of outputs, are skipped.
         first, stop = max(g.ph - 2 * i - 1, 0), min(g.kh, g.ph + g.h - 2 * i)
         tile.outer = max(stop - first, 0)
-        for block in range(registers(g.c_out)):
-            o = block * LANES
+        o = 0
+        while takes_wide_tiles(g.c_out - o):
+            tile.live = lanes_of(g.c_out - o - LANES)
+            wide_windows(keep, g, &tile, x + (2 * i + first) * g.x_pitch * c_in, w + first * tile.v_outer + o, b + o,
+                         y + i * g.y_pitch * g.c_out + o, argmax + i * g.ow * g.c_out + o if keep else NULL)
+            o += 2 * LANES
+        while o < g.c_out:
             tile.live = lanes_of(g.c_out - o)
             j = 0
             for t in range(tiles):  # of nearly the same width
@@ -69,6 +99,7 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
                                  y + (i * g.y_pitch + j) * g.c_out + o,
                                  argmax + (i * g.ow + j) * g.c_out + o if keep else NULL)
                 j += count
+            o += LANES
 
 
 cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* y,
