@@ -40,11 +40,11 @@ def test_the_models_are_a_few_fused_operations(model, expected):
     assert operations(MODELS[model]()) == expected
 
 
-def test_while_training_a_normalisation_and_its_relu_are_one_operation_and_dropout_is_one():
+def test_while_training_a_normalisation_its_relu_and_its_pooling_are_one_operation_and_dropout_is_one():
     assert operations(normalised()) == [
         ("load", "rescaling_1"),
-        ("conv", "conv2d_1"), ("batchnorm", "batchnorm_1, relu_1"), ("maxpool", "maxpool2d_1"),
-        ("conv", "conv2d_2"), ("batchnorm", "batchnorm_2"), ("maxpool", "maxpool2d_2"),
+        ("conv", "conv2d_1"), ("batchnorm+pool", "batchnorm_1, relu_1, maxpool2d_1"),
+        ("conv", "conv2d_2"), ("batchnorm+pool", "batchnorm_2, maxpool2d_2"),
         ("dense", "dense_1"), ("batchnorm", "batchnorm_3, relu_2"), ("dropout", "dropout_1"), ("dense", "dense_2"),
     ]  # fmt: skip
 
