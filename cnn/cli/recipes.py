@@ -62,6 +62,6 @@ RECIPES = {
         rule=Adadelta,
     ),
     # Those of the papers, for fewer epochs.
-    "resnet": Recipe(models.resnet_small, epochs=5, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
-    "vgg": Recipe(models.vgg_small, epochs=5, batch_size=128, learning_rate=0.02, weight_decay=5e-4),
+    "resnet": Recipe(models.resnet_small, epochs=3, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
+    "vgg": Recipe(models.vgg_small, epochs=3, batch_size=128, learning_rate=0.01, weight_decay=5e-4),
 }
