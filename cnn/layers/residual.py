@@ -76,7 +76,7 @@ class Residual(Layer):
         return self.layers + self.shortcut
 
     @property
-    def trainable(self) -> bool:  # type: ignore[override]
+    def trainable(self) -> bool:
         """Whether any of its parts is; assigning sets all of them."""
         return any(layer.trainable for layer in self.parts)
 

@@ -135,8 +135,8 @@ cdef class Runner:
 
         The three are a Learned, an Update and a Batches of cnn/backends/calls.py. At most so many threads work, or if
         `fixed` just so many. Fills the losses of the batches and which images were right. Returns the number of steps
-        done; it is less than all where a loss was not finite. After that, and after an exception, all that was learned is
-        as before that step.
+        done; it is less than all where a loss was not finite. After that, and after an exception, all that was learned
+        is as before that step.
         """
         cdef:
             Steps s
@@ -280,7 +280,7 @@ cdef class Runner:
         return 0
 
     cdef bint may_fail_on_the_way(self, const Steps* s) noexcept:
-        # Whether a layer in Python may raise after weights above it were updated, as they are at once in a batch of one.
+        # Whether a layer in Python may raise when weights above it were updated, as they are at once in a batch of one.
         cdef Py_ssize_t k
         if s.batch_size > 1 and s.images % s.batch_size != 1:
             return False
