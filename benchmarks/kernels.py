@@ -25,40 +25,45 @@ from cnn.backends.calls import Batches, Learned
 from cnn.backends.program import Operation
 from cnn.plan.make import make_plan
 
-# input, filters, kernel, padding: the tutorial's net, the second convolution as in the tutorial's sizes, the
-# two-convolution net, LeNet-5
+# input, filters, kernel, padding, dilation, groups: the tutorial's net, the second convolution as in the tutorial's
+# sizes, the two-convolution net, LeNet-5; depthwise ones, groups, a dilation
 CONVOLUTIONS = [
-    ((28, 28, 1), 8, 3, "valid"),
-    ((13, 13, 8), 16, 3, "valid"),
-    ((28, 28, 1), 8, 3, "same"),
-    ((14, 14, 8), 16, 3, "same"),
-    ((28, 28, 1), 6, 5, "valid"),
-    ((12, 12, 6), 16, 5, "valid"),
+    ((28, 28, 1), 8, 3, "valid", 1, 1),
+    ((13, 13, 8), 16, 3, "valid", 1, 1),
+    ((28, 28, 1), 8, 3, "same", 1, 1),
+    ((14, 14, 8), 16, 3, "same", 1, 1),
+    ((28, 28, 1), 6, 5, "valid", 1, 1),
+    ((12, 12, 6), 16, 5, "valid", 1, 1),
+    ((28, 28, 32), 32, 3, "same", 1, 32),
+    ((14, 14, 64), 64, 3, "same", 1, 64),
+    ((14, 14, 64), 64, 3, "same", 1, 2),
+    ((14, 14, 16), 16, 3, "same", 2, 1),
 ]
 DENSE = [(1352, 10), (784, 128), (128, 10), (256, 120)]
 
 Case = tuple[str, float, dict[str, Callable[[], object]]]
 
 
-def convolution(rng, batch, dtype, input_shape, filters, size, padding) -> Case:
+def convolution(rng, batch, dtype, input_shape, filters, size, padding, dilation, groups) -> Case:
     """Name, floating-point operations of each pass, and the passes, checked against the reference."""
     x = aligned(rng.standard_normal((batch, *input_shape)), dtype)
-    w = aligned(rng.standard_normal((size, size, input_shape[2], filters)), dtype)
+    w = aligned(rng.standard_normal((size, size, input_shape[2] // groups, filters)), dtype)
     b = aligned(rng.standard_normal(filters), dtype)
-    g = geometry.conv2d(input_shape, w.shape, 1, padding)
+    options = 1, padding, dilation, groups
+    g = geometry.conv2d(input_shape, w.shape, *options)
     dy = aligned(rng.standard_normal((batch, *g.output_shape)), dtype)
-    verify(functional.conv2d_forward(x, w, b, 1, padding), reference.conv2d_forward(x, w, b, 1, padding))
+    verify(functional.conv2d_forward(x, w, b, *options), reference.conv2d_forward(x, w, b, *options))
     for fast, right in zip(
-        functional.conv2d_backward(dy, x, w, 1, padding),
-        reference.conv2d_backward(dy, x, w, 1, padding),
-        strict=True,
+        functional.conv2d_backward(dy, x, w, *options), reference.conv2d_backward(dy, x, w, *options), strict=True
     ):
         verify(fast, right)
     kernels, threads = cnn_c.KERNELS[dtype.char], min(cnn.get_num_threads(), batch)
     y, dx, dw, db = (cnn_c.empty(a.shape, dtype) for a in (dy, x, w, b))
     h, width, c_in = input_shape
     return (
-        f"conv {size}x{size} {c_in}->{filters}, {h}x{width} {padding}",
+        f"conv {size}x{size} {c_in}->{filters}, {h}x{width} {padding}"
+        + (f", {groups} groups" if groups > 1 else "")
+        + (f", dilation {dilation}" if dilation > 1 else ""),
         2 * batch * g.macs,
         {
             "forward": lambda: kernels.conv2d_forward(x, w, b, y, g, threads),

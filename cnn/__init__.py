@@ -37,10 +37,15 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from . import models as models
     from . import plot as plot
     from . import reference as reference
+    from .layers.checking import check_layer as check_layer
     from .nets.loading import load as load
     from .plot import report as report
+    from .training.average import ExponentialAverage as ExponentialAverage
     from .training.checkpoint import Checkpoint as Checkpoint
     from .training.csv_logger import CSVLogger as CSVLogger
+    from .training.plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from .training.rate_finder import LearningRateFinder as LearningRateFinder
+    from .training.time_limit import TimeLimit as TimeLimit
 
     __version__: str
 else:
@@ -56,11 +61,16 @@ else:
         "Checkpoint",
         "Conv3x3",
         "ConvolutionalNeuralNetwork",
+        "ExponentialAverage",
+        "LearningRateFinder",
         "MaxPool2",
         "Optimizer",
+        "ReduceLROnPlateau",
         "ScaleWarning",
         "Sequential",
         "Softmax",
+        "TimeLimit",
+        "check_layer",
         "functional",
         "get_num_threads",
         "load",
@@ -75,6 +85,11 @@ else:
     _LAZY_NAMES = {  # and the modules that they are in
         "CSVLogger": "training.csv_logger",
         "Checkpoint": "training.checkpoint",
+        "ExponentialAverage": "training.average",
+        "LearningRateFinder": "training.rate_finder",
+        "ReduceLROnPlateau": "training.plateau",
+        "TimeLimit": "training.time_limit",
+        "check_layer": "layers.checking",
         "load": "nets.loading",
     }
     _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
@@ -91,7 +106,10 @@ else:
             from importlib.metadata import version
 
             return version("cnn-c")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .backends.foreign import NAMES
+
+        meant = f": {NAMES[name]}" if name in NAMES else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant}")
 
     def __dir__() -> list[str]:
         return sorted([*globals(), *_LAZY_MODULES, *_LAZY_NAMES, "__version__"])

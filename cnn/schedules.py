@@ -3,6 +3,8 @@
 A schedule is whatever has a method `at(done, epochs)`, from the fraction of the fit's steps that is done, a number or
 an array, and the fit's epochs, to the rate of each next step, finite and at least 0. Those here keep their arguments
 under their names, and nothing else, so that `vars` of a schedule describes it.
+
+A function ``rate(step, steps)`` serves as well: it gives the rate of one step, counted from 0, of so many in all.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import numpy as np
 from .backends import checks, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
     Done = TypeVar("Done", float, NDArray[np.float64])  # one fraction, or an array of them
@@ -28,6 +32,10 @@ class Schedule(Protocol):
 
     def __repr__(self) -> str:
         return tables.call(type(self), vars(self))
+
+
+if TYPE_CHECKING:  # what the learning rate of an optimiser may be; a function is given a step and the number of steps
+    Rate = SupportsFloat | Schedule | Callable[[int, int], SupportsFloat]
 
 
 class Constant(Schedule):

@@ -39,15 +39,21 @@ def objects():
     layers = [cnn.Rescaling(1 / 255), cnn.Conv2D(8, 3), cnn.MaxPool2D(2), cnn.AvgPool2D(2)]
     layers += [cnn.GlobalAvgPool2D(), cnn.GlobalMaxPool2D(), cnn.BatchNorm(), cnn.Dropout(0.5), cnn.Dense(10)]
     layers += [cnn.Flatten(), cnn.ReLU(), cnn.LeakyReLU(), cnn.Sigmoid(), cnn.Tanh(), cnn.GELU(), cnn.SiLU()]
-    layers += [cnn.Softplus(), cnn.LayerNorm()]
+    layers += [cnn.Softplus(), cnn.LayerNorm(), cnn.DepthwiseConv2D(3), cnn.Residual([cnn.ReLU()])]
     layers += [cnn.Conv3x3(8), cnn.MaxPool2(), cnn.Softmax(8, 10)]
     cycle = cnn.schedules.OneCycle(0.05)
     optimizers = [cnn.SGD(cycle, 0.9, True, 5e-4), cnn.Adam(cycle), cnn.AdamW(cycle), cnn.RMSprop(cycle)]
     optimizers += [cnn.Adadelta(), cnn.Lion(cycle, weight_decay=0.1)]
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
+    callbacks += [cnn.ReduceLROnPlateau(), cnn.TimeLimit(60), cnn.ExponentialAverage(), cnn.LearningRateFinder()]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]
-    nets = [cnn.models.wide(), cnn.ConvolutionalNeuralNetwork(), cnn.reference.ConvolutionalNeuralNetwork()]
+    nets = [
+        cnn.models.wide(),
+        cnn.models.resnet_small(),
+        cnn.ConvolutionalNeuralNetwork(),
+        cnn.reference.ConvolutionalNeuralNetwork(),
+    ]
     names = tuple(f"the class number {i}, which has a long name" for i in range(200))
     data = [Dataset(MANY, MANY[:, 0, 0], MANY, MANY[:, 0, 0]), LabelledImages(MANY, MANY[:, 0, 0], names)]
     histories = [History(*[[0.123456789] * 10_000] * 6), History([], [], [], [], [], [])]

@@ -208,8 +208,19 @@ def switches(name: str, value: Any, window: int) -> np.ndarray:
 
 
 def images(name: str, value: Any, input_shape: tuple[int, ...], dtype: np.dtype | None = None) -> np.ndarray:
-    """A batch of inputs (n, *input_shape); one channel may be left out: (n, 28, 28) stands for (n, 28, 28, 1)."""
+    """A batch of inputs (n, *input_shape); one channel may be left out: (n, 28, 28) stands for (n, 28, 28, 1).
+
+    It may stand first, too, (n, 1, 28, 28): the memory is the same. Several channels may not: ValueError.
+    """
     value = array(name, value) if dtype is None else real(name, value, dtype)
+    if value.shape[1:] == (input_shape[-1], *input_shape[:-1]) != input_shape and len(input_shape) == 3:
+        if input_shape[-1] > 1:
+            wanted = ", ".join(map(str, input_shape))
+            raise ValueError(
+                f"{name} must have shape (N, {wanted}), got {value.shape} with channels first; "
+                f"{name}.transpose(0, 2, 3, 1), or permute of a PyTorch tensor, brings them last"
+            )
+        value = value[:, 0]
     if input_shape[-1] == 1 and value.shape[1:] == input_shape[:-1]:
         value = value[..., None]
     shape(name, value, (None, *input_shape), "a batch of inputs")

@@ -6,6 +6,7 @@ so everything that could make a size negative, zero or too large for an index is
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,6 +15,8 @@ import numpy as np
 from . import checks
 
 if TYPE_CHECKING:
+    from typing import SupportsIndex
+
     from .annotations import Padding, Pair, Shape
 
 _LARGEST_SWITCH = 2**31 - 1  # positions in a pool window, which are kept as 32-bit integers
@@ -21,7 +24,7 @@ _UNHASHABLE = (list, np.ndarray)
 
 
 class ConvGeometry(NamedTuple):
-    """One convolution: input, kernel, stride, padding at the top and left, output."""
+    """One convolution: input, kernel, stride, padding at the top and left, output, dilation, groups."""
 
     h: int
     w: int
@@ -35,6 +38,18 @@ class ConvGeometry(NamedTuple):
     pw: int
     oh: int
     ow: int
+    dilation_h: int = 1
+    dilation_w: int = 1
+    groups: int = 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has neither groups nor a dilation."""
+        return self.dilation_h == self.dilation_w == self.groups == 1
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        return self.dilation_h, self.dilation_w
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -46,12 +61,21 @@ class ConvGeometry(NamedTuple):
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
-        return self.kh, self.kw, self.c_in, self.c_out
+        return self.kh, self.kw, self.c_in // self.groups, self.c_out
+
+    @property
+    def channels_of_groups(self) -> list[tuple[slice, slice]]:
+        """Of each group, its input channels and its output channels."""
+        inputs, outputs = self.c_in // self.groups, self.c_out // self.groups
+        return [
+            (slice(group * inputs, (group + 1) * inputs), slice(group * outputs, (group + 1) * outputs))
+            for group in range(self.groups)
+        ]
 
     @property
     def macs(self) -> int:
         """Multiply-adds of the forward pass of one image."""
-        return self.oh * self.ow * self.kh * self.kw * self.c_in * self.c_out
+        return self.oh * self.ow * math.prod(self.kernel_shape)
 
 
 class PoolGeometry(NamedTuple):
@@ -70,6 +94,11 @@ class PoolGeometry(NamedTuple):
     ow: int
 
     @property
+    def dilation(self) -> tuple[int, int]:
+        """A window has no gaps."""
+        return 1, 1
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         return self.h, self.w, self.c
 
@@ -83,41 +112,58 @@ def conv2d(
     kernel_shape: Shape,
     stride: Pair = 1,
     padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
 ) -> ConvGeometry:
     """Geometry of a convolution.
 
     Parameters
     ----------
     input_shape : (h, w, c_in)
-    kernel_shape : (kh, kw, c_in, c_out)
+    kernel_shape : (kh, kw, c_in // groups, c_out)
     stride : int or (int, int)
     padding : "valid", "same", int or (int, int)
         "same" gives ceil(h / stride) rows; where the padding is odd, the extra row goes to the bottom
         (TensorFlow's rule, and PyTorch's at stride 1).
+    dilation : int or (int, int)
+        Distance of neighbouring positions of the kernel; it counts as one of (kh - 1) * dilation + 1 rows.
+    groups : int
+        Blocks of channels, each convolved by itself.
 
     Raises
     ------
     TypeError, ValueError
-        A size that is no integer, not positive, or a kernel larger than the padded input.
+        A size that is no integer, not positive, a kernel larger than the padded input, or groups that do not divide
+        the channels of input and output.
     """
-    return _conv2d(tuple(input_shape), tuple(kernel_shape), _key(stride), _key(padding))
+    return _conv2d(tuple(input_shape), tuple(kernel_shape), _key(stride), _key(padding), _key(dilation), _key(groups))
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _conv2d(input_shape: Any, kernel_shape: Any, stride: Any, padding: Any) -> ConvGeometry:
+def _conv2d(input_shape: Any, kernel_shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> ConvGeometry:
     h, w, c = _sizes("input", ("height", "width", "channels"), input_shape)
-    kh, kw, c_in, c_out = _sizes("kernel", ("height", "width", "channels", "filters"), kernel_shape)
-    if c != c_in:
-        raise ValueError(f"x of shape {input_shape} has {c} channels, w of shape {kernel_shape} takes {c_in}")
+    kh, kw, inputs, c_out = _sizes("kernel", ("height", "width", "channels", "filters"), kernel_shape)
+    groups = checks.integer("groups", groups, minimum=1)
+    if c % groups or c_out % groups:
+        raise ValueError(f"groups must divide the input's {c} channels and the {c_out} filters, got {groups}")
+    if c != inputs * groups:
+        of_groups = f" in each of {groups} groups" if groups > 1 else ""
+        raise ValueError(
+            f"x of shape {input_shape} has {c} channels, w of shape {kernel_shape} takes {inputs}{of_groups}"
+        )
     sh, sw = checks.pair("stride", stride, minimum=1)
+    dh, dw = checks.pair("dilation", dilation, minimum=1)
     padding = checked_padding(padding)
     rows, columns = (padding, padding) if isinstance(padding, str) else padding
-    oh, ph = _output_size("height", h, kh, sh, rows)
-    ow, pw = _output_size("width", w, kw, sw, columns)
-    geometry = ConvGeometry(h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow)
+    dilated_h, dilated_w = (kh - 1) * dh + 1, (kw - 1) * dw + 1
+    oh, ph = _output_size("height", h, dilated_h, sh, rows, _kernel(dh))
+    ow, pw = _output_size("width", w, dilated_w, sw, columns, _kernel(dw))
+    geometry = ConvGeometry(h, w, c, c_out, kh, kw, sh, sw, ph, pw, oh, ow, dh, dw, groups)
     # The padded input, the output gradient set apart and padded, the kernel, the output: all that C indexes.
-    padded = ((oh - 1) * sh + 2 * kh + h) * ((ow - 1) * sw + 2 * kw + w) * max(c_in, c_out)
-    if max(padded, kh * kw * c_in * c_out, sh * w * c, sw * c) > checks.LARGEST:
+    width = (ow - 1) * sw + 2 * dilated_w + w
+    padded = ((oh - 1) * sh + 2 * dilated_h + h) * width * max(c, c_out)
+    steps = sh * w * c, sw * c, dh * width * max(c, c_out), dw * max(c, c_out)
+    if max(padded, kh * kw * inputs * c_out, *steps) > checks.LARGEST:
         raise ValueError(f"the sizes overflow: {geometry}")
     return geometry
 
@@ -187,6 +233,10 @@ def checked_pool_padding(padding: Any, pool_size: tuple[int, int]) -> tuple[int,
     if any(2 * p > k for p, k in zip(pair, pool_size, strict=True)):
         raise ValueError(f"padding must be at most half of pool_size {pool_size}, got {pair}")
     return pair
+
+
+def _kernel(dilation: int) -> str:
+    return "kernel" if dilation == 1 else f"kernel with dilation {dilation}"
 
 
 def _output_size(axis: str, size: int, kernel: int, stride: int, padding: Any, what: str = "kernel") -> tuple[int, int]:

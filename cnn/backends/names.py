@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
 from inspect import get_annotations
-from typing import Any
+from typing import Any, TypeVar
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
     """The end of an error's message about an unknown name: the known one that it resembles, else all of them."""
+    known = list(known)
+    return meant(name, known) or f"; known are {', '.join(known)}"
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """As `nearest`, but nothing for a name that resembles none."""
     from difflib import get_close_matches  # nobody needs it before there is an error
 
     known = list(known)
+    if not known:
+        return "; there are none"
     by_initials = [each for each in known if "".join(word[:1] for word in each.split("_")) == name]  # lr
-    meant = by_initials or get_close_matches(str(name), known, 1)
-    return f"; did you mean {meant[0]!r}?" if meant else f"; known are {', '.join(known)}"
+    found = by_initials or get_close_matches(str(name), known, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def is_ours(kind: type) -> bool:
@@ -34,3 +46,44 @@ def attribute_error(owner: Any, name: str, known: Iterable[str]) -> AttributeErr
     if hasattr(type(owner), name):
         return AttributeError(f"{name} of {kind} cannot be assigned; what can is {', '.join(known)}")
     return AttributeError(f"{kind} has no attribute {name!r}{nearest(name, known)}")
+
+
+def missing_attribute(net: Any, name: str) -> AttributeError:
+    """What to raise where an attribute of a net is asked for that there is not."""
+    from .foreign import METHODS
+
+    meant = f": {METHODS[name]}" if name in METHODS else ""
+    return AttributeError(f"{type(net).__name__!r} object has no attribute {name!r}{meant}", name=name, obj=net)
+
+
+# ---- names of arguments ----
+
+
+def explains_arguments(method: Method) -> Method:
+    """Decorator: a call with an argument that there is not is a TypeError that says what may be meant."""
+    known = list(inspect.signature(method).parameters)[1:]
+
+    @wraps(method)
+    def checked(self: Any, *positional: Any, **named: Any) -> Any:
+        for name in named:
+            if name not in known:
+                raise _argument_error(method.__name__, type(self), name, known)
+        return method(self, *positional, **named)
+
+    return checked  # type: ignore[return-value]
+
+
+def explain_arguments(kind: type) -> None:
+    """Let the constructor of a class of this package, if it has one of its own, explain its arguments."""
+    if is_ours(kind) and "__init__" in vars(kind):
+        setattr(kind, "__init__", explains_arguments(vars(kind)["__init__"]))  # noqa: B010 - for mypy
+
+
+def _argument_error(method: str, owner: type, name: str, known: Iterable[str]) -> TypeError:
+    from .foreign import ARGUMENTS
+
+    kinds, called = [method], method
+    if method == "__init__":
+        kinds, called = [base.__name__ for base in owner.__mro__], owner.__name__
+    meant = next((f": {ARGUMENTS[kind][name]}" for kind in kinds if name in ARGUMENTS.get(kind, ())), None)
+    return TypeError(f"{called} has no argument {name!r}{meant or nearest(name, known)}")

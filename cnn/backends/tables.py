@@ -53,7 +53,7 @@ def without_middle(items: Sequence[T], most: int, gap: Callable[[int], T]) -> li
 
 
 class _Values(reprlib.Repr):
-    """Values in few characters: an array as its dtype and shape; long strings and sequences abbreviated."""
+    """Values in few characters: arrays as dtype and shape, functions as their names; long strings and sequences cut."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,6 +61,9 @@ class _Values(reprlib.Repr):
 
     def repr_ndarray(self, array: np.ndarray, level: int) -> str:
         return f"{array.dtype} {array.shape}"
+
+    def repr_function(self, function: Any, level: int) -> str:
+        return str(function.__qualname__)
 
 
 _VALUES = _Values()

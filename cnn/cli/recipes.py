@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import models
 from ..nets.sequential import Sequential
-from ..schedules import Cosine
+from ..schedules import Constant, Cosine, Schedule, Step
 from ..training.augment import Augment
-from ..training.optimizers import SGD
+from ..training.optimizer import Optimizer
+from ..training.optimizers import SGD, Adadelta, Adam
 
 
 class Recipe(NamedTuple):
-    """A net and the settings of its fit. The learning rate falls to zero along a cosine, with Nesterov momentum."""
+    """A net and the settings of its fit. SGD has Nesterov momentum."""
 
     build: Callable[..., Sequential]
     epochs: int
@@ -21,16 +23,22 @@ class Recipe(NamedTuple):
     learning_rate: float
     weight_decay: float = 0.0
     augment: Augment | None = None
+    schedule: Callable[[float], Schedule] = Cosine  # from the first rate
+    rule: Callable[..., Optimizer] = partial(SGD, momentum=0.9, nesterov=True)
 
     def arguments(self, seed: int | None = None) -> dict[str, Any]:
         """What `Sequential.fit` takes beside images, labels and what the fit shows."""
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "optimizer": SGD(Cosine(self.learning_rate), momentum=0.9, nesterov=True, weight_decay=self.weight_decay),
+            "optimizer": self.rule(self.schedule(self.learning_rate), weight_decay=self.weight_decay),
             "seed": seed,
             "augment": self.augment,
         }
+
+    def details(self, seed: int | None = None) -> dict[str, Any]:
+        """What a report says of it."""
+        return {"build": f"cnn.models.{self.build.__name__}", **self.arguments(seed)}
 
 
 RECIPES = {
@@ -43,4 +51,17 @@ RECIPES = {
         weight_decay=5e-4,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
     ),
+    # The settings of the frameworks' own examples.
+    "keras": Recipe(models.keras_mnist, epochs=15, batch_size=128, learning_rate=0.001, schedule=Constant, rule=Adam),
+    "pytorch": Recipe(
+        models.pytorch_mnist,
+        epochs=14,
+        batch_size=64,
+        learning_rate=1.0,
+        schedule=partial(Step, every=1, factor=0.7),
+        rule=Adadelta,
+    ),
+    # Those of the papers, for fewer epochs.
+    "resnet": Recipe(models.resnet_small, epochs=5, batch_size=128, learning_rate=0.1, weight_decay=1e-4),
+    "vgg": Recipe(models.vgg_small, epochs=5, batch_size=128, learning_rate=0.02, weight_decay=5e-4),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -19,28 +21,38 @@ __all__ = [
 ]
 
 IMAGES = ("n", "h", "w", "c_in")
-KERNEL = ("kh", "kw", "c_in", "c_out")
+KERNEL = ("kh", "kw", "c_in // groups", "c_out")
 OUTPUT = "the output's (n, oh, ow, c_out)"
 
 
 def conv2d_forward(
-    x: ArrayLike, w: ArrayLike, b: ArrayLike | None, stride: Pair = 1, padding: Padding = "valid"
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
 ) -> np.ndarray:
     """Cross-correlation of a batch of images with a kernel, plus a bias: the "convolution" of neural networks.
 
-    ``y[n, i, j, f] = b[f] + sum over u, v, c of x[n, i * sh + u - ph, j * sw + v - pw, c] * w[u, v, c, f]``,
-    where x is zero outside of its borders.
+    ``y[n, i, j, f] = b[f] + sum over u, v, c of x[n, i * sh + u * dh - ph, j * sw + v * dw - pw, c] * w[u, v, c, f]``,
+    where x is zero outside of its borders, and (dh, dw) is the dilation. With groups, x and y are as many blocks of
+    channels, and c is counted in the block of x that has the number of f's block.
 
     Parameters
     ----------
     x : (n, h, w, c_in)
         Converted to the dtype of `w`.
-    w : (kh, kw, c_in, c_out), float32 or float64
+    w : (kh, kw, c_in // groups, c_out), float32 or float64
         Other dtypes are converted: to float32 where that is exact, else to float64.
     b : (c_out,) or None
     stride : int or (int, int)
     padding : "valid", "same", int or (int, int)
         "same" gives ceil(h / stride) rows, an odd row of padding at the bottom (TensorFlow's rule).
+    dilation : int or (int, int)
+        Distance of neighbouring positions of the kernel in the image.
+    groups : int
 
     Returns
     -------
@@ -50,17 +62,23 @@ def conv2d_forward(
     Raises
     ------
     TypeError
-        An array that holds no real numbers, or is masked; a stride or padding that is no integer.
+        An array that holds no real numbers, or is masked; a stride, padding, dilation or groups that are no integer.
     ValueError
-        Shapes that do not fit each other, a stride below 1, negative padding, a kernel larger than the padded
-        input.
+        Shapes that do not fit each other, a stride, dilation or groups below 1, negative padding, a kernel larger than
+        the padded input, groups that do not divide c_in and c_out.
     """
-    x, w, g = _operands(x, w, stride, padding)
+    x, w, g = _operands(x, w, stride, padding, dilation, groups)
     return ops.conv2d_forward(x, w, bias(b, w), g)
 
 
 def conv2d_backward(
-    dy: ArrayLike, x: ArrayLike, w: ArrayLike, stride: Pair = 1, padding: Padding = "valid"
+    dy: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of a loss for the input, the kernel and the bias of `conv2d_forward`.
 
@@ -68,13 +86,13 @@ def conv2d_backward(
     ----------
     dy : (n, oh, ow, c_out)
         Gradient for the output. Converted to the dtype of `w`.
-    x, w, stride, padding
+    x, w, stride, padding, dilation, groups
         What `conv2d_forward` was given.
 
     Returns
     -------
     dx : (n, h, w, c_in), dtype of `w`
-    dw : (kh, kw, c_in, c_out), dtype of `w`
+    dw : (kh, kw, c_in // groups, c_out), dtype of `w`
         Sum over the batch.
     db : (c_out,), dtype of `w`
         Sum over the batch.
@@ -84,20 +102,26 @@ def conv2d_backward(
     TypeError, ValueError
         As `conv2d_forward`; and a `dy` that has not the output's shape.
     """
-    x, w, g = _operands(x, w, stride, padding)
+    x, w, g = _operands(x, w, stride, padding, dilation, groups)
     dy = checks.real("dy", dy, w.dtype)
     checks.shape("dy", dy, (len(x), *g.output_shape), OUTPUT)
     return ops.conv2d_input_gradient(dy, w, g), *ops.conv2d_weight_gradient(dy, x, g)
 
 
 def conv2d_input_gradient(
-    dy: ArrayLike, w: ArrayLike, input_shape: Shape, stride: Pair = 1, padding: Padding = "valid"
+    dy: ArrayLike,
+    w: ArrayLike,
+    input_shape: Shape,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
 ) -> np.ndarray:
     """The `dx` of `conv2d_backward` alone.
 
     Parameters
     ----------
-    dy, w, stride, padding
+    dy, w, stride, padding, dilation, groups
         As in `conv2d_backward`.
     input_shape : (n, h, w, c_in)
         The shape of x.
@@ -114,13 +138,19 @@ def conv2d_input_gradient(
     w = with_axes("w", w, KERNEL)
     dy = checks.real("dy", dy, w.dtype)
     input_shape = checks.sizes("input_shape", input_shape, IMAGES)
-    g = geometry.conv2d(input_shape[1:], w.shape, stride, padding)
+    g = geometry.conv2d(input_shape[1:], w.shape, stride, padding, dilation, groups)
     checks.shape("dy", dy, (input_shape[0], *g.output_shape), OUTPUT)
     return ops.conv2d_input_gradient(dy, w, g)
 
 
 def conv2d_weight_gradient(
-    dy: ArrayLike, x: ArrayLike, kernel_shape: Shape, stride: Pair = 1, padding: Padding = "valid"
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel_shape: Shape,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+    groups: SupportsIndex = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `dw` and `db` of `conv2d_backward` alone.
 
@@ -130,14 +160,14 @@ def conv2d_weight_gradient(
         Other dtypes are converted: to float32 where that is exact, else to float64.
     x : (n, h, w, c_in)
         Converted to the dtype of `dy`.
-    kernel_shape : (kh, kw, c_in, c_out)
+    kernel_shape : (kh, kw, c_in // groups, c_out)
         The shape of w.
-    stride, padding
+    stride, padding, dilation, groups
         As in `conv2d_backward`.
 
     Returns
     -------
-    dw : (kh, kw, c_in, c_out), dtype of `dy`
+    dw : (kh, kw, c_in // groups, c_out), dtype of `dy`
     db : (c_out,), dtype of `dy`
 
     Raises
@@ -148,14 +178,14 @@ def conv2d_weight_gradient(
     dy = checks.real("dy", dy)
     x = with_axes("x", x, IMAGES, dy.dtype)
     kernel_shape = checks.sizes("kernel_shape", kernel_shape, KERNEL)
-    g = geometry.conv2d(x.shape[1:], kernel_shape, stride, padding)
+    g = geometry.conv2d(x.shape[1:], kernel_shape, stride, padding, dilation, groups)
     checks.shape("dy", dy, (len(x), *g.output_shape), OUTPUT)
     return ops.conv2d_weight_gradient(dy, x, g)
 
 
 def _operands(
-    x: ArrayLike, w: ArrayLike, stride: Pair, padding: Padding
+    x: ArrayLike, w: ArrayLike, stride: Pair, padding: Padding, dilation: Pair, groups: SupportsIndex
 ) -> tuple[np.ndarray, np.ndarray, ConvGeometry]:
     w = with_axes("w", w, KERNEL)
     x = with_axes("x", x, IMAGES, w.dtype)
-    return x, w, geometry.conv2d(x.shape[1:], w.shape, stride, padding)
+    return x, w, geometry.conv2d(x.shape[1:], w.shape, stride, padding, dilation, groups)

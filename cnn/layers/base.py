@@ -80,6 +80,10 @@ class Layer:
     _taken: frozenset[str] = frozenset()  # those that a net has taken
     _free: frozenset[str] = frozenset()  # those that may be assigned at any time
 
+    @names.explains_arguments
+    def __init__(self) -> None:
+        pass  # a subclass of somebody else's need not call it
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._free:  # this is most calls: what a layer keeps of its last forward
             self._check_assignment(name)
@@ -104,6 +108,7 @@ class Layer:
                 raise TypeError(
                     f"{cls.__name__} overrides {method}, which no net calls; override apply and its gradient"
                 )
+        names.explain_arguments(cls)
         cls._arguments = tuple(inspect.signature(cls).parameters)
         values = {name for name in cls._arguments if not isinstance(getattr(cls, name, None), property)}
         cls._declared = names.data_attributes(cls) | values

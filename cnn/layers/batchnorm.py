@@ -13,6 +13,7 @@ from ..backends.numpy.operations import numpy_operation
 from .activation import ReLU
 from .base import Layer
 from .lowering import Lowering, constant
+from .pooling import MaxPool2D
 from .registry import begins_with, register
 from .weighted import Scaled
 
@@ -72,6 +73,17 @@ class NormGeometry(NamedTuple):
     c: int
     relu: bool
     keep: float  # of the running statistics, in a step
+
+
+class NormPoolGeometry(NamedTuple):
+    """The same, with a 2x2 max pooling after it: and the height and width of what is normalised."""
+
+    positions: int
+    c: int
+    relu: bool
+    keep: float
+    h: int
+    w: int
 
 
 @register
@@ -139,12 +151,22 @@ class BatchNorm(Scaled):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         has_relu, channels = begins_with(above, ReLU), self.input_shape[-1]
         geometry = NormGeometry(math.prod(self.input_shape) // channels, channels, has_relu, self.momentum)
+        learns, pooling = training and self.trainable, above[has_relu:]
+        if learns and begins_with(pooling, MaxPool2D) and pooling[0].halves:
+            return Lowering(
+                "batchnorm+pool",
+                2 + has_relu,
+                constant(NormPoolGeometry(*geometry, *self.input_shape[:2])),
+                whole_batch=True,
+                normalisation=self,
+                epsilon=self.epsilon,
+            )
         return Lowering(
             "batchnorm",
             1 + has_relu,
             constant(geometry),
             in_place=True,
-            whole_batch=training and self.trainable,
+            whole_batch=learns,
             normalisation=self,
             epsilon=self.epsilon,
         )

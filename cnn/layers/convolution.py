@@ -1,4 +1,4 @@
-"""Convolution: `Conv2D`, what it means in NumPy, and how it is fused with what follows it."""
+"""Convolution: `Conv2D`, `DepthwiseConv2D`, what they mean in NumPy, and how they are fused with what follows them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .batchnorm import BatchNorm
 from .lowering import Lowering, constant
 from .pooling import MaxPool2D
 from .registry import begins_with, register
-from .weighted import Weighted
+from .weighted import Activation, Weighted
 
 if TYPE_CHECKING:
     from ..backends.annotations import Padding, Pair
 
-__all__ = ["Conv2D"]
+__all__ = ["Conv2D", "DepthwiseConv2D"]
 
 
 @numpy_operation
@@ -31,7 +31,8 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: ConvGe
     if b is not None:
         y += b
     for u, v, view in views(pad(x, g, 0), g):
-        y += np.tensordot(view, w[u, v], axes=1)
+        for inputs, outputs in g.channels_of_groups:
+            y[..., outputs] += np.tensordot(view[..., inputs], w[u, v, :, outputs], axes=1)
     return y
 
 
@@ -39,7 +40,8 @@ def conv2d_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, g: ConvGe
 def conv2d_input_gradient(dy: np.ndarray, w: np.ndarray, g: ConvGeometry) -> np.ndarray:
     d_padded = np.zeros(padded_shape(len(dy), g.c_in, g), dy.dtype)
     for u, v, d_view in views(d_padded, g):
-        d_view += np.tensordot(dy, w[u, v].T, axes=1)
+        for inputs, outputs in g.channels_of_groups:
+            d_view[..., inputs] += np.tensordot(dy[..., outputs], w[u, v, :, outputs].T, axes=1)
     return inside(d_padded, g).copy()
 
 
@@ -47,7 +49,9 @@ def conv2d_input_gradient(dy: np.ndarray, w: np.ndarray, g: ConvGeometry) -> np.
 def conv2d_weight_gradient(dy: np.ndarray, x: np.ndarray, g: ConvGeometry, out: Out | None = None) -> Gradients:
     dw = np.empty(g.kernel_shape, dy.dtype)
     for u, v, view in views(pad(x, g, 0), g):
-        dw[u, v] = np.tensordot(view, dy, axes=((0, 1, 2), (0, 1, 2)))
+        for inputs, outputs in g.channels_of_groups:
+            axes = (0, 1, 2), (0, 1, 2)
+            dw[u, v, :, outputs] = np.tensordot(view[..., inputs], dy[..., outputs], axes=axes)
     return written(dw, dy.sum(axis=(0, 1, 2)), out)
 
 
@@ -72,49 +76,32 @@ class ConvPoolGeometry(NamedTuple):
     relu: bool
 
 
-@register
-class Conv2D(Weighted):
-    """Two-dimensional convolution (cross-correlation), channels last.
-
-    Parameters
-    ----------
-    filters : int
-        Output channels.
-    kernel_size : int or (int, int)
-    stride : int or (int, int)
-    padding : "valid", "same", int or (int, int)
-    bias : bool
-
-    Raises
-    ------
-    TypeError, ValueError
-        Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
-    """
+class Convolution(Weighted):
+    """What convolutions share. The weights are (kh, kw, c_in // groups, c_out)."""
 
     def __init__(
-        self,
-        filters: SupportsIndex,
-        kernel_size: Pair,
-        *,
-        stride: Pair = 1,
-        padding: Padding = "valid",
-        bias: bool = True,
+        self, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, activation: Activation, bias: bool
     ) -> None:
-        super().__init__(bias)
-        self.filters = checks.integer("filters", filters, minimum=1)
+        super().__init__(activation, bias)
         self.kernel_size = checks.pair("kernel_size", kernel_size, minimum=1)
         self.stride = checks.pair("stride", stride, minimum=1)
         self.padding = geometry.checked_padding(padding)
+        self.dilation = checks.pair("dilation", dilation, minimum=1)
 
     @property
     def macs(self) -> int:
         return self.geometry.macs if self.geometry else 0
 
+    def filters_and_groups(self, channels: int) -> tuple[int, int]:
+        """Output channels and groups for so many input channels."""
+        raise NotImplementedError
+
     def infer_geometry(self, input_shape: tuple[int, ...]) -> ConvGeometry:
         if len(input_shape) != 3:
-            raise ValueError(f"input_shape of Conv2D must be (h, w, c), got {input_shape}")
-        kernel_shape = (*self.kernel_size, input_shape[2], self.filters)
-        return geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding)
+            raise ValueError(f"input_shape of {type(self).__name__} must be (h, w, c), got {input_shape}")
+        filters, groups = self.filters_and_groups(input_shape[2])
+        kernel_shape = (*self.kernel_size, max(input_shape[2] // groups, 1), filters)
+        return geometry.conv2d(input_shape, kernel_shape, self.stride, self.padding, self.dilation, groups)
 
     def infer_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.infer_geometry(input_shape).output_shape
@@ -136,7 +123,8 @@ class Conv2D(Weighted):
         rest = above[1:] if norm else above
         has_relu = begins_with(rest, ReLU)
         pooling = rest[has_relu:]
-        if self.stride == (1, 1) and begins_with(pooling, MaxPool2D) and pooling[0].halves:
+        fits = self.stride == (1, 1) and self.geometry.is_plain
+        if fits and begins_with(pooling, MaxPool2D) and pooling[0].halves:
             layers = 1 + (norm is not None) + has_relu + 1
             lowering = self._pooled(below, pooling[0].output_shape, has_relu)._replace(layers=layers)
         else:
@@ -166,3 +154,95 @@ class Conv2D(Weighted):
             frame=(g.ph, g.pw, bottom, right),
             least_pitch=0,
         )
+
+
+@register
+class Conv2D(Convolution):
+    """Two-dimensional convolution (cross-correlation), channels last.
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int or (int, int)
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+    dilation : int or (int, int)
+        Distance of neighbouring positions of the kernel in the image.
+    groups : int
+        Blocks of channels, each convolved by itself: the first of the filters see the first of the input's channels
+        alone, and so on. The weights are (kh, kw, c_in // groups, filters).
+    activation : str, activation or None
+        Shorthand for the layer after this one: "relu" in a net is `ReLU()` behind the convolution.
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers or too small, groups that do not divide the filters, an unknown activation; at
+        `build`, a kernel larger than the padded input, groups that do not divide its channels.
+    """
+
+    def __init__(
+        self,
+        filters: SupportsIndex,
+        kernel_size: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Padding = "valid",
+        dilation: Pair = 1,
+        groups: SupportsIndex = 1,
+        activation: Activation = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, activation, bias)
+        self.filters = checks.integer("filters", filters, minimum=1)
+        self.groups = checks.integer("groups", groups, minimum=1)
+        if self.filters % self.groups:
+            raise ValueError(f"groups must divide the {self.filters} filters, got {self.groups}")
+
+    def filters_and_groups(self, channels: int) -> tuple[int, int]:
+        return self.filters, self.groups
+
+
+@register
+class DepthwiseConv2D(Convolution):
+    """Two-dimensional convolution of every channel by itself, channels last: `Conv2D` with a group for each channel.
+
+    The weights are (kh, kw, 1, c * multiplier).
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+    multiplier : int
+        Output channels for each input channel.
+    stride : int or (int, int)
+    padding : "valid", "same", int or (int, int)
+    dilation : int or (int, int)
+        Distance of neighbouring positions of the kernel in the image.
+    activation : str, activation or None
+        Shorthand for the layer after this one: "relu" in a net is `ReLU()` behind the convolution.
+    bias : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers or too small; at `build`, a kernel larger than the padded input.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        *,
+        multiplier: SupportsIndex = 1,
+        stride: Pair = 1,
+        padding: Padding = "valid",
+        dilation: Pair = 1,
+        activation: Activation = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, activation, bias)
+        self.multiplier = checks.integer("multiplier", multiplier, minimum=1)
+
+    def filters_and_groups(self, channels: int) -> tuple[int, int]:
+        return channels * self.multiplier, channels

@@ -13,7 +13,7 @@ from .activation import ReLU
 from .base import Layer
 from .lowering import Lowering, constant
 from .registry import begins_with, register
-from .weighted import Weighted
+from .weighted import Activation, Weighted
 
 __all__ = ["Dense"]
 
@@ -52,18 +52,20 @@ class Dense(Weighted):
     Parameters
     ----------
     units : int
+    activation : str, activation or None
+        Shorthand for the layer after this one: "relu" in a net is `ReLU()` behind it.
     bias : bool
 
     Raises
     ------
     TypeError, ValueError
-        `units` is no integer or below 1; at `build`, inputs that are no rows.
+        `units` is no integer or below 1, an unknown activation; at `build`, inputs that are no rows.
     """
 
     memory_order = "F"
 
-    def __init__(self, units: SupportsIndex, *, bias: bool = True) -> None:
-        super().__init__(bias)
+    def __init__(self, units: SupportsIndex, *, activation: Activation = None, bias: bool = True) -> None:
+        super().__init__(activation, bias)
         self.units = checks.integer("units", units, minimum=1)
 
     @property

@@ -20,6 +20,7 @@ from ..backends import checks
 from .base import Layer, layer_names
 from .lowering import Lowering, constant
 from .registry import register
+from .weighted import Weighted, with_activations
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -196,12 +197,16 @@ class Residual(Layer):
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):
         raise TypeError(f"{name} of a Residual must be layers, got {layers!r}")
-    result = tuple(layers)
-    for i, layer in enumerate(result):
+    given = tuple(layers)
+    for i, layer in enumerate(given):
         if not isinstance(layer, Layer):
             raise TypeError(f"{name}[{i}] of a Residual must be a layer, got {layer!r}")
         if layer.in_net:
             raise ValueError(f"{name}[{i}] of a Residual is in a net already; make a layer for each place")
+    result = tuple(with_activations(given))
+    for layer in given:
+        if isinstance(layer, Weighted):
+            layer.activation = None  # which is the next layer now
     return result
 
 

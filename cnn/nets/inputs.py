@@ -35,6 +35,11 @@ class Inputs:
         told = {"input_shape": self.input_shape, "outputs": self._outputs.shape[1], "dtype": self.dtype.name}
         return call(type(self), told)
 
+    @property
+    def outputs(self) -> int:
+        """How many the net gives for an image."""
+        return self._outputs.shape[1]
+
     def to_predict(self, x: ArrayLike) -> np.ndarray:
         """Images `x` for a prediction: as `images`, with a warning once where they are on another scale than fitted."""
         images = self.images("x", x)
@@ -43,7 +48,7 @@ class Inputs:
             low, high = first_values(images)
             if fitted.differs_plainly(low, high):
                 self.has_warned = True
-                warn_of_other_scale("x", fitted, ImageRange(images.dtype.name, low, high), stacklevel=4)
+                warn_of_other_scale("x", fitted, ImageRange(images.dtype.name, low, high), stacklevel=5)
         return images
 
     def fit_to(self, fitted: ImageRange) -> None:

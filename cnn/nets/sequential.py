@@ -14,6 +14,7 @@ from ..backends.numpy.loss import sigmoid
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
+from ..layers.weighted import with_activations
 from ..losses import checked_loss, rule_of
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
@@ -21,7 +22,7 @@ from ..training.optimizers import SGD
 from ..training.scale import advice, image_range
 from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
-from .state import NetState
+from .transfer import TransferredNet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,13 +40,13 @@ _FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "loss", "
 _MOST_LAYERS = 20  # that `repr` shows
 
 
-class Sequential(NetState):
+class Sequential(TransferredNet):
     """A stack of layers; the loss says what it is for, without one the classification of images.
 
     Parameters
     ----------
     layers : sequence of layers
-        Used by this net alone: a layer cannot be in two.
+        Used by this net alone: a layer cannot be in two. The `activation` of one becomes the layer behind it.
     input_shape : tuple of int
         Of one image, (height, width, channels).
     dtype : "float32" or "float64"
@@ -71,7 +72,7 @@ class Sequential(NetState):
     """
 
     history: History | None = None
-    stop_training = False  # set to True, it ends the fit after its epoch
+    stop_training = False  # set to True, it ends the fit after its epoch, in on_batch_end after its batch
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Sequential(NetState):
     ) -> None:
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers = tuple(layers)
+        self.layers = tuple(with_activations(layers))
         operations(backend)  # a wrong name is found before any layer is built
         self.backend = backend
         self.dtype = checks.dtype(dtype)
@@ -107,7 +108,10 @@ class Sequential(NetState):
             if layer in self.layers[:i]:
                 raise ValueError(f"layers[{i}] stands in the net twice; make a layer for each place")
             if layer.in_net:
-                raise ValueError(f"layers[{i}] is in another net already; make a layer for each net")
+                raise ValueError(
+                    f"layers[{i}] is in another net already; make a layer for each net, or take a trained net's first "
+                    "layers with Sequential.from_layers(trained, upto, head)"
+                )
             layer.backend = self.backend
             shape = layer.build(shape, dtype=self.dtype, seed=rng).output_shape
         if len(shape) != 1:
@@ -121,6 +125,11 @@ class Sequential(NetState):
             if names.is_ours(type(self)):  # a subclass of somebody else's may have attributes of its own
                 raise names.attribute_error(self, name, _VARIABLE)
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # to a type checker, any attribute would be there
+
+        def __getattr__(self, name: str) -> Any:
+            raise names.missing_attribute(self, name)
 
     def __repr__(self) -> str:
         lines = [one_line(f"{layer!r},", LINE - 4) for layer in self.layers]
@@ -179,15 +188,16 @@ class Sequential(NetState):
         fit: RunningFit | None = self.executor.access.fit
         return fit
 
+    @names.explains_arguments
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Iterable[Any],
+        y: ArrayLike | None = None,
         epochs: SupportsIndex = 1,
-        batch_size: SupportsIndex = 32,
+        batch_size: SupportsIndex | None = None,
         optimizer: Optimizer | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         seed: Seed = None,
         callbacks: Iterable[AnyCallback] = (),
         progress: Literal["auto"] | bool = "auto",
@@ -196,24 +206,29 @@ class Sequential(NetState):
         class_weight: Mapping[int, SupportsFloat] | Literal["balanced"] | None = None,
         sample_weight: ArrayLike | None = None,
         resume: str | PathLike[str] | None = None,
+        validation_split: SupportsFloat = 0.0,
+        steps_per_epoch: SupportsIndex | None = None,
     ) -> History:
         """Train on images and labels.
 
         Parameters
         ----------
-        x : array (n, *input_shape)
-            Any real dtype; uint8 images are converted batch by batch.
+        x : array (n, *input_shape), or iterable of batches
+            Any real dtype; uint8 images are converted batch by batch. Batches are pairs (x, y) of any sizes, as from a
+            list, a generator or PyTorch's DataLoader, and `y` is left out: a list or DataLoader is gone through anew
+            in each epoch, a generator goes on.
         y : array
             Integer labels (n,), one-hot rows or rows of probabilities (n, classes); for another loss than the
             cross-entropy, rows (n, outputs).
-        epochs, batch_size : int
-            The last batch of an epoch may be smaller.
+        epochs : int
+        batch_size : int or None
+            None stands for 32. The last batch of an epoch may be smaller.
         optimizer : Optimizer or None
             `SGD`, `Adam` or `AdamW`; None stands for `SGD(0.1)`.
         validation_data : (x, y) or None
             Evaluated after every epoch.
-        shuffle : bool
-            Draw a new order of the images for every epoch, from `seed`.
+        shuffle : bool or None
+            Draw a new order of the images for every epoch, from `seed`; None stands for True.
         seed : int, np.random.Generator or None
         callbacks : sequence of `cnn.Callback`, or of objects with some of its methods
             `on_epoch_end(net, logs)` of each is called after every epoch, with the epoch's figures in a dict.
@@ -236,6 +251,12 @@ class Sequential(NetState):
             have ended, with the same bits. All other arguments have to be those of that fit; of callbacks, those
             that remember something have to be of the same kinds. What callbacks had assigned to the optimiser, such as
             its learning rate, is in the file.
+        validation_split : float from 0 to 1
+            In place of `validation_data`, how much of x and y is kept for the validation: the last part of them as
+            they are given, before any shuffling, as in Keras.
+        steps_per_epoch : int or None
+            How many batches are an epoch, where x gives batches: of a generator for several epochs, and where a
+            schedule has to know the number of steps and x has no length.
 
         Returns
         -------
@@ -244,9 +265,10 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            Arguments that are no images or labels of this net, or out of range; a file to resume from that is no
-            checkpoint of this fit; before a step, a rate of a schedule that is negative, NaN or infinite: the
-            parameters are those of an earlier step then.
+            Arguments that are no images or labels of this net, out of range, or without meaning for batches; a file to
+            resume from that is no checkpoint of this fit. In the middle of a fit, whose parameters are then those of
+            an earlier step: a batch that is none, or too few of them; a rate of a schedule that is negative, NaN or
+            infinite.
         OSError
             There is no file to resume from.
         RuntimeError
@@ -257,17 +279,29 @@ class Sequential(NetState):
             are set back to those of the end of the last epoch.
         """
         from ..training.fit import Fit  # plans and fits are imported when they are made
-        from ..training.settings import Data, checked_settings
-        from ..training.weights import image_weights
+        from ..training.settings import checked_settings
+        from .fit_data import checked_data
 
         access, caller = self.executor.access, object()
         try:
             access.claim(caller, "fit")
-            x = self.inputs.images("x", x)
-            y = self.inputs.targets("y", y, len(x))
-            validation = None if validation_data is None else self.inputs.pair("validation_data", validation_data)
+            data = checked_data(
+                self.inputs,
+                self.loss,
+                x,
+                y,
+                validation_data,
+                validation_split,
+                epochs,
+                steps_per_epoch,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                resume=resume,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+            )
             settings = checked_settings(
-                len(x),
+                data.images or 0,
                 epochs=epochs,
                 batch_size=batch_size,
                 shuffle=shuffle,
@@ -276,9 +310,8 @@ class Sequential(NetState):
                 label_smoothing=label_smoothing,
                 loss=self.loss,
             )
-            weights = image_weights(self.loss, y, self.output_shape[0], class_weight, sample_weight)
             optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-            fit = access.callers[caller] = Fit(self, Data(x, y, validation, weights), settings, optimizer, callbacks)
+            fit = access.callers[caller] = Fit(self, data, settings, optimizer, callbacks)
             return fit.train(progress, resume)
         finally:
             access.callers.pop(caller, None)
@@ -324,13 +357,27 @@ class Sequential(NetState):
 
     # ---- prediction ----
 
-    def predict_proba(self, x: ArrayLike) -> Floats:
+    def _outputs(self, x: ArrayLike, batch_size: SupportsIndex | None, probabilities: bool) -> Floats:
+        if batch_size is None:
+            return self.executor.predict(self.inputs.to_predict(x), probabilities)
+        size, images = checks.integer("batch_size", batch_size, minimum=1), checks.images("x", x, self.input_shape)
+        outputs = np.empty((len(images), *self.output_shape), self.dtype)
+        for i in range(0, len(images), size):
+            part = self.inputs.to_predict(images[i : i + size])
+            outputs[i : i + size] = self.executor.predict(part, probabilities)
+        return outputs
+
+    def predict_proba(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
         """Class probabilities of images, or of each output that of a yes; of a net for labels or for yes and no.
 
         Parameters
         ----------
         x : array (n, *input_shape)
             Of any real dtype; one channel may be left out. No images give an empty result.
+        batch_size : int or None
+            The most images that are converted and predicted at a time, which bounds the memory; the results of compiled
+            kernels are the same bits. None leaves it to the package, which converts what is neither uint8 nor float as
+            a whole.
 
         Returns
         -------
@@ -339,22 +386,22 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         RuntimeError
             The net's loss is one for values.
         """
-        x, targets = self.inputs.to_predict(x), getattr(self.loss, "targets", "values")
+        targets = getattr(self.loss, "targets", "values")
         if targets == "values":
             raise RuntimeError(f"a net trained by {self.loss!r} gives no probabilities; call predict")
-        outputs = self.executor.predict(x, targets == "labels")
+        outputs = self._outputs(x, batch_size, targets == "labels")
         return outputs if targets == "labels" else sigmoid(outputs)
 
-    def predict_logits(self, x: ArrayLike) -> Floats:
+    def predict_logits(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
         """The last layer's outputs, of which `predict_proba` gives the softmax.
 
         Parameters
         ----------
-        x
+        x, batch_size
             As for `predict_proba`.
 
         Returns
@@ -364,16 +411,16 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         """
-        return self.executor.predict(self.inputs.to_predict(x), False)
+        return self._outputs(x, batch_size, False)
 
-    def predict(self, x: ArrayLike) -> Labels | Floats:
+    def predict(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Labels | Floats:
         """What the net reads in each image, in the form of its targets.
 
         Parameters
         ----------
-        x
+        x, batch_size
             As for `predict_proba`.
 
         Returns
@@ -386,21 +433,23 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images of this net.
+            What are no images of this net; a batch size that is no integer or below 1.
         """
-        outputs = self.executor.predict(self.inputs.to_predict(x), False)
+        outputs = self._outputs(x, batch_size, False)
         targets = getattr(self.loss, "targets", "values")
         if targets == "labels":
             return outputs.argmax(axis=1)
         return (outputs > 0).astype(np.int64) if targets == "bits" else outputs
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: SupportsIndex | None = None) -> Evaluation:
         """Mean loss and accuracy on images and labels.
 
         Parameters
         ----------
         x, y
             As for `fit`.
+        batch_size
+            As for `predict_proba`.
 
         Returns
         -------
@@ -410,11 +459,10 @@ class Sequential(NetState):
         Raises
         ------
         TypeError, ValueError
-            What are no images or labels of this net, or none at all.
+            What are no images or labels of this net, or none at all; a batch size as for `predict_proba`.
         """
-        x = self.inputs.to_predict(x)
-        y = self.inputs.targets("y", y, len(x))
-        return evaluation(self.loss, self.executor.predict(x, False), y, self._ops)
+        outputs = self._outputs(x, batch_size, False)
+        return evaluation(self.loss, outputs, self.inputs.targets("y", y, len(outputs)), self._ops)
 
     def evaluate_logits(self, logits: np.ndarray, y: ArrayLike) -> Evaluation:
         """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.

@@ -12,5 +12,6 @@ except ImportError as error:
 from .curves import training_curves
 from .layers import feature_maps, filters
 from .mistakes import confusion_matrix, worst_mistakes
+from .rates import learning_rates
 
-__all__ = ["confusion_matrix", "feature_maps", "filters", "training_curves", "worst_mistakes"]
+__all__ = ["confusion_matrix", "feature_maps", "filters", "learning_rates", "training_curves", "worst_mistakes"]

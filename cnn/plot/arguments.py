@@ -86,5 +86,5 @@ class Predictions(NamedTuple):
 def checked_predictions(net: Net, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Predictions:
     """A net's predictions for images and their labels; TypeError and ValueError for what are none."""
     x = net.inputs.images(names[0], x)
-    y = net.inputs.labels(names[1], y, len(x))
+    y = net.inputs.targets(names[1], y, len(x))
     return Predictions(x, y, net.predict_logits(x))

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from ..backends import checks
-from ..layers import Conv2D, Dropout, Flatten, Rescaling
+from ..layers import Dropout, Flatten, Rescaling
+from ..layers.convolution import Convolution
 from .arguments import Net, checked_net
 from .style import DIGITS, FAINT, MARGIN, NAVY, SIGNED, WIDTH, Picture, cells, heading, largest, tile
 
@@ -50,7 +51,7 @@ def filters(net: Net, path: str | PathLike[str] | None = None) -> Picture:
     """
     net = checked_net(net)
     names = net.layer_names
-    convolutions = [(name, of) for name, of in zip(names, net.layers, strict=True) if isinstance(of, Conv2D)]
+    convolutions = [(name, of) for name, of in zip(names, net.layers, strict=True) if isinstance(of, Convolution)]
     if not convolutions:
         raise ValueError(f"net has no filters to show: it must have a Conv2D, and has {', '.join(names)}")
     shown = [of.weights[:, :, :MOST_INPUTS, :MOST_FILTERS] for _, of in convolutions]
@@ -66,7 +67,7 @@ def filters(net: Net, path: str | PathLike[str] | None = None) -> Picture:
     return picture.write(path)
 
 
-def _counted(layer: Conv2D, kernels: np.ndarray) -> str:
+def _counted(layer: Convolution, kernels: np.ndarray) -> str:
     """In words what the kernels are of which some are shown."""
     kh, kw, inputs, count = layer.weights.shape
     text = f"{count} filters of {kh} \N{MULTIPLICATION SIGN} {kw}"

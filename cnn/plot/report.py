@@ -24,7 +24,7 @@ from ..backends import checks
 from ..backends.config import config
 from ..backends.html import element, table, text
 from ..datasets.labels import confusion
-from ..layers import Conv2D
+from ..layers.convolution import Convolution
 from ..storage.atomic import write_atomically
 from .arguments import History, Net, Predictions, checked_history, checked_net, checked_predictions
 from .curves import training_curves
@@ -134,7 +134,7 @@ def _training(history: History) -> Element:
 def _pictures(net: Net, predictions: Predictions) -> Iterable[Element]:
     """A section for each picture of the net for which it has what it takes."""
     x, y, logits = predictions
-    if any(isinstance(layer, Conv2D) for layer in net.layers):
+    if any(isinstance(layer, Convolution) for layer in net.layers):
         caption = "A column is a filter, a row an input channel. Blue is positive, orange negative, white zero."
         yield _section("Filters", _figure(filters(net), "png", "The kernels of each convolution.", caption))
     caption = f"What each layer makes of the first test image, a {y[0]}, on a scale of its own; white is zero."

@@ -172,6 +172,8 @@ def _layer(name: str, entry: Any, known: Known) -> Layer:
             f"{name} must be one of {', '.join(classes)}, got {kind!r}; a layer of your own is read with "
             f"cnn.load(path, layers=[{kind if isinstance(kind, str) else '...'}])"
         )
+    if "activation" in given:  # a shorthand for users: in a net it is a layer of its own
+        raise ValueError(f"{name}, a {kind}: activation must be a layer of its own, got {given['activation']!r}")
     for argument, value in given.items():
         if isinstance(value, list) and any(isinstance(each, dict) for each in value):
             given[argument] = [_layer(f"{name}.{argument}[{i}]", each, known) for i, each in enumerate(value)]

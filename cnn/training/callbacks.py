@@ -15,7 +15,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
-from ..backends import checks
+from ..backends import checks, names
 from ..backends.tables import call
 
 __all__ = ["Callback", "EarlyStopping", "TensorBoard"]
@@ -26,11 +26,19 @@ Logs = dict[str, Any]
 class Callback:
     """What a fit calls; override what you need. Setting ``net.stop_training = True`` ends the fit after its epoch.
 
-    `net` is the `cnn.Sequential` that is trained, `net.current_fit` the fit. A fit that a callback of yours has ended,
-    at a time limit say, goes on from its checkpoint when it is resumed.
+    In `on_batch_end` it ends the fit after that batch. An epoch that is cut short has no validation, no `on_epoch_end`
+    and no place in the history; a checkpoint stays that of the epoch before, and a fit that is resumed does the whole
+    epoch again.
+
+    `net` is the `cnn.Sequential` that is trained, `net.current_fit` the fit. A fit that a callback of yours has ended
+    goes on from its checkpoint when it is resumed.
     """
 
+    comes_first = False  # whether it is called before the others, because it changes the net that they see
     comes_last = False  # whether it is called after the others, because it writes down how they stand
+
+    def __init_subclass__(cls) -> None:
+        names.explain_arguments(cls)
 
     def __repr__(self) -> str:
         arguments = inspect.signature(type(self)).parameters
@@ -42,6 +50,15 @@ class Callback:
     def on_epoch_begin(self, net: Any, logs: Logs) -> None:
         """Before an epoch. `logs` has epoch (from 1), epochs and learning_rate, that of the epoch's first step."""
 
+    def on_batch_end(self, net: Any, logs: Logs) -> None:
+        """After a batch: `logs` has epoch, epochs, batch (from 1), batches, and the batch's loss, accuracy and rate.
+
+        A fit whose callbacks have this method returns from compiled code after every batch, which takes time; others
+        do many batches a call. `batches` is None where it is not known before the last batch. A loss that is NaN or
+        infinite is told here, too: the step was not done, and the fit ends with FloatingPointError, or without, where
+        `net.stop_training` is set.
+        """
+
     def on_epoch_end(self, net: Any, logs: Logs) -> None:
         """After an epoch. `logs` also has loss, accuracy, seconds, images_per_second, val_loss, val_accuracy if any."""
 
@@ -49,7 +66,51 @@ class Callback:
         """After the last epoch, with epoch and epochs in `logs`; not after an error."""
 
 
-class EarlyStopping(Callback):
+class Monitoring(Callback):
+    """What goes by a figure of each epoch: the best one so far, and how many epochs in a row were no better."""
+
+    def __init__(self, monitor: str, patience: SupportsIndex, min_delta: SupportsFloat) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be the name of a figure, got {monitor!r}")
+        self.monitor = monitor
+        self.patience = checks.integer("patience", patience, minimum=1)
+        self.min_delta = checks.number("min_delta", min_delta)
+        self.best: float | None = None
+        self.waited = 0
+
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
+        if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
+            raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
+        self.best, self.waited = None, 0
+
+    def is_better(self, logs: Logs) -> bool:
+        """Whether an epoch's figure is better than the best one, whose place it takes; ValueError if there is none."""
+        if self.monitor not in logs:
+            raise ValueError(f"monitor must be one of {', '.join(logs)}, got {self.monitor!r}")
+        value = float(logs[self.monitor])
+        if self.best is None:
+            is_better = not math.isnan(value)  # which would be no best to compare with
+        else:
+            gain = value - self.best if "accuracy" in self.monitor else self.best - value
+            is_better = gain > self.min_delta
+        if is_better:
+            self.best = value
+        self.waited = 0 if is_better else self.waited + 1
+        return is_better
+
+    def state(self) -> dict[str, Any]:
+        """The best figure, and how many epochs have passed since it."""
+        return {"best": self.best, "waited": self.waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned; ValueError for anything else."""
+        best, waited = state.get("best", ""), state.get("waited")
+        if not (best is None or type(best) is float) or type(waited) is not int:
+            raise ValueError(f"best must be a float or None, and waited an integer, got {best!r} and {waited!r}")
+        self.best, self.waited = best, waited
+
+
+class EarlyStopping(Monitoring):
     """End a fit that no longer gets better, and set the net back to its best epoch.
 
     Parameters
@@ -77,33 +138,17 @@ class EarlyStopping(Callback):
         min_delta: SupportsFloat = 0.0,
         restore_best: bool = True,
     ) -> None:
-        if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be the name of a figure, got {monitor!r}")
-        self.monitor = monitor
-        self.patience = checks.integer("patience", patience, minimum=1)
-        self.min_delta = checks.number("min_delta", min_delta)
+        super().__init__(monitor, patience, min_delta)
         self.restore_best = bool(restore_best)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.best: float | None = None
-        self.waited = 0
         self._learned: dict[str, np.ndarray] = {}
 
     def on_fit_begin(self, net: Any, logs: Logs) -> None:
-        if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
-            raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
-        self._forget()
+        super().on_fit_begin(net, logs)
+        self._learned = {}
 
     def on_epoch_end(self, net: Any, logs: Logs) -> None:
-        if self.monitor not in logs:
-            raise ValueError(f"monitor must be one of {', '.join(logs)}, got {self.monitor!r}")
-        if self._is_better(logs[self.monitor]):
-            self.best, self.waited = float(logs[self.monitor]), 0
-            if self.restore_best:
-                self._learned = net.snapshot()
-            return
-        self.waited += 1
+        if self.is_better(logs) and self.restore_best:
+            self._learned = net.snapshot()
         if self.has_ended_fit:
             net.stop_training = True
 
@@ -112,25 +157,17 @@ class EarlyStopping(Callback):
         """Whether the fit ended here for good, so that a checkpoint of it has nothing to go on with."""
         return self.waited >= self.patience
 
-    def _is_better(self, value: float) -> bool:
-        if self.best is None:
-            return not math.isnan(value)  # which would be no best to compare with
-        gain = value - self.best if "accuracy" in self.monitor else self.best - value
-        return gain > self.min_delta
-
     def on_fit_end(self, net: Any, logs: Logs) -> None:
         net.set_parameters(self._learned)
 
     def state(self) -> dict[str, Any]:
         """The best figure, how long ago it was, and what the net had learned then."""
-        return {"best": self.best, "waited": self.waited, **self._learned}
+        return {**super().state(), **self._learned}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned; ValueError for anything else."""
-        best, waited = state.pop("best", ""), state.pop("waited", None)
-        if not (best is None or type(best) is float) or type(waited) is not int:
-            raise ValueError(f"best must be a float or None, and waited an integer, got {best!r} and {waited!r}")
-        self.best, self.waited, self._learned = best, waited, state
+        super().restore(state)
+        self._learned = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
 
 
 class TensorBoard(Callback):

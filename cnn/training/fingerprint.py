@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..storage.description import describe
+from .saved_optimizer import object_described
 from .settings import Data, Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def in_json(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Of an array a digest, of any other object its kind and attributes, as those of a schedule."""
+    """Of an array a digest, of any other object what tells it from others of its kind, as of a schedule."""
     if isinstance(value, np.ndarray):
         content = np.ascontiguousarray(value)
         digest = hashlib.sha256(f"{content.dtype.str} {content.shape}".encode())
@@ -55,8 +56,7 @@ def _plain(value: Any) -> Any:
         return _DIGEST + digest.hexdigest()
     if isinstance(value, np.generic):
         return value.item()
-    attributes = {name: v for name, v in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
-    return {"name": getattr(type(value), "__name__", ""), **attributes}
+    return object_described(value)
 
 
 def _seed(seed: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The four methods that a fit calls, a protocol each: whatever has one of them is a callback. For type checkers."""
+"""The five methods that a fit calls, a protocol each: whatever has one of them is a callback. For type checkers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ class EpochBegin(Protocol):
     def on_epoch_begin(self, net: Any, logs: dict[str, Any], /) -> object: ...
 
 
+class BatchEnd(Protocol):
+    def on_batch_end(self, net: Any, logs: dict[str, Any], /) -> object: ...
+
+
 class EpochEnd(Protocol):
     def on_epoch_end(self, net: Any, logs: dict[str, Any], /) -> object: ...
 
@@ -21,4 +25,4 @@ class FitEnd(Protocol):
     def on_fit_end(self, net: Any, logs: dict[str, Any], /) -> object: ...
 
 
-AnyCallback = FitBegin | EpochBegin | EpochEnd | FitEnd
+AnyCallback = FitBegin | EpochBegin | BatchEnd | EpochEnd | FitEnd

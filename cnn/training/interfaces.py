@@ -9,6 +9,7 @@ import numpy as np
 
 from ..layers.base import Layer
 from ..plan.executor import Executor
+from .batches import BatchSource
 from .history import History
 from .optimizer import Optimizer
 from .scale import ImageRange
@@ -71,21 +72,28 @@ class RunningFit(Protocol):
         What it was given; callbacks in the order in which they are called.
     rng : np.random.Generator
         Draws the order of every epoch's images and the epoch's seed.
+    steps : int or None
+        Of all epochs; None where it is not known.
     epoch : int
         How many are done.
     history : History
+    deadline : float
+        The time, by `time.monotonic`, at which the fit ends: after the call that runs, some batches of 0.04 seconds in
+        all, or one.
     fingerprint : dict
         The arguments, as checkpoints have them.
     """
 
     net: Net
-    data: Data
+    data: Data | BatchSource
     settings: Settings
     optimizer: Optimizer
     callbacks: list[Any]
     rng: np.random.Generator
+    steps: int | None
     epoch: int
     history: History
+    deadline: float
 
     @property
     def fingerprint(self) -> dict[str, Any]: ...

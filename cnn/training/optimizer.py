@@ -21,9 +21,10 @@ from ..backends.calls import Learned, Rule, Update
 from ..backends.numpy.optimizers import state_count
 from ..backends.python_calls import UpdateCall
 from ..backends.tables import call
+from .rates import learning_rate, rates_of_function
 
 if TYPE_CHECKING:
-    from ..schedules import Schedule
+    from ..schedules import Rate
 
 _STATE = {"done", "_steps", "_epochs", "_of", "_arrays"}  # attributes beside the arguments
 _NEVER_CALLED = ("rate", "step")  # by a fit
@@ -32,11 +33,6 @@ _RULES_STATES = ("first", "second")  # what rules keep
 
 def _limit(name: str, value: Any) -> float | None:
     return None if value is None else checks.number(name, value, minimum=float(np.finfo(np.float32).tiny))
-
-
-def _rate(name: str, value: Any) -> Any:
-    is_schedule = hasattr(value, "at") and not isinstance(value, type)
-    return value if is_schedule else checks.learning_rate(name, value)
 
 
 class Optimizer:
@@ -77,7 +73,7 @@ class Optimizer:
     """
 
     arguments: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "learning_rate": _rate,
+        "learning_rate": learning_rate,
         "clip_norm": _limit,
         "clip_value": _limit,
     }
@@ -91,7 +87,7 @@ class Optimizer:
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule,
+        learning_rate: Rate,
         *,
         clip_norm: SupportsFloat | None = None,
         clip_value: SupportsFloat | None = None,
@@ -101,6 +97,7 @@ class Optimizer:
 
     def __init_subclass__(cls) -> None:
         cls._is_ours = names.is_ours(cls)
+        names.explain_arguments(cls)
         cls._in_python = cls.update is not Optimizer.update
         for name in _NEVER_CALLED:
             if getattr(cls, name, None) is not getattr(Optimizer, name, None):
@@ -203,10 +200,12 @@ class Optimizer:
     def rates(self, steps: int) -> np.ndarray:
         """The learning rates of the next so many steps, float64 (steps,).
 
-        ValueError where a schedule gives another number of rates, or one that is negative, NaN or infinite.
+        ValueError where a schedule or function gives another number of rates, or one that is negative, NaN or infinite.
         """
         if isinstance(self.learning_rate, float):
             return np.full(steps, self.learning_rate)
+        if not hasattr(self.learning_rate, "at"):
+            return rates_of_function(self.learning_rate, self.done, steps, self._steps)
         # Before a fit a schedule stays at its beginning, after it at its end.
         done = (self.done + np.arange(steps)) / self._steps if self._steps else np.zeros(steps)
         return self._checked_rates(self.learning_rate.at(np.minimum(done, 1.0), self._epochs), steps)
@@ -288,5 +287,8 @@ class Optimizer:
 def checked_optimizer(optimizer: Any) -> Optimizer:
     """`optimizer`; TypeError for anything but an optimiser."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be an optimiser, such as cnn.SGD(0.1), got {optimizer!r}")
+        from ..backends.foreign import OPTIMIZERS
+
+        example = OPTIMIZERS.get(str(getattr(optimizer, "__name__", optimizer)).lower(), "cnn.SGD(0.1)")
+        raise TypeError(f"optimizer must be an optimiser, such as {example}, got {optimizer!r}")
     return optimizer

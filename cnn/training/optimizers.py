@@ -19,7 +19,7 @@ from ..backends.numpy.optimizers import numpy_rule
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from ..schedules import Schedule
+    from ..schedules import Rate
 
 __all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Lion", "RMSprop"]
 
@@ -51,8 +51,9 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
-        A schedule spans the steps of the fit that it is given to; afterwards it stays at its end.
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        A schedule spans the steps of the fit that it is given to; afterwards it stays at its end. A function
+        ``rate(step, steps)`` gives the rate of a step, counted from 0, of so many steps in all.
     momentum : float from 0 to 1
     nesterov : bool
         Look ahead along the velocity; needs momentum.
@@ -74,7 +75,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule,
+        learning_rate: Rate,
         momentum: SupportsFloat = 0.0,
         nesterov: bool = False,
         weight_decay: SupportsFloat = 0.0,
@@ -112,7 +113,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        As for `SGD`.
     beta1, beta2 : float from 0 to below 1
         How much of the first and second moment stays from one step to the next.
     epsilon : float
@@ -140,7 +142,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.001,
+        learning_rate: Rate = 0.001,
         beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
@@ -185,7 +187,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.001,
+        learning_rate: Rate = 0.001,
         beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999,
         epsilon: SupportsFloat = 1e-8,
@@ -226,7 +228,8 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, or a schedule from `cnn.schedules`
+    learning_rate : float, a schedule from `cnn.schedules`, or a function
+        As for `SGD`.
     alpha : float from 0 to below 1
         How much of the mean of squares stays from one step to the next.
     momentum : float from 0 to 1
@@ -256,7 +259,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 0.01,
+        learning_rate: Rate = 0.01,
         alpha: SupportsFloat = 0.99,
         momentum: SupportsFloat = 0.0,
         epsilon: SupportsFloat = 1e-8,
@@ -314,7 +317,7 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 1.0,
+        learning_rate: Rate = 1.0,
         rho: SupportsFloat = 0.9,
         epsilon: SupportsFloat = 1e-6,
         weight_decay: SupportsFloat = 0.0,
@@ -369,7 +372,7 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: SupportsFloat | Schedule = 1e-4,
+        learning_rate: Rate = 1e-4,
         beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.99,
         weight_decay: SupportsFloat = 0.0,

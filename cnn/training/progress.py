@@ -34,7 +34,7 @@ class Display(Protocol):
 
 
 @contextmanager
-def open_display(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int) -> Iterator[Display]:
+def open_display(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: int | None) -> Iterator[Display]:
     """Yield the display of a fit's progress, and leave the terminal as it was however the fit ends.
 
     Parameters
@@ -43,7 +43,7 @@ def open_display(mode: Literal["auto"] | bool, epochs: int, images_per_epoch: in
         "auto" and True show a bar if the standard output is a terminal or a notebook's, and otherwise one line an
         epoch; False shows nothing.
     epochs, images_per_epoch : int
-        Length of the fit.
+        Length of the fit; the images of an epoch may be None, and are known once the first one is over.
 
     Raises
     ------
@@ -115,9 +115,11 @@ class Lines(Silence):
 class Live(Silence):
     """What a bar shows, a few times a second: how far the epoch is, its figures, and the time left of the fit."""
 
-    def __init__(self, epochs: int, images_per_epoch: int) -> None:
+    def __init__(self, epochs: int, images_per_epoch: int | None) -> None:
         self.epochs = epochs
         self.images_per_epoch = images_per_epoch
+        self.is_counting = images_per_epoch is None  # the images of each epoch, of which the next may have as many
+        self.images_seen = 0
         self.epoch, self.last_step = 0, 0.0
         self.between = 0.0  # seconds from the last step of an epoch to the next epoch: validation, callbacks
 
@@ -131,16 +133,25 @@ class Live(Silence):
 
     def step(self, images_seen: int, loss: float, accuracy: float | None) -> None:
         self.last_step = now = perf_counter()
+        self.images_seen = images_seen
         if now < self.next_drawing:
             return
         rate = images_seen / (now - self.began)
-        epochs_left = self.epochs - self.epoch + 1
-        left = (self.images_per_epoch * epochs_left - images_seen) / rate
-        left += epochs_left * self.between / max(1, self.epoch - 1)
         figures = [f"loss {loss:.4f}"] + ([] if accuracy is None else [f"accuracy {accuracy:.2%}"])
-        figures += [f"{rate:,.0f} images/s", f"{clock_text(left)} left"]
+        if self.images_per_epoch is None:
+            figures.append(f"{images_seen:,} images")
+        figures.append(f"{rate:,.0f} images/s")
+        if self.images_per_epoch is not None:
+            epochs_left = self.epochs - self.epoch + 1
+            left = max(0.0, (self.images_per_epoch * epochs_left - images_seen) / rate)
+            left += epochs_left * self.between / max(1, self.epoch - 1)
+            figures.append(f"{clock_text(left)} left")
         self.draw(images_seen, figures)
         self.next_drawing = perf_counter() + SECONDS_BETWEEN_DRAWINGS
+
+    def epoch_end(self, logs: Mapping[str, float]) -> None:
+        if self.is_counting:
+            self.images_per_epoch = self.images_seen
 
     def title(self) -> str:
         return f"epoch {self.epoch:{len(str(self.epochs))}}/{self.epochs}"
@@ -156,12 +167,13 @@ class Bar(Live):
     Where the terminal is narrow, the bar becomes shorter; where it is narrower still, figures are left out.
     """
 
-    def __init__(self, progress: Progress, bar: BarColumn, epochs: int, images_per_epoch: int) -> None:
+    def __init__(self, progress: Progress, bar: BarColumn, epochs: int, images_per_epoch: int | None) -> None:
         super().__init__(epochs, images_per_epoch)
         self.progress, self.bar = progress, bar
         self.task = progress.add_task("", total=images_per_epoch, figures="")
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
+        super().epoch_end(logs)
         line = epoch_line(self.epoch, self.epochs, logs)
         self.progress.console.print(line, highlight=False, soft_wrap=True)
 
@@ -172,24 +184,26 @@ class Bar(Live):
             del shown[-2]
         text = "  ".join(shown)
         self.bar.bar_width = max(1, min(BAR, room - len(text)))
-        self.progress.update(self.task, description=self.title(), completed=images_seen, figures=text)
+        total, title = self.images_per_epoch, self.title()
+        self.progress.update(self.task, description=title, total=total, completed=images_seen, figures=text)
         self.progress.refresh()
 
 
 class Cell(Live):
     """The same in a notebook: one display of plain text, changed in place, which needs no widgets."""
 
-    def __init__(self, epochs: int, images_per_epoch: int) -> None:
+    def __init__(self, epochs: int, images_per_epoch: int | None) -> None:
         super().__init__(epochs, images_per_epoch)
         self.lines: list[str] = []
         self.handle: Any = None
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
+        super().epoch_end(logs)
         self.lines.append(epoch_line(self.epoch, self.epochs, logs))
         self._show(self.lines)
 
     def draw(self, images_seen: int, figures: Sequence[str]) -> None:
-        filled = BAR * images_seen // self.images_per_epoch
+        filled = min(BAR, BAR * images_seen // self.images_per_epoch) if self.images_per_epoch else 0
         self._show([*self.lines, f"{self.title()} {'█' * filled}{'░' * (BAR - filled)} {'  '.join(figures)}"])
 
     def _show(self, lines: list[str]) -> None:

@@ -1,11 +1,13 @@
 """The arguments of an optimiser in a checkpoint: as they are between two epochs, whatever callbacks have assigned.
 
-A number is written as it is, a schedule of `cnn.schedules` as its class and its arguments. Another schedule is part of
-the fit's own arguments: it is given again when the fit is resumed, and has to be the one of the beginning.
+A number is written as it is, a schedule of `cnn.schedules` as its class and its arguments. Another schedule, or a
+function, is part of the fit's own arguments: it is given again when the fit is resumed, and has to be the one of the
+beginning. A function is known by its qualified name alone; what it does cannot be compared.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .. import schedules
@@ -51,9 +53,16 @@ def _arguments(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _described(value: Any) -> Any:
-    if not hasattr(value, "__dict__"):
-        return value
-    attributes = {name: each for name, each in vars(value).items() if not name.startswith("_")}
+    return object_described(value) if hasattr(value, "__dict__") else value
+
+
+def object_described(value: Any) -> dict[str, Any]:
+    """Of a function its qualified name, and what it is called with if it is partial; of others kind and attributes."""
+    if hasattr(value, "__qualname__"):
+        return {"name": value.__qualname__}
+    if isinstance(value, partial):
+        return {"name": "partial", "function": value.func, "arguments": list(value.args), **value.keywords}
+    attributes = {name: each for name, each in getattr(value, "__dict__", {}).items() if not name.startswith("_")}
     return {"name": getattr(type(value), "__name__", ""), **attributes}
 
 

@@ -20,6 +20,11 @@ class Data(NamedTuple):
     validation: tuple[np.ndarray, np.ndarray] | None
     weights: np.ndarray | None = None  # what each image counts
 
+    @property
+    def images(self) -> int:
+        """Of an epoch."""
+        return len(self.x)
+
     def __repr__(self) -> str:
         return call(type(self), self._asdict())
 
@@ -28,7 +33,7 @@ class Settings(NamedTuple):
     """How a fit trains, beside its optimiser."""
 
     epochs: int
-    batch_size: int
+    batch_size: int  # 0 where batches are given
     shuffle: bool
     seed: Any
     augment: Augment | None
@@ -46,7 +51,7 @@ def checked_settings(
     label_smoothing: Any,
     loss: Any,
 ) -> Settings:
-    """The settings of a fit on so many images; TypeError and ValueError name the argument."""
+    """The settings of a fit on so many images, 0 for batches; TypeError and ValueError name the argument."""
     if augment is not None and not isinstance(augment, Augment):
         raise TypeError(f"augment must be a cnn.Augment or None, got {augment!r}")
     if label_smoothing is not None:
@@ -55,8 +60,8 @@ def checked_settings(
             raise ValueError(f"label_smoothing is of cnn.losses.SoftmaxCrossEntropy, and the net's loss is {loss!r}")
     return Settings(
         checks.integer("epochs", epochs, minimum=0),
-        min(checks.integer("batch_size", batch_size, minimum=1), images),
-        bool(shuffle),
+        min(32 if batch_size is None else checks.integer("batch_size", batch_size, minimum=1), images),
+        shuffle is None or bool(shuffle),
         seed,
         augment,
         label_smoothing,

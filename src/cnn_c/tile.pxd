@@ -9,7 +9,7 @@
 # operand each: size + 1 loads for size multiply-adds keeps both load ports and both arithmetic ports busy. Every sum
 # is added up in the order of i and j, so equal inputs give equal bits wherever in a tile they lie.
 
-from .simd cimport flattened, lanes, real, vec, vload_lanes, vmultiply_add, vstore_lanes
+from .simd cimport LANES, MAX_TILE, flattened, lanes, real, vec, vload, vload_lanes, vmultiply_add, vstore, vstore_lanes
 
 
 cdef struct Tile:
@@ -112,6 +112,68 @@ cdef inline flattened run_masked_tile(int size, const Tile* tile, const real* x,
     if tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
     elif tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
     else: tile_of_size(size, tile.x_tile, True, tile, x, v, start, y)
+
+
+# Wide tiles: two registers of v for each scalar, where a broadcast from memory is an instruction of its own and there
+# are sixteen registers: twelve sums, two registers of v and the scalar. For twelve multiply-adds that is eight loads,
+# where a tile of one register needs thirteen.
+
+cdef enum:
+    WIDE_TILE = 6
+
+
+cdef inline bint takes_wide_tiles(Py_ssize_t channels) noexcept nogil:
+    # Whether a register of that many channels has another beside it.
+    return MAX_TILE < 14 and channels > LANES
+
+
+cdef inline void wide_tile_rows(const int across, const Py_ssize_t x_tile, const Tile* tile, const real* x,
+                                const real* v, const real* start, real* y) noexcept nogil:
+    # As tile_rows, of 2 * LANES channels; of the second half, those in tile.live
+    cdef:
+        vec sums[12]
+        vec low, high
+        const real* line
+        const real* vj
+        Py_ssize_t _, i, inner = tile.inner, x_inner = tile.x_inner, v_inner = tile.v_inner
+        lanes live = tile.live
+        int t
+    for _ in range(tile.rows):
+        for t in range(across):
+            sums[2 * t] = vload(start + t * tile.start_tile)
+            sums[2 * t + 1] = vload_lanes(start + t * tile.start_tile + LANES, live)
+        for i in range(tile.outer):
+            line, vj = x + i * tile.x_outer, v + i * tile.v_outer
+            for _ in range(inner):
+                low, high = vload(vj), vload_lanes(vj + LANES, live)
+                for t in range(across):
+                    sums[2 * t] = sums[2 * t] + line[t * x_tile] * low
+                    sums[2 * t + 1] = sums[2 * t + 1] + line[t * x_tile] * high
+                line += x_inner
+                vj += v_inner
+        for t in range(across):
+            vstore(y + t * tile.y_tile, sums[2 * t])
+            vstore_lanes(y + t * tile.y_tile + LANES, sums[2 * t + 1], live)
+        x += tile.x_row
+        v += tile.v_row
+        start += tile.start_row
+        y += tile.y_row
+
+
+cdef inline void wide_tile_of_size(int size, const Py_ssize_t x_tile, const Tile* tile, const real* x, const real* v,
+                                   const real* start, real* y) noexcept nogil:
+    if size == 1: wide_tile_rows(1, x_tile, tile, x, v, start, y)
+    elif size == 2: wide_tile_rows(2, x_tile, tile, x, v, start, y)
+    elif size == 3: wide_tile_rows(3, x_tile, tile, x, v, start, y)
+    elif size == 4: wide_tile_rows(4, x_tile, tile, x, v, start, y)
+    elif size == 5: wide_tile_rows(5, x_tile, tile, x, v, start, y)
+    elif size == 6: wide_tile_rows(6, x_tile, tile, x, v, start, y)
+
+
+cdef inline flattened run_wide_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
+                                    real* y) noexcept nogil:
+    if tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
+    else: wide_tile_of_size(size, tile.x_tile, tile, x, v, start, y)
 
 
 # Rectangles: where few scalars lie side by side, several lines of them make enough sums to hide the latency of a

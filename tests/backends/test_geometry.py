@@ -22,7 +22,7 @@ def test_convolution_has_as_many_outputs_as_windows_fit(h, w, kh, kw, sh, sw, ph
     rows, columns = windows_that_fit(h, kh, sh, ph), windows_that_fit(w, kw, sw, pw)
     if rows and columns:
         g = geometry.conv2d((h, w, 2), (kh, kw, 2, 3), (sh, sw), (ph, pw))
-        assert g == (h, w, 2, 3, kh, kw, sh, sw, ph, pw, rows, columns)
+        assert g == (h, w, 2, 3, kh, kw, sh, sw, ph, pw, rows, columns, 1, 1, 1)
         assert g.output_shape == (rows, columns, 3)
     else:
         with pytest.raises(ValueError, match=r"kernel of .* is larger than the input"):
@@ -78,6 +78,27 @@ def test_sizes_are_python_integers_whatever_came():
 
 def test_multiply_adds_of_a_convolution():
     assert geometry.conv2d((28, 28, 1), (3, 3, 1, 8)).macs == 26 * 26 * 9 * 8
+    assert geometry.conv2d((28, 28, 6), (3, 3, 2, 9), 1, "valid", 2, 3).macs == 24 * 24 * 9 * 2 * 9
+
+
+@given(sizes, kernels, strides, st.integers(1, 4), st.data())
+def test_a_dilated_kernel_takes_the_room_of_one_with_gaps(size, kernel, stride, dilation, data):
+    wide = (kernel - 1) * dilation + 1
+    padding = data.draw(st.just("same") | st.integers(max(0, (wide - size + 1) // 2), wide))
+    dilated = geometry.conv2d((size, size, 1), (kernel, kernel, 1, 1), stride, padding, dilation)
+    plain = geometry.conv2d((size, size, 1), (wide, wide, 1, 1), stride, padding)
+    assert (dilated.output_shape, dilated.ph, dilated.pw) == (plain.output_shape, plain.ph, plain.pw)
+    assert dilated.is_plain == (dilation == 1)
+    assert dilated.kernel_shape == (kernel, kernel, 1, 1)
+
+
+def test_groups_share_out_the_channels():
+    g = geometry.conv2d((9, 9, 6), (3, 3, 2, 12), groups=3)
+    assert g.kernel_shape == (3, 3, 2, 12)
+    assert g.channels_of_groups == [
+        (slice(0, 2), slice(0, 4)), (slice(2, 4), slice(4, 8)), (slice(4, 6), slice(8, 12)),
+    ]  # fmt: skip
+    assert not g.is_plain
 
 
 @pytest.mark.parametrize(
@@ -97,6 +118,15 @@ def test_multiply_adds_of_a_convolution():
         (((28, 28, 1), (3, 3, 1, 8), 1, "full"), 'padding must be "valid", "same", .* \'full\''),
         (((28, 28, 1), (29, 3, 1, 8)), "kernel of height 29 is larger than the input of height 28"),
         (((28, 28, 1), (3, 31, 1, 8), 1, 1), "kernel of width 31 is larger .* 28 with padding 1"),
+        (((28, 28, 1), (3, 3, 1, 8), 1, 0, 0), "dilation must be at least 1, got 0"),
+        (((28, 28, 1), (3, 3, 1, 8), 1, 0, (1, 1, 1)), "dilation must be an int or a pair"),
+        (
+            ((28, 28, 1), (3, 3, 1, 8), 1, 0, (1, 14)),
+            "kernel with dilation 14 of width 29 is larger",
+        ),
+        (((28, 28, 4), (3, 3, 2, 8), 1, 0, 1, -2), "groups must be at least 1, got -2"),
+        (((28, 28, 4), (3, 3, 1, 8), 1, 0, 1, 3), "groups must divide the input's 4 channels and the 8 filters, got 3"),
+        (((28, 28, 4), (3, 3, 1, 8), 1, 0, 1, 2), r"\(28, 28, 4\) has 4 channels, .* takes 1 in each of 2 groups"),
     ],
 )
 def test_convolution_refuses(arguments, message):
@@ -138,6 +168,10 @@ def test_a_size_that_is_no_integer_is_a_type_error(bad):
         ((9, 9, 1), (3, 3, 1, 1), 2**70),
         ((9, 9, 1), (3, 3, 1, 1), 1, 2**50),
         ((9, 9, 1), (3, 3, 1, 1), 1, 2**70),
+        ((9, 9, 1), (3, 3, 1, 1), 1, "same", 2**50),
+        ((9, 9, 1), (3, 1, 1, 1), 1, "valid", (1, 2**70)),
+        ((9, 9, 1), (1, 1, 1, 1), 1, "valid", (2**60, 1)),
+        ((1, 1, 2**40), (1, 1, 2**20, 2**40), 1, "valid", 1, 2**20),
     ],
 )
 def test_convolution_sizes_that_overflow_are_refused(arguments):

@@ -14,6 +14,7 @@ import pytest
 
 import cnn
 from cnn.cli import recipes
+from cnn.cli.commands.train import NETS
 from cnn.datasets import mnist, strokes
 from cnn.training import saved_fit
 
@@ -61,7 +62,7 @@ def until_epoch(child, epoch):
 # ---- what it trains, and what it says ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("net", ["tutorial", "two-conv", "lenet5", "wide"])
+@pytest.mark.parametrize("net", NETS)
 def test_it_shows_data_net_progress_and_accuracy(command, data_folder, net):
     status, out, err = command("train", "--net", net, "--epochs", 2, "--data", data_folder)
     assert (status, err) == (0, "")
@@ -82,6 +83,14 @@ def test_a_recipe_is_followed_but_where_an_option_says_otherwise(command, data_f
     assert options["batch_size"] == recipe.batch_size
     assert options["augment"] is recipe.augment
     assert options["optimizer"].learning_rate.at(0) == recipe.learning_rate
+
+
+def test_the_recipes_of_the_frameworks_have_the_settings_of_their_examples():
+    keras, pytorch = (recipes.RECIPES[name].arguments(3) for name in ("keras", "pytorch"))
+    assert {"epochs": 15, "batch_size": 128, "seed": 3, "augment": None}.items() <= keras.items()
+    assert repr(keras["optimizer"]) == repr(cnn.Adam(cnn.schedules.Constant(0.001)))
+    assert {"epochs": 14, "batch_size": 64, "seed": 3, "augment": None}.items() <= pytorch.items()
+    assert repr(pytorch["optimizer"]) == repr(cnn.Adadelta(cnn.schedules.Step(1.0, every=1, factor=0.7)))
 
 
 def test_options_reach_the_library(command, data_folder, fits):

@@ -15,7 +15,7 @@ from .cases import EVERY_LAYER, LAYERS
     ("make", "name", "message"),
     [
         (lambda ns: ns.Conv2D(3, 3), "filtres", r"^Conv2D has no attribute 'filtres'; did you mean 'filters'\?$"),
-        (lambda ns: ns.Dense(3), "frozen", "^Dense has no attribute 'frozen'; known are units, bias, weights$"),
+        (lambda ns: ns.Dense(3), "frozen", "'frozen'; known are units, activation, bias, weights$"),
         (lambda ns: ns.Dense(3), "wieghts", r"did you mean 'weights'\?$"),
         (lambda ns: ns.Dropout(0.5), "forward", "^forward of Dropout cannot be assigned; what can is rate$"),
     ],

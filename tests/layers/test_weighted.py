@@ -21,7 +21,12 @@ def test_a_seed_repeats_the_weights_and_another_does_not(either, name):
 
 @pytest.mark.parametrize(
     ("make", "input_shape", "inputs"),
-    [(lambda: cnn.Conv2D(64, 5), (9, 9, 20), 500), (lambda: cnn.Dense(200), (300,), 300)],
+    [
+        (lambda: cnn.Conv2D(64, 5), (9, 9, 20), 500),
+        (lambda: cnn.Conv2D(64, 5, groups=4), (9, 9, 20), 125),
+        (lambda: cnn.DepthwiseConv2D(7), (9, 9, 200), 49),
+        (lambda: cnn.Dense(200), (300,), 300),
+    ],
 )
 def test_weights_are_normal_with_a_variance_of_two_over_the_inputs(dtype, make, input_shape, inputs):
     layer = make().build(input_shape, dtype=dtype, seed=0)

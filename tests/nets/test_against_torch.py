@@ -32,10 +32,10 @@ CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 KERNEL_FIRST, KERNEL_LAST = (3, 2, 0, 1), (2, 3, 1, 0)
 
 
-def conv2d_in_torch(x, w, b, dy, stride, padding):
+def conv2d_in_torch(x, w, b, dy, *options):
     """Output and gradients, channels last."""
     xt, wt, bt = to_torch(x, CHANNELS_FIRST), to_torch(w, KERNEL_FIRST), to_torch(b)
-    y = F.conv2d(xt, wt, bt, stride, padding)
+    y = F.conv2d(xt, wt, bt, *options)
     if dy is None:
         return to_numpy(y, CHANNELS_LAST)
     y.backward(to_torch(dy, CHANNELS_FIRST, gradient=False))
@@ -48,31 +48,40 @@ def conv2d_in_torch(x, w, b, dy, stride, padding):
 
 
 @pytest.mark.parametrize(
-    ("h", "w", "kernel", "c_in", "c_out", "stride", "padding"),
+    ("h", "w", "kernel", "c_in", "c_out", "options"),
     [
-        (28, 28, (3, 3), 1, 8, 1, "valid"),
-        (14, 14, (3, 3), 8, 16, 1, "same"),
-        (28, 28, (5, 5), 1, 6, 1, "valid"),
-        (14, 14, (5, 5), 6, 16, 1, "valid"),
-        (9, 12, (2, 4), 3, 17, 1, "same"),
-        (13, 11, (3, 5), 2, 33, (2, 3), (1, 2)),
-        (10, 10, (1, 1), 9, 9, 2, 0),
-        (7, 7, (7, 7), 3, 5, 1, 3),
-        (4, 4, (2, 2), 2, 3, 3, 4),
+        (28, 28, (3, 3), 1, 8, (1, "valid")),
+        (14, 14, (3, 3), 8, 16, (1, "same")),
+        (28, 28, (5, 5), 1, 6, (1, "valid")),
+        (14, 14, (5, 5), 6, 16, (1, "valid")),
+        (9, 12, (2, 4), 3, 17, (1, "same")),
+        (13, 11, (3, 5), 2, 33, ((2, 3), (1, 2))),
+        (10, 10, (1, 1), 9, 9, (2, 0)),
+        (7, 7, (7, 7), 3, 5, (1, 3)),
+        (4, 4, (2, 2), 2, 3, (3, 4)),
+        (14, 13, (3, 3), 8, 16, (1, "same", 2)),
+        (13, 11, (3, 5), 2, 33, ((2, 3), (1, 4), (3, 2))),
+        (9, 12, (2, 4), 3, 17, (1, "same", (3, 1))),
+        (14, 14, (3, 3), 8, 18, (1, "same", 1, 2)),
+        (9, 8, (3, 2), 6, 9, (2, 1, (1, 2), 3)),
+        (14, 14, (3, 3), 33, 33, (1, "same", 1, 33)),
+        (15, 14, (5, 3), 17, 17, ((1, 2), (2, 1), (1, 2), 17)),
+        (14, 13, (3, 3), 8, 8, (2, 1, 1, 8)),
+        (14, 13, (3, 3), 8, 24, (1, 1, 1, 8)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
-def test_convolution(ops, dtype, h, w, kernel, c_in, c_out, stride, padding):
-    n = 3
-    x, weights, b = normal(0, (n, h, w, c_in), (*kernel, c_in, c_out), (c_out,), dtype=dtype)
-    shape = conv2d_in_torch(x, weights, b, None, stride, padding).shape
+def test_convolution(ops, dtype, h, w, kernel, c_in, c_out, options):
+    n, groups = 3, options[3] if len(options) > 3 else 1
+    x, weights, b = normal(0, (n, h, w, c_in), (*kernel, c_in // groups, c_out), (c_out,), dtype=dtype)
+    shape = conv2d_in_torch(x, weights, b, None, *options).shape
     (dy,) = normal(1, shape, dtype=dtype)
-    exact = conv2d_in_torch(x, weights, b, dy, stride, padding)
-    magnitude = conv2d_in_torch(*map(np.abs, (x, weights, b, dy)), stride, padding)
-    y = ops.conv2d_forward(x, weights, b, stride, padding)
-    actual = y, *ops.conv2d_backward(dy, x, weights, stride, padding)
+    exact = conv2d_in_torch(x, weights, b, dy, *options)
+    magnitude = conv2d_in_torch(*map(np.abs, (x, weights, b, dy)), *options)
+    y = ops.conv2d_forward(x, weights, b, *options)
+    actual = y, *ops.conv2d_backward(dy, x, weights, *options)
     positions = n * shape[1] * shape[2]
-    terms = weights[..., 0].size + 1, weights[:, :, 0].size, positions, positions
+    terms = weights[..., 0].size + 1, weights[:, :, 0].size // groups, positions, positions
     for one, other, size, k in zip(actual, exact, magnitude, terms, strict=True):
         assert one.shape == other.shape
         assert (abs(one - other) <= (k + 1) * np.finfo(dtype).eps * size).all()
@@ -339,18 +348,34 @@ def test_ten_steps_of_a_net(level, kind, options):
         np.testing.assert_allclose(value, to_numpy(tensor, order), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_ten_steps_of_a_normalised_net_with_smoothed_labels(level, smoothing):
+# From (6, 7, 6) to (4, 5, 9): ours, theirs.
+CONVOLUTIONS = {
+    "plain": lambda: ([cnn.Conv2D(9, 3)], [torch.nn.Conv2d(6, 9, 3)]),
+    "dilated": lambda: ([cnn.Conv2D(9, 2, dilation=2)], [torch.nn.Conv2d(6, 9, 2, dilation=2)]),
+    "depthwise": lambda: (
+        [cnn.DepthwiseConv2D(3), cnn.ReLU(), cnn.Conv2D(9, 1)],
+        [torch.nn.Conv2d(6, 6, 3, groups=6), torch.nn.ReLU(), torch.nn.Conv2d(6, 9, 1)],
+    ),
+    "groups": lambda: (
+        [cnn.DepthwiseConv2D((3, 1), multiplier=2), cnn.Conv2D(9, (1, 3), groups=3)],
+        [torch.nn.Conv2d(6, 12, (3, 1), groups=6), torch.nn.Conv2d(12, 9, (1, 3), groups=3)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("convolution", "smoothing"), [("plain", 0.0), *((name, 0.1) for name in CONVOLUTIONS)])
+def test_ten_steps_of_a_normalised_net_with_smoothed_labels(level, convolution, smoothing):
+    our_convolutions, their_convolutions = CONVOLUTIONS[convolution]()
     layers = [
         cnn.Conv2D(6, 3, padding="same"), cnn.BatchNorm(), cnn.ReLU(), cnn.AvgPool2D(2),
-        cnn.Conv2D(9, 3), cnn.BatchNorm(), cnn.MaxPool2D(2),
+        *our_convolutions, cnn.BatchNorm(), cnn.MaxPool2D(2),
         cnn.Flatten(), cnn.Dense(20), cnn.BatchNorm(), cnn.ReLU(), cnn.Dense(10),
     ]  # fmt: skip
     net = cnn.Sequential(layers, (12, 14, 1), dtype="float64", seed=0)
     nn = torch.nn
     theirs = nn.Sequential(
         nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 9, 3), nn.BatchNorm2d(9), nn.MaxPool2d(2),
+        *their_convolutions, nn.BatchNorm2d(9), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(9 * 2 * 2, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10),
     ).double()  # fmt: skip
     names = list(net.parameters())

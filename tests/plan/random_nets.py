@@ -24,17 +24,28 @@ def convolutions(whole_numbers: bool) -> Arguments:
     def arguments(draw):
         size = draw(st.sampled_from([3, 5]) | st.tuples(st.integers(1, 5), st.integers(1, 5)))
         widest = [side - 1 for side in ((size, size) if isinstance(size, int) else size)]
+        filters = draw(FILTERS)
         # Of a window, some part lies on the image: windows of padding alone would tie up to rounding.
         padding = draw(st.sampled_from(["valid", "same"]) | st.tuples(*(st.integers(0, most) for most in widest)))
         return {
-            "filters": draw(FILTERS),
+            "filters": filters,
             "kernel_size": size,
             "stride": draw(st.integers(1, 3)),
             "padding": padding,
+            "dilation": draw(st.sampled_from([1, 1, 2, (1, 3)])),
+            "groups": draw(st.sampled_from([1, 1, *(n for n in (2, 3) if filters % n == 0)])),
             "bias": draw(st.booleans()),
         }
 
     return arguments()
+
+
+def depthwise_convolutions(whole_numbers: bool) -> Arguments:
+    def arguments(given):
+        del given["filters"], given["groups"]
+        return st.fixed_dictionaries({"multiplier": st.sampled_from([1, 1, 2])}).map(lambda one: given | one)
+
+    return convolutions(whole_numbers).flatmap(arguments)
 
 
 def max_poolings(whole_numbers: bool) -> Arguments:
@@ -105,6 +116,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
     "BatchNorm": normalisations,
     "Conv2D": convolutions,
     "Dense": dense_layers,
+    "DepthwiseConv2D": depthwise_convolutions,
     "Dropout": dropouts,
     "Flatten": no_arguments,
     "GELU": no_arguments_nor_whole_numbers,
@@ -122,7 +134,7 @@ ARGUMENTS: dict[str, Callable[[bool], Arguments | None]] = {
 }
 WITH_PARTS = {"Residual"}  # of which `residual_blocks` makes the parts, for the shape that they are given
 ROWS_ONLY = {"Dense", "Flatten"}
-MAPS_ONLY = {"AvgPool2D", "Conv2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool2D"}
+MAPS_ONLY = {"AvgPool2D", "Conv2D", "DepthwiseConv2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "MaxPool2D"}
 AFTER_DENSE = ["BatchNorm", "ReLU", "Dropout"]  # in this order, in which they are fused
 
 
@@ -189,7 +201,7 @@ def stacks(draw, whole_numbers=False, dropout=True):
         if kind not in ("pooled", "Conv2D"):
             stack.add(make(kind))
             continue
-        made = [make("Conv2D", stride=1) if kind == "pooled" else make("Conv2D")]
+        made = [make("Conv2D", stride=1, dilation=1, groups=1) if kind == "pooled" else make("Conv2D")]
         made += [make(name) for name in ("BatchNorm", "ReLU") if name in allowed and draw(st.booleans())]
         stack.add(*made, *([cnn.MaxPool2D] if kind == "pooled" else []))
     _add_logits(draw, stack, make, allowed, whole_numbers)

@@ -40,11 +40,11 @@ def test_the_models_are_a_few_fused_operations(model, expected):
     assert operations(MODELS[model]()) == expected
 
 
-def test_while_training_a_normalisation_and_its_relu_are_one_operation_and_dropout_is_one():
+def test_while_training_a_normalisation_its_relu_and_its_pooling_are_one_operation_and_dropout_is_one():
     assert operations(normalised()) == [
         ("load", "rescaling_1"),
-        ("conv", "conv2d_1"), ("batchnorm", "batchnorm_1, relu_1"), ("maxpool", "maxpool2d_1"),
-        ("conv", "conv2d_2"), ("batchnorm", "batchnorm_2"), ("maxpool", "maxpool2d_2"),
+        ("conv", "conv2d_1"), ("batchnorm+pool", "batchnorm_1, relu_1, maxpool2d_1"),
+        ("conv", "conv2d_2"), ("batchnorm+pool", "batchnorm_2, maxpool2d_2"),
         ("dense", "dense_1"), ("batchnorm", "batchnorm_3, relu_2"), ("dropout", "dropout_1"), ("dense", "dense_2"),
     ]  # fmt: skip
 
@@ -78,6 +78,8 @@ def test_a_convolution_that_is_not_pooled_takes_its_normalisation_alone(layers):
     [
         ({"stride": 2}, {}),
         ({"stride": (1, 2)}, {}),
+        ({"dilation": 2}, {}),
+        ({"dilation": (1, 2)}, {}),
         ({}, {"pool_size": 3}),
         ({}, {"pool_size": (2, 3)}),
         ({}, {"stride": 1}),
@@ -85,11 +87,17 @@ def test_a_convolution_that_is_not_pooled_takes_its_normalisation_alone(layers):
         ({}, {"ties": "all"}),
     ],
 )
-def test_a_convolution_with_a_stride_or_another_pooling_stays_by_itself(convolution, pooling):
+def test_a_convolution_with_a_stride_a_dilation_or_another_pooling_stays_by_itself(convolution, pooling):
     layers = [cnn.Conv2D(4, 3, **convolution), cnn.ReLU(), cnn.MaxPool2D(**pooling), cnn.Flatten(), cnn.Dense(3)]
     net = cnn.Sequential(layers, input_shape=(12, 12, 1))
     pool = ("maxpool, ties" if "ties" in pooling else "maxpool", "maxpool2d_1")
     assert operations(net) == [("load", ""), ("conv", "conv2d_1"), ("relu", "relu_1"), pool, ("dense", "dense_1")]
+
+
+def test_a_convolution_with_groups_stays_by_itself():
+    layers = [cnn.Conv2D(4, 3, groups=2), cnn.ReLU(), cnn.MaxPool2D(), cnn.Flatten(), cnn.Dense(3)]
+    net = cnn.Sequential(layers, input_shape=(12, 12, 2))
+    assert operations(net)[1:4] == [("conv", "conv2d_1"), ("relu", "relu_1"), ("maxpool", "maxpool2d_1")]
 
 
 @pytest.mark.parametrize(

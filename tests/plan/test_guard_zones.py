@@ -25,6 +25,8 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
             pick(1, 2, 3, 6, 8, 9, 17), pick(1, 2, 3, 5), stride=pick(1, 1, 2), padding="same", bias=pick(True, False)
         ),
         lambda: cnn.Conv2D(pick(4, 8, 10), 3, padding=pick(1, 2)),
+        lambda: cnn.Conv2D(pick(4, 9), pick(2, 3), stride=pick(1, 2), padding="same", dilation=pick(2, (1, 3))),
+        lambda: cnn.DepthwiseConv2D(pick(2, 3, 5), multiplier=pick(1, 1, 2), stride=pick(1, 2), padding="same"),
         lambda: cnn.MaxPool2D(2),
         lambda: cnn.MaxPool2D(pick(2, 3), stride=pick(1, 2), padding=pick(0, 1), ties=pick("first", "all")),
         lambda: cnn.AvgPool2D(2, padding=pick(0, 1)),
@@ -44,7 +46,8 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
         size = layer.build((*size, 3)).output_shape[:2]
         layers.append(layer)
         if isinstance(layer, cnn.Conv2D) and rng.random() < 0.5 and min(size) >= 2:  # fused where it can be
-            layers += pick([cnn.MaxPool2D(2)], [cnn.ReLU(), cnn.MaxPool2D(2)], [cnn.BatchNorm(), cnn.ReLU()])
+            groups = cnn.Conv2D(2 * layer.filters, pick(2, 3), stride=1, padding="same", groups=layer.filters)
+            layers += pick([cnn.MaxPool2D(2)], [cnn.ReLU(), cnn.MaxPool2D(2)], [cnn.BatchNorm(), cnn.ReLU()], [groups])
             size = tuple(n // 2 for n in size) if isinstance(layers[-1], cnn.MaxPool2D) else size
     layers.append(cnn.Flatten())
     layers += [pick(*rows)() for _ in range(rng.integers(0, 4))]

@@ -44,5 +44,5 @@ def test_every_kind_of_operation_is_in_some_random_net():
     fused = {"conv+pool", "image conv+pool", "conv"}
     assert seen()[1] == fused | {
         "load", "maxpool", "maxpool, ties", "avgpool", "batchnorm", "dropout", "elementwise", "copy", "dense", "sum",
-        "layernorm",
+        "layernorm", "batchnorm+pool",
     }  # fmt: skip

@@ -20,6 +20,13 @@ def small_net(seed=0, input_shape=(6, 6, 1), rescaled=True, **how):
     return cnn.Sequential(first + layers, input_shape=input_shape, seed=seed, **how)
 
 
+def small_finder(losses=(2.5, 2.0, 1.0, 9.0)):
+    """A finder as after a fit of so many batches."""
+    finder = cnn.LearningRateFinder()
+    finder.losses, finder.rates = list(losses), np.geomspace(1e-4, 0.1, len(losses)).tolist()
+    return finder
+
+
 def texts(figure):
     """All that is written in the figure's panels."""
     return [text.get_text() for axes in figure.axes for text in axes.texts]

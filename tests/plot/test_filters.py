@@ -41,6 +41,13 @@ def test_a_kernel_that_is_no_square_keeps_its_shape():
         assert (right - left) / (bottom - top) == pytest.approx(3 / 2)
 
 
+def test_a_depthwise_convolution_has_a_kernel_for_each_of_its_outputs():
+    layers = [cnn.DepthwiseConv2D(3, multiplier=2), cnn.Flatten(), cnn.Dense(2)]
+    figure = plot.filters(cnn.Sequential(layers, (8, 8, 3), seed=0))
+    assert texts(figure) == ["depthwiseconv2d_1", f"6 filters of 3 {TIMES} 3"]
+    assert len(figure.axes[0].images) == 6
+
+
 def test_the_scale_of_the_filters_is_written_beside_them():
     net = small_net()
     net.layers[1].weights = np.linspace(-0.5, 0.25, 27, dtype=np.float32).reshape(3, 3, 1, 3)

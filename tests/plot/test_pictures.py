@@ -14,7 +14,7 @@ import pytest
 
 import cnn
 
-from .cases import HISTORY, small_net
+from .cases import HISTORY, small_finder, small_net
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("matplotlib.style")
@@ -27,6 +27,7 @@ DRAWINGS = {
     "filters": lambda images, labels, **how: plot.filters(small_net(), **how),
     "feature_maps": lambda images, labels, **how: plot.feature_maps(small_net(), images[0], **how),
     "confusion_matrix": lambda images, labels, **how: plot.confusion_matrix(small_net(), images, labels, **how),
+    "learning_rates": lambda images, labels, **how: plot.learning_rates(small_finder(), **how),
     "worst_mistakes": lambda images, labels, **how: plot.worst_mistakes(small_net(), images, labels, **how),
 }
 EVERY_DRAWING = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)

@@ -52,6 +52,12 @@ BAD_NETS = {
     "a scale that is text": {"layers": [{"layer": "Rescaling", "scale": "1", "offset": 0.0}]},
     "a scale too large for a float": {"layers": [{"layer": "Rescaling", "scale": 10**400, "offset": 0.0}]},
     "a huge kernel": {"layers": [{"layer": "Conv2D", "filters": 1, "kernel_size": [10**9, 10**9]}]},
+    "an activation that is no layer of its own": dense(units=2, bias=True, activation="relu"),
+    "an activation of null": dense(units=2, bias=True, activation=None),
+    "a dilation of nothing": {"layers": [{"layer": "Conv2D", "filters": 2, "kernel_size": 1, "dilation": 0}]},
+    "groups that divide no filters": {
+        "layers": [{"layer": "Conv2D", "filters": 2, "kernel_size": [1, 1], "groups": 3}]
+    },
     "a huge padding": {"layers": [{"layer": "Conv2D", "filters": 2, "kernel_size": [1, 1], "padding": [10**9, 10**9]}]},
     "an input_shape of another size": {"input_shape": [4, 1, 1]},
     "an input_shape of a huge size": {"input_shape": [10**18, 10**18, 1]},

@@ -17,7 +17,7 @@ import cnn
 import cnn.reference
 from cnn.storage import description as saving
 
-from .cases import bits, tiny
+from .cases import bits, crafted, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -35,8 +35,10 @@ def net_of_all_layers(dtype="float32", backend="compiled", ns=cnn, pooling="Glob
         ns.Rescaling(1 / 3, -0.1), ns.Conv2D(3, 3), ns.ReLU(), ns.MaxPool2D(2),
         ns.Conv2D(4, (2, 3), padding="same", bias=False), ns.ReLU(),
         ns.MaxPool2D((2, 3), stride=1, padding=(1, 0), ties="all"),
+        ns.Conv2D(6, (2, 1), padding="same", dilation=(1, 2), groups=2),
         ns.Conv2D(2, 1, stride=(2, 1), padding=(0, 2)), ns.BatchNorm(momentum=0.5, epsilon=1e-3),
-        ns.AvgPool2D(2, stride=1, padding=1), ns.Residual([ns.Conv2D(2, 1), ns.Residual([ns.ReLU()], ns.Conv2D(2, 1))]),
+        ns.DepthwiseConv2D((1, 2), multiplier=2, padding="same", dilation=2),
+        ns.AvgPool2D(2, stride=1, padding=1), ns.Residual([ns.Conv2D(4, 1), ns.Residual([ns.ReLU()], ns.Conv2D(4, 1))]),
         getattr(ns, pooling)(), ns.Flatten(),
         ns.Dense(7), ns.BatchNorm(), ns.ReLU(), ns.LeakyReLU(0.2), ns.Sigmoid(), ns.Tanh(), ns.Dropout(0.25),
         ns.GELU(), ns.SiLU(), ns.Softplus(), ns.LayerNorm(1e-3),
@@ -101,10 +103,20 @@ def test_the_reference_is_not_needed_to_load_a_net_that_it_saved(path):
 
 
 def test_the_models_are_saved_and_loaded(path):
-    for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5):
+    for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5, cnn.models.resnet_small):
         net = make(seed=1)
         net.save(path)
         assert bits(cnn.load(path)) == bits(net)
+
+
+def test_a_file_from_before_an_argument_of_a_layer_is_that_of_its_default(path):
+    net = cnn.Sequential([cnn.Conv2D(2, 3), cnn.Flatten(), cnn.Dense(3)], SHAPE, seed=0)
+    layers = saving.describe(net)["layers"]
+    old = [{name: entry[name] for name in ("layer", "filters", "kernel_size", "stride", "padding", "bias")}
+           for entry in layers[:1]]  # fmt: skip
+    net.save(path)
+    described = {"input_shape": list(SHAPE), "layers": old + layers[1:]}
+    assert bits(crafted(path, described, net.state())) == bits(net)
 
 
 def test_a_net_that_has_learned_nothing_is_saved_too(path):

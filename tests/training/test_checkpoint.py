@@ -181,8 +181,9 @@ def test_a_fit_that_a_callback_has_ended_goes_on_where_it_was(path, every):
 def test_a_fit_that_goes_on_at_another_level_is_warned(path, monkeypatch):
     killed(path, 3)
     monkeypatch.setattr("cnn_c.LEVEL", "v0")
-    with pytest.warns(RuntimeWarning, match=f"^the run in '{path}' began at level .* and goes on at v0: its last bits"):
+    with pytest.warns(RuntimeWarning, match=f"^the run in '{path}' began at level .* and goes on at v0") as caught:
         fitted(small(), resume=path)
+    assert caught[0].filename == fitted.__code__.co_filename
 
 
 def test_a_fit_of_no_epochs_has_a_checkpoint(path):

@@ -152,9 +152,9 @@ def test_a_callback_whose_hook_no_fit_calls_is_a_type_error():
         def on_epoch_end(self, net, logs):
             pass
 
-        def on_batch_end(self, net, logs):
+        def on_batch_begin(self, net, logs):
             pass
 
-    message = r"^callbacks\[0\] has on_batch_end, which no fit calls; it calls on_fit_begin, .*, on_fit_end$"
+    message = r"^callbacks\[0\] has on_batch_begin, which no fit calls; it calls on_fit_begin, .*, on_fit_end$"
     with pytest.raises(TypeError, match=message):
         small().fit(*data(8), callbacks=[Mine()], progress=False)

@@ -247,6 +247,27 @@ def test_time_left_counts_what_came_between_the_epochs_so_far(monkeypatch):
     assert counting.drawings[-1]["figures"].endswith("  0:21 left")  # 5 + 3 + 10 + 3
 
 
+def test_of_an_unknown_number_of_images_those_that_are_done_are_shown_and_later_the_time_left(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress, "perf_counter", lambda: now)
+    counting = CountingProgress()
+    bar = progress.Bar(counting, types.SimpleNamespace(), epochs=3, images_per_epoch=None)
+    for epoch, images in ((1, 1000), (2, 2000), (3, 0)):
+        bar.epoch_begin(epoch)
+        now += 1.0
+        bar.step(500, 0.5, 0.75)
+        if epoch == 1:
+            assert counting.drawings[-1]["figures"].endswith("  500 images  500 images/s")
+            assert counting.drawings[-1]["total"] is None
+        else:  # as many as in the epoch before
+            assert counting.drawings[-1]["total"] == 1000 * (epoch - 1)
+            assert counting.drawings[-1]["figures"].endswith("  0:03 left")
+        now += 1.0
+        if images:
+            bar.step(images, 0.5, 0.75)
+            progress.Live.epoch_end(bar, LOGS)  # without the line that is printed
+
+
 # ---- in a notebook -----------------------------------------------------------------------------------------
 
 
@@ -304,6 +325,16 @@ def test_the_bar_of_a_notebook_fills_below_the_lines_of_earlier_epochs(cell, mon
     line, bar = cell.shown[-1].splitlines()
     assert line.startswith("epoch 1/2  loss 0.5000")
     assert bar == f"epoch 2/2 {'█' * 10}{'░' * 10} loss 1.0000  accuracy 50.00%  50 images/s  0:01 left"
+
+
+def test_in_a_notebook_the_bar_of_an_unknown_number_of_images_is_empty(cell, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress, "perf_counter", lambda: now)
+    with progress.open_display("auto", 1, None) as report:
+        report.epoch_begin(1)
+        now = 1.0
+        report.step(50, 1.0, 0.5)
+    assert cell.shown[-1] == f"epoch 1/1 {'░' * 20} loss 1.0000  accuracy 50.00%  50 images  50 images/s"
 
 
 def test_a_notebook_shows_nothing_when_nothing_is_wanted(cell):

@@ -71,9 +71,11 @@ def test_evaluations_warn_too_also_of_a_net_from_a_file(tmp_path, ask):
 
 def test_the_warning_names_the_line_that_asked():
     made = fitted(BYTES, cnn.Rescaling(1 / 255))
-    with pytest.warns(cnn.ScaleWarning) as caught:
-        made.predict(FRACTIONS)
-    assert caught[0].filename == __file__
+    for ask in (made.predict, made.predict_proba, lambda x: made.predict(x, 2), lambda x: made.evaluate(x, LABELS)):
+        made.inputs.has_warned = False
+        with pytest.warns(cnn.ScaleWarning) as caught:
+            ask(FRACTIONS)
+        assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize(

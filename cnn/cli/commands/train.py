@@ -31,6 +31,10 @@ NETS = {
     "two-conv": models.two_conv,
     "lenet5": models.lenet5,
     "wide": models.wide,
+    "keras-mnist": models.keras_mnist,
+    "pytorch-mnist": models.pytorch_mnist,
+    "resnet-small": models.resnet_small,
+    "vgg-small": models.vgg_small,
 }
 
 _BY_RECIPE = "the recipe's"
@@ -68,7 +72,7 @@ BatchSizeOption = Annotated[
 ]
 LearningRateOption = Annotated[
     float | None,
-    typer.Option(metavar="RATE", callback=_rate, help="First rate of SGD; falls to 0.", show_default=_BY_RECIPE),
+    typer.Option(metavar="RATE", callback=_rate, help="That of the first steps.", show_default=_BY_RECIPE),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")]
 ThreadsOption = Annotated[
@@ -113,6 +117,7 @@ def train(
     cnn train
     cnn train --save digits.safetensors --report report
     cnn train --recipe accurate --checkpoint accurate.run --resume
+    cnn train --recipe keras
     cnn train --net lenet5 --epochs 5 --learning-rate 0.05 --data fashion-mnist
     cnn train --data ~/my-digits --threads 1 --json
     """
@@ -130,8 +135,7 @@ def train(
         model.summary()
         history = _fit(model, dataset, chosen.arguments(seed), checkpoint, start)
         result = _measured(model, dataset, history) | {"data": origin}
-        details = {"data": origin, **chosen._asdict(), "build": f"cnn.models.{chosen.build.__name__}", "seed": seed}
-        files.write(model, dataset, history, details)
+        files.write(model, dataset, history, {"data": origin, **chosen.details(seed)})
     if as_json:
         print_json(result | {"files": files.as_dict(), "history": history._asdict()})
 

@@ -9,7 +9,7 @@ from ..arrays cimport as_tuple
 from ..simd cimport real
 from ..step.optimizer cimport update_run
 from ..step.program cimport (
-    Context, Image, Operation, OperationKind, Sizes, first_of_chunk, image_of_batch, new_geometry, tensor, workspace,
+    Context, Image, Operation, OperationKind, Sizes, chunk_of, first_of_chunk, new_geometry, tensor, workspace,
 )
 from .batchnorm_kernels cimport (
     Norm, add_gradients, add_image, add_squares, merge_moments as merge_two, normalize, normalize_backward,
@@ -49,7 +49,7 @@ cdef inline int read(Operation* o, object geometry) except -1:
     return 0
 
 
-cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
+cdef inline void measure_normalisation(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
     cdef const Norm* g = <const Norm*>o.geometry
     sizes.w = sizes.channels = g.c  # gamma; beta is in the place of the bias
     sizes.x = sizes.y = g.positions * g.c
@@ -97,21 +97,23 @@ cdef inline double* moments_of_chunk(const Operation* o, const Context* c, Py_ss
     return c.program.all_moments + chunk * c.program.moments + o.moments
 
 
-cdef inline void add_moments(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil:
+cdef inline void add_moments(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    # The moments of the chunk's images so far, and those of this one, whose x is still in the cache.
     cdef:
         const Norm* g = <const Norm*>o.geometry
-        double* to = moments_of_chunk(o, c, chunk)
-        Py_ssize_t i, k, first = first_of_chunk(c.batch, chunk), stop = first_of_chunk(c.batch, chunk + 1)
-        Image image
-    memset(to, 0, 4 * o.channels * sizeof(double))
-    for i in range(first, stop):
-        image = image_of_batch(c.program, c.worker, c.batch, i, i)
-        add_image(g, tensor(o.x, &image), to)
+        double* to = moments_of_chunk(o, c, chunk_of(c.batch, image.i))
+        Py_ssize_t k, before = image.i - first_of_chunk(c.batch, chunk_of(c.batch, image.i))
+        double* own = c.worker.merged if before > 0 else to
+    if before == 0:
+        memset(to, 0, 4 * o.channels * sizeof(double))
+    else:
+        memset(own, 0, 2 * o.channels * sizeof(double))
+    add_image(g, tensor(o.x, image), own)
     for k in range(o.channels):
-        to[k] /= values_of_chunk(o, c, chunk)
-    for i in range(first, stop):
-        image = image_of_batch(c.program, c.worker, c.batch, i, i)
-        add_squares(g, tensor(o.x, &image), to, to + o.channels)
+        own[k] /= g.positions
+    add_squares(g, tensor(o.x, image), own, own + o.channels)
+    if before > 0:
+        merge_two(g, <double>before * g.positions, to, g.positions, own)
 
 
 cdef inline void merge_moments(const Operation* o, const Context* c) noexcept nogil:
@@ -136,15 +138,10 @@ cdef inline void merge_moments(const Operation* o, const Context* c) noexcept no
         v.variance[k] = <real>(merged[channels + k] / max(count - 1, 1.0))
 
 
-cdef inline void add_gradient_moments(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil:
-    cdef:
-        ChannelValues v = channel_values(o, c)
-        Py_ssize_t i
-        Image image
-    for i in range(first_of_chunk(c.batch, chunk), first_of_chunk(c.batch, chunk + 1)):
-        image = image_of_batch(c.program, c.worker, c.batch, i, i)
-        add_gradients(<const Norm*>o.geometry, tensor(o.x, &image), tensor(o.y, &image), tensor(o.dy, &image), v.mean,
-                      v.inverse, moments_of_chunk(o, c, chunk) + 2 * o.channels)
+cdef inline void add_gradient_moments(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    cdef ChannelValues v = channel_values(o, c)
+    add_gradients(<const Norm*>o.geometry, tensor(o.x, image), tensor(o.y, image), tensor(o.dy, image), v.mean,
+                  v.inverse, moments_of_chunk(o, c, chunk_of(c.batch, image.i)) + 2 * o.channels)
 
 
 cdef inline void merge_gradient_moments(const Operation* o, const Context* c) noexcept nogil:
@@ -187,7 +184,8 @@ cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
 
 cdef inline void set_batchnorm(OperationKind* row) noexcept:
     row.name = "batchnorm"
-    row.read, row.measure, row.prepare, row.forward, row.backward = read, measure, prepare, forward, backward
+    row.read, row.measure, row.prepare = read, measure_normalisation, prepare
+    row.forward, row.backward = forward, backward
     row.add_moments, row.merge_moments = add_moments, merge_moments
     row.add_gradient_moments, row.merge_gradient_moments = add_gradient_moments, merge_gradient_moments
     row.update = update

@@ -1,4 +1,4 @@
-# The convolution as an operation of a plan: any kernel, stride and padding.
+# The convolution as an operation of a plan: any kernel, stride, padding, dilation and groups.
 #
 #   dx = the forward sum over dy, set apart by the stride and padded, with w turned by half a circle (`flipped`)
 #

@@ -3,12 +3,18 @@
 #   y[i, j, o] = b[o] + sum over k, l, c of x[i*sh + k - ph, j*sw + l - pw, c] * w[k, l, c, o]
 #
 # The lanes of a register are output channels. In a row of x the positions (l, c) under the kernel lie side by side,
-# so the sum over them is one loop of kw * c_in steps.
+# so the sum over them is one loop of kw * c_in steps. With groups or a dilation they do not: conv_groups.pxd and
+# conv_depthwise.pxd.
 
-from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real, registers
-from ..tile cimport Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile
+from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
+from ..tile cimport (
+    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile, run_wide_tile,
+    takes_wide_tiles,
+)
+from .conv_depthwise cimport depthwise_forward
+from .conv_groups cimport grouped_forward
 from .conv_registers cimport fits_in_registers, run_in_registers
-from .conv_shape cimport Conv
+from .conv_shape cimport Conv, is_depthwise, is_plain
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 
@@ -22,6 +28,12 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
         const real* bias = packed + weight_sums_size(g)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
         Py_ssize_t i = 0, lines, rows, more, first, stop
+    if is_depthwise(c):
+        depthwise_forward(c, x, packed, bias, y)
+        return
+    if not is_plain(c):
+        grouped_forward(c, x_width, x, packed, bias, y)
+        return
     tile.last = lanes_of(c.c_out - missing(g) * g.c_out)
     tile.masks = <lanes*>(bias + c.c_out)
     if fits_in_registers(c):
@@ -66,7 +78,8 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
     # The rows that the tile says, all columns and channels.
     cdef:
         const Conv* c = &g.conv
-        Py_ssize_t block, o, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
+        Py_ssize_t o = 0, j, t, tiles = (c.ow + MAX_TILE - 1) // MAX_TILE
+        Py_ssize_t wide_tiles = (c.ow + WIDE_TILE - 1) // WIDE_TILE
         Tile pairs
         lanes last = tile.last
         int size
@@ -80,8 +93,15 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
         tile.rows %= 2
         if tile.rows == 0:
             return
-    for block in range(registers(c.c_out)):
-        o = block * LANES
+    while g.pixels == 1 and takes_wide_tiles(c.c_out - o):
+        tile.live = lanes_of(c.c_out - o - LANES)
+        j = 0
+        for t in range(wide_tiles):
+            size = <int>((c.ow - j) // (wide_tiles - t))
+            run_wide_tile(size, tile, x + j * tile.x_tile, w + o, bias + o, y + j * c.c_out + o)
+            j += size
+        o += 2 * LANES
+    while o < c.c_out:
         tile.live = lanes_of(c.c_out - o)
         j = 0
         for t in range(tiles):  # of nearly equal widths: 26 columns are 13 and 13, not 14 and 12
@@ -92,4 +112,5 @@ cdef inline void forward_rows(const Packed* g, Tile* tile, const real* x, const 
             else:
                 run_masked_tile(size, tile, x + j * tile.x_tile, w, bias, y + j * c.c_out)
             j += size
+        o += LANES
     tile.last = last

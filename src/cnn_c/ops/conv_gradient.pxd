@@ -6,8 +6,10 @@
 # The lanes of a register are output channels; a tile is a piece of dw that stays in registers while the pixels pass.
 
 from ..simd cimport MAX_TILE, LANES, first_lanes, lanes, lanes_of, real, registers, vec, vload_lanes, vstore_lanes
-from ..tile cimport Tile, rectangle_lines, run_rectangle, run_tile
-from .conv_shape cimport Conv
+from ..tile cimport WIDE_TILE, Tile, rectangle_lines, run_rectangle, run_tile, run_wide_tile, takes_wide_tiles
+from .conv_depthwise_gradient cimport depthwise_weight_gradient
+from .conv_groups cimport grouped_weight_gradient
+from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 
@@ -18,21 +20,45 @@ cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const
     cdef:
         Tile tile
         const Conv* c = &g.conv
-        Py_ssize_t block, o, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
+        Py_ssize_t o = 0, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
+    if is_depthwise(c):
+        depthwise_weight_gradient(c, x, dy, sums)
+        return
+    if not is_plain(c):
+        grouped_weight_gradient(c, x_width, x, dy, sums)
+        return
     tile.outer = c.oh
     tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = 1, c.sh * x_width, c.sw * c.c_in, x_width
     tile.v_row, tile.v_outer, tile.v_inner = 0, (c.ow * g.pixels - missing(g)) * g.c_out, c.c_out
     tile.start_tile = tile.y_tile = c.c_out
     tile.start_down = tile.y_down = c.kw * c.c_in * c.c_out
-    for block in range(registers(c.c_out)):
-        o = block * LANES
-        tile.inner = whole
+    tile.inner = whole
+    while takes_wide_tiles(c.c_out - o):
+        tile.live = lanes_of(c.c_out - o - LANES)
+        wide_weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
+        o += 2 * LANES
+    while o < c.c_out:
         tile.live = tile.last = lanes_of(c.c_out - o)
         weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
+        o += LANES
     if g.rest:  # the last pixels of every row fill no register
         tile.inner = 1
         tile.live = tile.last = lanes_of(g.rest * g.c_out)
         weight_gradient_tiles(c, &tile, x + whole * c.sw * c.c_in, x_width, dy + whole * c.c_out, sums)
+
+
+cdef inline void wide_weight_gradient_tiles(const Conv* c, Tile* tile, const real* x, Py_ssize_t x_width,
+                                            const real* dy, real* sums) noexcept nogil:
+    # All of w's positions, tile by tile, for two registers of output channels.
+    cdef:
+        Py_ssize_t j = 0, t, width = c.kw * c.c_in, tiles = (width + WIDE_TILE - 1) // WIDE_TILE
+        int size
+    tile.rows = c.kh
+    tile.x_row, tile.start_row, tile.y_row = x_width, width * c.c_out, width * c.c_out
+    for t in range(tiles):
+        size = <int>((width - j) // (tiles - t))
+        run_wide_tile(size, tile, x + j, dy, sums + j * c.c_out, sums + j * c.c_out)
+        j += size
 
 
 cdef inline void weight_gradient_tiles(const Conv* c, Tile* tile, const real* x, Py_ssize_t x_width, const real* dy,
@@ -66,14 +92,15 @@ cdef inline void unpack_weight_gradient(const Packed* g, const real* sums, real 
     cdef:
         const Conv* c = &g.conv
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
+        Py_ssize_t inputs = group_inputs(c)
         real total
     for k in range(c.kh):
         for l in range(kw):
-            for i in range(c.c_in):
+            for i in range(inputs):
                 for o in range(g.c_out):
                     total = 0
                     for p in range(g.pixels):
-                        total += sums[((k * c.kw + l + p * stride) * c.c_in + i) * c.c_out + p * g.c_out + o]
+                        total += sums[((k * c.kw + l + p * stride) * inputs + i) * c.c_out + p * g.c_out + o]
                     dw[0] = scale * total + (dw[0] if add else 0)
                     dw += 1
 

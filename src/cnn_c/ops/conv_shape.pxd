@@ -1,37 +1,68 @@
 # The sizes of a convolution, and of the one that takes the gradient for its output to that for its input.
+#
+# With groups, c_in and c_out are split into as many blocks, and each block of outputs sums over its block of inputs
+# alone. The weights are (kh, kw, c_in / groups, c_out). A dilation is the distance of two neighbouring positions of
+# the kernel in the image.
 
 from ..arrays cimport as_tuple
 from ..simd cimport real
 
 
 cdef struct Conv:  # cnn.backends.geometry.ConvGeometry, field by field
-    Py_ssize_t h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow
+    Py_ssize_t h, w, c_in, c_out, kh, kw, sh, sw, ph, pw, oh, ow, dilation_h, dilation_w, groups
 
 
 cdef inline Conv conv_from(geometry) except *:
     cdef Conv g
-    g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.sh, g.sw, g.ph, g.pw, g.oh, g.ow = as_tuple(geometry)
+    (g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.sh, g.sw, g.ph, g.pw, g.oh, g.ow,
+     g.dilation_h, g.dilation_w, g.groups) = as_tuple(geometry)
     return g
 
 
+cdef inline bint is_plain(const Conv* g) noexcept nogil:
+    return g.groups == 1 and g.dilation_h == 1 and g.dilation_w == 1
+
+
+cdef inline bint is_depthwise(const Conv* g) noexcept nogil:
+    # Every output channel is made of the input channel of its number.
+    return g.groups > 1 and g.c_in == g.groups and g.c_out == g.groups
+
+
+cdef inline Py_ssize_t group_inputs(const Conv* g) noexcept nogil:
+    return g.c_in // g.groups
+
+
+cdef inline Py_ssize_t dilated_kh(const Conv* g) noexcept nogil:
+    return (g.kh - 1) * g.dilation_h + 1
+
+
+cdef inline Py_ssize_t dilated_kw(const Conv* g) noexcept nogil:
+    return (g.kw - 1) * g.dilation_w + 1
+
+
 cdef inline Py_ssize_t kernel_size(const Conv* g) noexcept nogil:
-    # Reals of the weights (kh, kw, c_in, c_out).
-    return g.kh * g.kw * g.c_in * g.c_out
+    # Reals of the weights.
+    return g.kh * g.kw * group_inputs(g) * g.c_out
 
 
 cdef inline Conv flipped(const Conv* g) noexcept nogil:
-    # The convolution that takes the padded dy to dx.
-    cdef Conv t
-    t.h, t.w, t.c_in, t.c_out = g.h + g.kh - 1, g.w + g.kw - 1, g.c_out, g.c_in
-    t.kh, t.kw, t.sh, t.sw, t.ph, t.pw = g.kh, g.kw, 1, 1, 0, 0
+    # The convolution that takes dy, its pixels set apart by the stride, to dx. Its padding may be negative: then it
+    # leaves the border of dy out.
+    cdef Conv t = g[0]
+    t.h, t.w, t.c_in, t.c_out = (g.oh - 1) * g.sh + 1, (g.ow - 1) * g.sw + 1, g.c_out, g.c_in
+    t.sh, t.sw, t.ph, t.pw = 1, 1, dilated_kh(g) - 1 - g.ph, dilated_kw(g) - 1 - g.pw
     t.oh, t.ow = g.h, g.w
     return t
 
 
 cdef inline void flip_weights(const Conv* g, const real* w, real* out) noexcept nogil:
-    # out[k, l, o, c] = w[kh - 1 - k, kw - 1 - l, c, o]
-    cdef Py_ssize_t k, c, o, positions = g.kh * g.kw
+    # out[k, l, o, q * inputs + c] = w[kh - 1 - k, kw - 1 - l, c, q * outputs + o] for every group q
+    cdef:
+        Py_ssize_t k, q, c, o, positions = g.kh * g.kw, inputs = group_inputs(g), outputs = g.c_out // g.groups
+        const real* from_
     for k in range(positions):
-        for c in range(g.c_in):
-            for o in range(g.c_out):
-                out[(k * g.c_out + o) * g.c_in + c] = w[((positions - 1 - k) * g.c_in + c) * g.c_out + o]
+        from_ = w + (positions - 1 - k) * inputs * g.c_out
+        for q in range(g.groups):
+            for c in range(inputs):
+                for o in range(outputs):
+                    out[(k * outputs + o) * g.c_in + q * inputs + c] = from_[c * g.c_out + q * outputs + o]

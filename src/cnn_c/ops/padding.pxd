@@ -4,7 +4,7 @@
 from libc.string cimport memcpy
 
 from ..simd cimport real
-from .conv_shape cimport Conv, flipped
+from .conv_shape cimport Conv, dilated_kh, dilated_kw, flipped, is_depthwise
 from .pixel_packing cimport Packed, packed
 
 
@@ -17,26 +17,30 @@ cdef struct Padding:
 cdef inline Py_ssize_t padded_columns(const Conv* g) noexcept nogil:
     # All that the kernel passes over, groups of pixels that stick out at the end of a row included.
     cdef Packed s = packed(g)
-    return (s.conv.ow - 1) * s.conv.sw + s.conv.kw
+    return (s.conv.ow - 1) * s.conv.sw + dilated_kw(&s.conv)
+
+
+cdef inline Padding padding_of(const Conv* g, Py_ssize_t h, Py_ssize_t w, Py_ssize_t row_step,
+                               Py_ssize_t column_step) noexcept nogil:
+    # Of an image of h x w pixels which, set apart, is what g convolves.
+    cdef Padding f
+    f.h, f.w, f.c = h, w, g.c_in
+    f.row_step, f.column_step = row_step, column_step
+    if is_depthwise(g):  # its kernels leave out what is beyond the image
+        f.rows, f.columns, f.top, f.left = g.h, g.w, 0, 0
+    else:
+        f.rows, f.columns = (g.oh - 1) * g.sh + dilated_kh(g), padded_columns(g)
+        f.top, f.left = g.ph, g.pw
+    return f
 
 
 cdef inline Padding input_padding(const Conv* g) noexcept nogil:
-    cdef Padding f
-    f.h, f.w, f.c = g.h, g.w, g.c_in
-    f.rows, f.columns = (g.oh - 1) * g.sh + g.kh, padded_columns(g)
-    f.top, f.left = g.ph, g.pw
-    f.row_step = f.column_step = 1
-    return f
+    return padding_of(g, g.h, g.w, 1, 1)
 
 
 cdef inline Padding gradient_padding(const Conv* g) noexcept nogil:
-    cdef Padding f
     cdef Conv t = flipped(g)
-    f.h, f.w, f.c = g.oh, g.ow, g.c_out
-    f.rows, f.columns = t.h, padded_columns(&t)
-    f.top, f.left = g.kh - 1 - g.ph, g.kw - 1 - g.pw
-    f.row_step, f.column_step = g.sh, g.sw
-    return f
+    return padding_of(&t, g.oh, g.ow, g.sh, g.sw)
 
 
 cdef inline bint is_image(const Padding* f) noexcept nogil:

@@ -5,7 +5,7 @@
 from libc.string cimport memcpy, memset
 
 from ..simd cimport LANE_MASKS, LANES, lane_range, lanes, real
-from .conv_shape cimport Conv
+from .conv_shape cimport Conv, group_inputs, is_plain, kernel_size
 
 
 cdef struct Packed:
@@ -17,13 +17,13 @@ cdef struct Packed:
 
 
 cdef inline Packed packed(const Conv* g) noexcept nogil:
-    # With as many pixels as make the best use of the lanes.
+    # With as many pixels as make the best use of the lanes; a single one with groups or a dilation.
     cdef:
         Packed best
         int pixels
         double use, best_use = 1
     best.pixels, best.rest = 1, 0
-    if LANE_MASKS and g.c_out <= LANES // 2:
+    if LANE_MASKS and is_plain(g) and g.c_out <= LANES // 2:
         for pixels in range(2, <int>min(LANES // g.c_out, g.ow) + 1):
             use = <double>pixels * g.kw / (g.kw + (pixels - 1) * g.sw)
             if use > best_use:
@@ -44,7 +44,7 @@ cdef inline Py_ssize_t missing(const Packed* g) noexcept nogil:
 
 
 cdef inline Py_ssize_t weight_sums_size(const Packed* g) noexcept nogil:
-    return g.conv.kh * g.conv.kw * g.conv.c_in * g.conv.c_out
+    return kernel_size(&g.conv)
 
 
 cdef inline Py_ssize_t packed_size(const Packed* g) noexcept nogil:
@@ -53,19 +53,21 @@ cdef inline Py_ssize_t packed_size(const Packed* g) noexcept nogil:
 
 
 cdef inline void pack_weights(const Packed* g, const real* w, const real* b, real* packed) noexcept nogil:
-    # w: (kh, kw, c_in, c_out), b: (c_out,) or NULL -> those of the packed convolution, and the masks of its positions
+    # w: (kh, kw, inputs of a group, c_out), b: (c_out,) or NULL -> those of the packed convolution, and the masks of
+    # its positions
     cdef:
         const Conv* c = &g.conv
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
+        Py_ssize_t inputs = group_inputs(c)
         real* bias = packed + weight_sums_size(g)
         lanes* masks = <lanes*>(bias + c.c_out)
         real* to = packed
     for k in range(c.kh):
         for l in range(c.kw):
-            for i in range(c.c_in):
+            for i in range(inputs):
                 for p in range(g.pixels):
                     if 0 <= l - p * stride < kw:
-                        memcpy(to, w + ((k * kw + l - p * stride) * c.c_in + i) * g.c_out, g.c_out * sizeof(real))
+                        memcpy(to, w + ((k * kw + l - p * stride) * inputs + i) * g.c_out, g.c_out * sizeof(real))
                     else:
                         memset(to, 0, g.c_out * sizeof(real))
                     to += g.c_out

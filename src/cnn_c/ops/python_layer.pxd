@@ -7,7 +7,7 @@ from ..arrays cimport results
 from ..simd cimport real
 from ..step.optimizer cimport update_run
 from ..step.program cimport (
-    Context, Image, Operation, OperationKind, Sizes, first_of_chunk, image_of_batch, learned_size, new_geometry, tensor,
+    Context, Image, Operation, OperationKind, Sizes, learned_size, new_geometry, tensor,
 )
 from ..step.python_calls cimport call_for_array
 
@@ -44,22 +44,14 @@ cdef inline int reserve(Operation* o, Py_ssize_t batch_size) except -1:
     return 0
 
 
-cdef inline void collect_x(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil:
+cdef inline void collect_x(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const PythonLayer* g = <const PythonLayer*>o.geometry
-    cdef Py_ssize_t i
-    cdef Image image
-    for i in range(first_of_chunk(c.batch, chunk), first_of_chunk(c.batch, chunk + 1)):
-        image = image_of_batch(c.program, c.worker, c.batch, i, i)
-        memcpy(g.x + i * g.inputs, tensor(o.x, &image), g.inputs * sizeof(real))
+    memcpy(g.x + image.i * g.inputs, tensor(o.x, image), g.inputs * sizeof(real))
 
 
-cdef inline void collect_dy(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil:
+cdef inline void collect_dy(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const PythonLayer* g = <const PythonLayer*>o.geometry
-    cdef Py_ssize_t i
-    cdef Image image
-    for i in range(first_of_chunk(c.batch, chunk), first_of_chunk(c.batch, chunk + 1)):
-        image = image_of_batch(c.program, c.worker, c.batch, i, i)
-        memcpy(g.dy + i * g.outputs, tensor(o.dy, &image), g.outputs * sizeof(real))
+    memcpy(g.dy + image.i * g.outputs, tensor(o.dy, image), g.outputs * sizeof(real))
 
 
 cdef inline int call(const Operation* o, const Context* c, bint forward) noexcept nogil:

@@ -5,6 +5,7 @@ from libc.string cimport memset
 from ..step.program cimport OperationKind
 from .avgpool cimport set_avgpool
 from .batchnorm cimport set_batchnorm
+from .batchnorm_pool cimport set_batchnorm_pool
 from .conv cimport set_conv
 from .conv_pool cimport set_conv_pool
 from .conv_pool_image cimport set_conv_pool_image
@@ -20,7 +21,7 @@ from .sum cimport set_sum
 
 
 cdef enum:
-    KINDS = 15
+    KINDS = 16
 
 
 cdef inline void set_table(OperationKind* table) noexcept:
@@ -40,3 +41,4 @@ cdef inline void set_table(OperationKind* table) noexcept:
     set_python_layer(table + 12)
     set_sum(table + 13)
     set_layernorm(table + 14)
+    set_batchnorm_pool(table + 15)

@@ -14,13 +14,13 @@ from .ops.pixel_packing cimport pack_weights, packed, packed_size, weight_sums_s
 
 def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, geometry,
                    int threads):
-    """x (n, h, w, c_in), w (kh, kw, c_in, c_out), b (c_out,) or None -> y (n, oh, ow, c_out)."""
+    """x (n, h, w, c_in), w (kh, kw, c_in / groups, c_out), b (c_out,) or None -> y (n, oh, ow, c_out)."""
     cdef:
         Job job
         Conv g = conv_from(geometry)
         Py_ssize_t n
         np.ndarray scratch
-        const real* wp = values(w, g.kh * g.kw * g.c_in * g.c_out)
+        const real* wp = values(w, kernel_size(&g))
         const real* bp = values(b, g.c_out) if b is not None else NULL
     job.work = conv2d_forward_images
     job.packing, job.padding = packed(&g), input_padding(&g)
@@ -45,11 +45,11 @@ cdef void conv2d_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t sto
 
 def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, geometry,
                           int threads):
-    """dy (n, oh, ow, c_out), w (kh, kw, c_in, c_out) -> dx (n, h, w, c_in)."""
+    """dy (n, oh, ow, c_out), w (kh, kw, c_in / groups, c_out) -> dx (n, h, w, c_in)."""
     cdef:
         Job job
         Conv g = conv_from(geometry), t = flipped(&g)
-        Py_ssize_t n, w_size = g.kh * g.kw * g.c_in * g.c_out
+        Py_ssize_t n, w_size = kernel_size(&g)
         np.ndarray scratch
         real* flipped_w
         const real* wp = values(w, w_size)
@@ -71,7 +71,7 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
 
 def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
                            geometry, int threads):
-    """dy (n, oh, ow, c_out), x (n, h, w, c_in) -> dw (kh, kw, c_in, c_out), db (c_out,) or None."""
+    """dy (n, oh, ow, c_out), x (n, h, w, c_in) -> dw (kh, kw, c_in / groups, c_out), db (c_out,) or None."""
     conv2d_weights(dy, x, dw, db, geometry, 1, False, threads)
 
 
@@ -84,7 +84,7 @@ cdef conv2d_weights(np.ndarray dy, np.ndarray x, np.ndarray dw, np.ndarray db, g
         Py_ssize_t i, chunk, w_size, sums_size
         np.ndarray scratch
         real* sums
-        real* dwp = results(dw, g.kh * g.kw * g.c_in * g.c_out)
+        real* dwp = results(dw, kernel_size(&g))
         real* dbp = results(db, g.c_out) if db is not None else NULL
     job.work = conv2d_weight_gradient_chunks
     job.conv, job.packing, job.padding = g, packed(&g), input_padding(&g)

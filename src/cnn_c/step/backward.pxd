@@ -7,13 +7,14 @@ from .program cimport BACKWARD, Context, Image, Operation, Program, chunk_of, ti
 
 cdef inline void backward_block(const Context* c, const Image* first, Py_ssize_t count, Py_ssize_t low,
                                 Py_ssize_t k) noexcept nogil:
-    # Operations k - 1 .. low.
+    # Operations k - 1 .. low. Where the one below needs the whole batch and learns, it looks at each image.
     cdef:
         const Program* p = c.program
         Py_ssize_t start, i, q
         const Operation* o
         Image image
         long long began
+        bint is_awaited = low > p.lowest and p.operations[low - 1].whole_batch, is_seen = False
     while k > low:
         o = p.operations + k - 1
         if o.kind.backward_block != NULL:
@@ -33,4 +34,13 @@ cdef inline void backward_block(const Context* c, const Image* first, Py_ssize_t
                 o = p.operations + q
                 o.kind.backward(o, c, &image)
                 tock(p, q, BACKWARD, began)
+            if start == low and is_awaited:
+                o = p.operations + low - 1
+                o.kind.add_gradient_moments(o, c, &image)
+                is_seen = True
         k = start
+    if is_awaited and not is_seen:
+        o = p.operations + low - 1
+        for i in range(count):
+            image = next_image(p, first, i)
+            o.kind.add_gradient_moments(o, c, &image)

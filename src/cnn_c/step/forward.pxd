@@ -18,13 +18,15 @@ cdef inline Image next_image(const Program* p, const Image* first, Py_ssize_t i)
 
 cdef inline void forward_block(const Context* c, const Image* first, Py_ssize_t count, Py_ssize_t k,
                                Py_ssize_t end) noexcept nogil:
-    # Operations k .. end on `count` images. Those between two that take the block run depth first.
+    # Operations k .. end on `count` images. Those between two that take the block run depth first. Where operation
+    # `end` needs the whole batch, it looks at each image.
     cdef:
         const Program* p = c.program
         Py_ssize_t stop, i, q
         const Operation* o
         Image image
         long long began
+        bint is_seen = False
     while k < end:
         o = p.operations + k
         if o.kind.forward_block != NULL:
@@ -43,10 +45,18 @@ cdef inline void forward_block(const Context* c, const Image* first, Py_ssize_t 
                 o = p.operations + q
                 o.kind.forward(o, c, &image)
                 tock(p, q, FORWARD, began)
+            o = p.operations + stop
             if stop < end and count > 1:
-                o = p.operations + stop
                 o.kind.prefetch(o, c, i, count)
+            elif stop == end and end < p.count:
+                o.kind.add_moments(o, c, &image)
+                is_seen = True
         k = stop
+    if end < p.count and not is_seen:
+        o = p.operations + end
+        for i in range(count):
+            image = next_image(p, first, i)
+            o.kind.add_moments(o, c, &image)
 
 
 cdef inline void write_outputs(const Context* c, const Image* first, Py_ssize_t count, bint probabilities,

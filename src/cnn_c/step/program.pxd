@@ -146,10 +146,11 @@ cdef struct OperationKind:
     void (*forward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
     void (*backward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
     void (*prefetch)(const Operation* o, const Context* c, Py_ssize_t i, Py_ssize_t count) noexcept nogil
-    # What depends on the whole batch, forward and backward: sums of a chunk, then of all chunks, by every thread.
-    void (*add_moments)(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil
+    # What depends on the whole batch, forward and backward: what each image adds to its chunk's sums, as soon as its x,
+    # or its dy, is there; then the sums of all chunks, by every thread.
+    void (*add_moments)(const Operation* o, const Context* c, const Image* image) noexcept nogil
     void (*merge_moments)(const Operation* o, const Context* c) noexcept nogil
-    void (*add_gradient_moments)(const Operation* o, const Context* c, Py_ssize_t chunk) noexcept nogil
+    void (*add_gradient_moments)(const Operation* o, const Context* c, const Image* image) noexcept nogil
     void (*merge_gradient_moments)(const Operation* o, const Context* c) noexcept nogil
     # Instead of merging, by one thread while the others wait, in Python: -1 where that raised an exception, which is
     # left pending. `reserve` takes the arrays that pass to and fro, for so many images.

@@ -240,12 +240,11 @@ cdef inline void train_images(Steps* s, const Context* c, Batch* batch, int part
 
 
 cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noexcept nogil:
-    # The chunks that this thread takes through a range of operations, and then into the sums of the one that depends on
-    # the whole batch: on the way forward the operation at the end of the range, on the way back that at its start.
+    # The chunks that this thread takes through a range of operations, and into the sums of the one that depends on the
+    # whole batch: on the way forward the operation at the end of the range, on the way back that at its start.
     cdef:
         const Program* p = c.program
-        const Operation* o = p.operations + (r.start if r.backward else r.end)
-        Py_ssize_t chunks = c.batch.chunks, parts = s.team.size, chunk, taken = 0
+        Py_ssize_t chunks = c.batch.chunks, parts = s.team.size, taken = 0
         Py_ssize_t most = chunks if parts == 1 else max(1, p.block * chunks // c.batch.n)
         Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
         int64_t first, count
@@ -258,12 +257,6 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noex
         if c.training and r.start == 0 and r.forward:
             memset(p.all_sums + first * p.sums, 0, count * p.sums * sizeof(real))
         pass_range(s, c, first, first + count, r, part)
-        for chunk in range(first, first + count):
-            if not r.backward:
-                if r.end < p.count:
-                    o.kind.add_moments(o, c, chunk)
-            elif r.start > 0 and r.start >= p.lowest:
-                o.kind.add_gradient_moments(o, c, chunk)
     c.worker.has_whole_share = taken == high - low
 
 

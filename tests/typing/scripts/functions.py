@@ -12,6 +12,7 @@ x, w, b = np.zeros((2, 8, 8, 1)), np.zeros((3, 3, 1, 4)), np.zeros(4)
 y = f.conv2d_forward(x, w, b, 1, "same")
 assert_type(y, np.ndarray)
 assert_type(f.conv2d_forward(x, w, None, stride=(1, 2), padding=[1, 1]), np.ndarray)
+assert_type(f.conv2d_forward(x, w, b, 1, "same", (1, 2), 1), np.ndarray)
 dx, dw, db = f.conv2d_backward(y, x, w, padding="same")
 assert_type(dw, np.ndarray)
 assert_type(f.conv2d_input_gradient(y, w, x.shape), np.ndarray)
@@ -33,7 +34,8 @@ assert_type(cnn.reference.functional.dense_forward(x, w, b), np.ndarray)
 f.conv2d_forward(x, w)  # error: b
 f.conv2d_forward(x, w, b, 1, "full")  # error: padding
 f.conv2d_forward(x, w, b, stride="1")  # error: stride
-f.conv2d_forward(x, w, b, dilation=2)  # error: dilation
+f.conv2d_forward(x, w, b, dilations=2)  # error: dilation
+f.conv2d_forward(x, w, b, groups="2")  # error: groups
 f.maxpool2d_forward(x)  # error: pool_size
 f.maxpool2d_forward(x, 2, padding="same")  # error: padding
 f.maxpool2d_backward(maxima, switches, 8, 2)  # error: input_shape

@@ -13,7 +13,11 @@ cnn.Conv2D(8, 3)
 cnn.Conv2D(8, (3, 5), stride=[1, 2], padding="same", bias=False)
 cnn.Conv2D(np.int64(8), 3, padding=1)
 cnn.Conv2D(8, 3, padding=(1, 2))
+cnn.Conv2D(8, 3, dilation=(1, 2), groups=np.int64(4))
+cnn.DepthwiseConv2D(3, multiplier=2, stride=2, padding="same", dilation=(1, 2), bias=False)
 cnn.Dense(labels.max() + 1)
+cnn.Dense(10, activation="relu"), cnn.Conv2D(8, 3, activation=cnn.LeakyReLU(0.1)), cnn.Dense(10, activation=None)
+cnn.DepthwiseConv2D(3, activation="tanh").activation
 cnn.MaxPool2D()
 cnn.MaxPool2D((2, 2), stride=None, ties="all")
 cnn.AvgPool2D(2, padding=1)
@@ -31,9 +35,14 @@ cnn.Conv2D(8, 3, padding="full")  # error: padding
 cnn.Conv2D(8, 3, 1)  # error: stride is named
 cnn.Conv2D(8, 3, strides=2)  # error: stride
 cnn.Conv2D(8, "3")  # error: kernel_size
+cnn.Conv2D(8, 3, groups=(2, 2))  # error: groups
+cnn.Conv2D(8, 3, dilation=1.5)  # error: dilation
 cnn.Conv2D(8.0, 3)  # error: filters
-cnn.Dense(10, activation="relu")  # error: activation
+cnn.Dense(10, activation=3)  # error: activation
+cnn.Dense(10, activation=cnn.ReLU)  # error: activation is a name or a layer
 cnn.Dense("10")  # error: units
+cnn.DepthwiseConv2D(3, 2)  # error: multiplier is named
+cnn.DepthwiseConv2D(3, filters=8)  # error: filters
 cnn.MaxPool2D(2, ties="last")  # error: ties
 cnn.MaxPool2D(2, padding="same")  # error: padding
 cnn.Dropout("0.5")  # error: rate
@@ -70,3 +79,9 @@ conv.forward()  # error: x
 conv.forwards(y)  # error: forward
 conv.bias.sum()  # error: None without bias
 conv.gamma  # error: of BatchNorm
+
+assert_type(cnn.check_layer(cnn.Conv2D(8, 3), (6, 6, 2)), None)
+cnn.check_layer(conv, [6, 6, 1], dtype=np.float32, seed=np.random.default_rng(0))
+cnn.check_layer(cnn.Conv2D, (6, 6, 2))  # error: a class
+cnn.check_layer(conv)  # error: input_shape
+cnn.check_layer(conv, (6, 6, 2), "float32")  # error: dtype is named

@@ -15,12 +15,15 @@ from cnn.reference import Conv3x3 as SlowConv3x3
 from cnn.reference import conv2d_forward
 
 LAYERS: list[type[cnn.Layer]] = [
-    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.Dropout, cnn.Flatten, cnn.GELU,
+    cnn.AvgPool2D, cnn.BatchNorm, cnn.Conv2D, cnn.Dense, cnn.DepthwiseConv2D, cnn.Dropout, cnn.Flatten, cnn.GELU,
     cnn.GlobalAvgPool2D, cnn.GlobalMaxPool2D, cnn.LayerNorm, cnn.LeakyReLU, cnn.MaxPool2D, cnn.ReLU, cnn.Rescaling,
     cnn.Residual, cnn.SiLU, cnn.Sigmoid, cnn.Softplus, cnn.Tanh,
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
-CALLBACKS: list[type[Callback]] = [cnn.CSVLogger, cnn.EarlyStopping, cnn.TensorBoard, Checkpoint, cnn.Callback]
+CALLBACKS: list[type[Callback]] = [
+    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.ReduceLROnPlateau,
+    cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
+]  # fmt: skip
 OTHERS: list[Any] = [
     cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
     cnn.Optimizer, cnn.losses.Huber,

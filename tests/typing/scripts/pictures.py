@@ -17,6 +17,7 @@ figures: list[Figure] = [
     history.plot(Path("curves.svg")),
     cnn.plot.training_curves(history, "curves.svg"),
     cnn.plot.filters(net, path="filters.png"),
+    cnn.plot.learning_rates(cnn.LearningRateFinder(), "rates.svg"),
     cnn.plot.feature_maps(net, x[0]),
     cnn.plot.confusion_matrix(net, x, y),
     cnn.plot.confusion_matrix(net.predict(x), None, y, Path("confusion.svg")),
@@ -29,6 +30,7 @@ history.plot(3)  # error: path
 cnn.plot.training_curves(net)  # error: history
 cnn.plot.training_curves([0.3, 0.2])  # error: history
 cnn.plot.filters(cnn.Conv2D(8, 3))  # error: net
+cnn.plot.learning_rates(history)  # error: finder
 cnn.plot.feature_maps(net)  # error: image
 cnn.plot.worst_mistakes(net, x, y, "9")  # error: count
 cnn.plot.confusion_matrix(net, x)  # error: y

@@ -23,7 +23,12 @@ assert_type(history.val_accuracy, list[float])
 assert_type(net.train_on_batch(x, y, cnn.Adam()), float)
 net.fit(x.tolist(), [0, 1, 2, 3], progress="auto", resume="run")
 
-net.fit(x)  # error: y
+net.fit(x, y, validation_split=0.1), net.fit(x, y, validation_split=np.float32(0.5))
+net.fit([(x, y), (x.tolist(), [0, 1, 2, 3])], epochs=2)
+net.fit(((x, y) for _ in range(9)), epochs=3, steps_per_epoch=np.int64(3), optimizer=cnn.Adam())
+
+net.fit(object())  # error: x
+net.fit([(x, y)], steps_per_epoch="3")  # error: steps_per_epoch
 net.fit(x, y, epochs="2")  # error: epochs
 net.fit(x, y, epochs=1.5)  # error: epochs
 net.fit(x, y, epoch=2)  # error: epochs
@@ -31,6 +36,7 @@ net.fit(x, y, optimizer="adam")  # error: optimizer
 net.fit(x, y, optimizer=cnn.Adam)  # error: a class
 net.fit(x, y, validation_data=x)  # error: a pair
 net.fit(x, y, validation_data=(x, y, y))  # error: a pair
+net.fit(x, y, validation_split="0.1")  # error: validation_split
 net.fit(x, y, seed="0")  # error: seed
 net.fit(x, y, progress="yes")  # error: progress
 net.fit(x, y, augment=1)  # error: augment
@@ -49,7 +55,9 @@ cnn.SGD()  # error: learning_rate
 cnn.SGD("0.1")  # error: learning_rate
 cnn.SGD(lr=0.1)  # error: learning_rate
 cnn.SGD(cnn.schedules.Cosine)  # error: a class
-cnn.SGD(lambda done: 0.1)  # error: no method at
+cnn.SGD(lambda step, steps: 0.1 * (1 - step / steps))
+cnn.SGD(lambda done: 0.1)  # error: neither a schedule nor a function of step and steps
+cnn.SGD(lambda step, steps: "0.1")  # error: no number
 cnn.Adam(0.001, betas=(0.9, 0.999))  # error: beta1 and beta2
 cnn.Augment(shift="1")  # error: shift
 cnn.Augment(flip=True)  # error: flip
@@ -89,8 +97,13 @@ class Derived(cnn.Callback):
         print(logs["epoch"])
 
 
+class Batch:
+    def on_batch_end(self, net: cnn.Sequential, logs: dict[str, Any]) -> None:
+        net.stop_training = logs["loss"] < 0.1
+
+
 class Nothing:
-    def on_batch_end(self, net: Any, logs: dict[str, Any]) -> None: ...
+    def on_batch_begin(self, net: Any, logs: dict[str, Any]) -> None: ...
 
 
 class TooFew:
@@ -99,11 +112,22 @@ class TooFew:
 
 net.fit(x, y, callbacks=[Own(), Derived(), cnn.CSVLogger("log.csv", append=True), cnn.TensorBoard("runs")])
 net.fit(x, y, callbacks=(Own(),))
+finder = cnn.LearningRateFinder(1e-5, highest=1.0, steps=50)
+net.fit(x, y, callbacks=[Batch(), cnn.ReduceLROnPlateau("loss", factor=0.5), cnn.TimeLimit(60), finder])
+net.fit(x, y, callbacks=[cnn.ExponentialAverage(0.99, every=2)])
+assert_type(finder.suggestion, float)
+assert_type(finder.losses, list[float])
+finder.plot("rates.png")
 net.fit(x, y, callbacks=Own())  # error: a sequence
 net.fit(x, y, callbacks=[Nothing()])  # error: no method of a callback
 net.fit(x, y, callbacks=[TooFew()])  # error: logs
 net.fit(x, y, callbacks=[cnn.EarlyStopping])  # error: a class
 net.fit(x, y, callbacks=[print])  # error: a function
 cnn.EarlyStopping(patience="3")  # error: patience
+cnn.ReduceLROnPlateau(factor="0.1")  # error: factor
+cnn.TimeLimit()  # error: seconds
+cnn.ExponentialAverage(every=0.5)  # error: every
+cnn.LearningRateFinder(steps="100")  # error: steps
+finder.suggestion = 0.1  # error: it follows from the losses
 cnn.Checkpoint()  # error: path
 cnn.CSVLogger(3)  # error: path
