@@ -16,15 +16,16 @@ from .test_against_torch import CHANNELS_FIRST, CHANNELS_LAST, KERNEL_FIRST
 
 
 def convolution(layer, x, learned, training):
-    sides = list(layer.padding) if isinstance(layer.padding, tuple) else [0, 0]
-    before = after = sides
+    groups = layer.filters_and_groups(x.shape[-1])[1]
+    before = after = list(layer.padding) if isinstance(layer.padding, tuple) else [0, 0]
     if layer.padding == "same":
-        steps = zip(x.shape[1:3], layer.kernel_size, layer.stride, strict=True)
-        totals = [max((-(-side // step) - 1) * step + size - side, 0) for side, size, step in steps]
+        sides = zip(x.shape[1:3], layer.kernel_size, layer.stride, layer.dilation, strict=True)
+        totals = [max((-(-h // step) - 1) * step + (k - 1) * apart + 1 - h, 0) for h, k, step, apart in sides]
         before, after = [total // 2 for total in totals], [total - total // 2 for total in totals]
     padded = F.pad(x.permute(CHANNELS_FIRST), [before[1], after[1], before[0], after[0]])
     weights = learned["weights"].permute(KERNEL_FIRST).contiguous()
-    return F.conv2d(padded, weights, learned.get("bias"), layer.stride).permute(CHANNELS_LAST)
+    y = F.conv2d(padded, weights, learned.get("bias"), layer.stride, dilation=layer.dilation, groups=groups)
+    return y.permute(CHANNELS_LAST)
 
 
 def max_pooling(layer, x, learned, training):
@@ -77,6 +78,7 @@ LAYERS = {
     "BatchNorm": batch_norm,
     "Conv2D": convolution,
     "Dense": dense,
+    "DepthwiseConv2D": convolution,
     "Flatten": lambda layer, x, *_: x.flatten(1),
     "GELU": lambda layer, x, *_: F.gelu(x),
     "GlobalAvgPool2D": lambda layer, x, *_: x.mean((1, 2)),
