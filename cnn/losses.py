@@ -200,9 +200,11 @@ def checked_targets(loss: Any, name: str, value: ArrayLike, n: int, like: np.nda
         rows = rows[:, None]
     if rows.shape != (n, outputs):
         raise ValueError(f"{name} must have shape ({n}, {outputs}), a row for each image, got {rows.shape}")
+    with np.errstate(over="ignore"):  # beyond the dtype a value is infinite
+        rows = rows.astype(like.dtype, order="C")
     good = np.isfinite(rows) if kind == "values" else np.logical_and(rows >= 0, rows <= 1)
     _all_good(name, rows, np.all(good, axis=1), "finite" if kind == "values" else "from 0 to 1")
-    return rows.astype(like.dtype, order="C")
+    return rows
 
 
 def _labels_or_rows(name: str, value: ArrayLike, n: int, like: np.ndarray) -> np.ndarray:

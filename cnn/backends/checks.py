@@ -183,7 +183,7 @@ def shape(name: str, value: np.ndarray, expected: tuple[int | None, ...], meanin
     if len(value.shape) != len(expected) or any(
         e is not None and e != s for s, e in zip(value.shape, expected, strict=True)
     ):
-        wanted = ", ".join("N" if e is None else str(e) for e in expected)
+        wanted = ", ".join("N" if e is None else str(e) for e in expected) + "," * (len(expected) == 1)
         raise ValueError(f"{name} must have shape ({wanted}) = {meaning}, got {value.shape}")
 
 

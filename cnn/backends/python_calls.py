@@ -74,6 +74,9 @@ class LayerCall:
         else:
             kept, self._kept = self._kept, None
             self._result = applied_gradient(self._layer, self.dy[:n], kept)
+            if not self._layer.trainable:  # an update that looks at all gradients sees none of a frozen layer
+                for gradient in self._layer.gradients.values():
+                    gradient[...] = 0
         return self._result
 
 

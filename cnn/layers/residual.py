@@ -76,9 +76,19 @@ class Residual(Layer):
         """The layers of the branch, then those on the shortcut."""
         return self.layers + self.shortcut
 
+    @property
+    def trainable(self) -> bool:
+        """Whether any of its parts is; assigning sets all of them."""
+        return any(layer.trainable for layer in self.parts)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.parts:
+            layer.trainable = value
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in ("trainable", "in_net", "backend"):
+        if name in ("in_net", "backend"):
             for layer in self.parts:
                 setattr(layer, name, value)
 

@@ -179,7 +179,8 @@ def _layer(name: str, entry: Any, known: Known) -> Layer:
             given[argument] = [_layer(f"{name}.{argument}[{i}]", each, known) for i, each in enumerate(value)]
     try:
         layer = classes[kind](**given)
-        layer.trainable = trainable
+        if trainable is not True:  # of a residual block, each part has its own
+            layer.trainable = trainable
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name}, a {kind}: {error}") from error
     plain = {argument: value for argument, value in given.items() if not _are_layers(value)}

@@ -8,6 +8,7 @@ from cpython.exc cimport PyErr_Occurred
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 from .augment cimport Warp
 from .step.loss cimport PYTHON_LOSS, SOFTMAX_CROSS_ENTROPY, set_loss
@@ -55,12 +56,13 @@ cdef class Runner:
         Py_ssize_t image_size, batch_size, parameters, statistics  # sizes
         double* squares            # of gradients, for clipping
         real* before               # the parameters before an update in Python
+        real* statistics_before    # the running statistics before a step
 
     def __cinit__(self):
         self.program.operations = NULL
         self.workers = NULL
         self.team = NULL
-        self.squares, self.before = NULL, NULL
+        self.squares, self.before, self.statistics_before = NULL, NULL, NULL
 
     def __init__(self, plan, int threads, bint training, bint profile=False):
         cdef:
@@ -104,6 +106,7 @@ cdef class Runner:
             if p.operations[k].kind.reserve != NULL:
                 p.operations[k].kind.reserve(p.operations + k, self.batch_size)
         p.no_bias = self.allocate("no bias", channels)
+        self.statistics_before = self.allocate("statistics before", self.statistics if training else 0)
         p.all_sums = self.allocate("sums", p.chunks * p.sums)
         p.all_moments = <double*>self.allocate("moments", doubles(p.chunks * p.moments))
         p.all_persistent = self.allocate("persistent", self.batch_size * p.persistent) if lasts else NULL
@@ -132,7 +135,8 @@ cdef class Runner:
 
         The three are a Learned, an Update and a Batches of cnn/backends/calls.py. At most so many threads work, or if
         `fixed` just so many. Fills the losses of the batches and which images were right. Returns the number of steps
-        done; it is less than all where a loss was not finite, and the parameters are then as before that step.
+        done; it is less than all where a loss was not finite. After that, and after an exception, all that was learned
+        is as before that step.
         """
         cdef:
             Steps s
@@ -142,13 +146,14 @@ cdef class Runner:
         s.whole_update = &whole_update
         s.program, s.workers, s.team = &self.program, self.workers, self.team
         self.set_learned(learned)
-        self.set_update(&s, update)
         self.set_batches(&s, batches)
+        self.set_update(&s, update)
         if batches.warp is not None:
             warp = warp_from(batches.warp)
             s.batch.warp = &warp
             if warp.h * warp.w * warp.c != self.image_size:
                 raise SystemError("a kernel was given an augmentation of other images")
+        s.statistics, s.statistics_before = self.statistics, self.statistics_before
         s.not_finite = s.interrupted = 0
         s.done, s.checked_at = 0, now()
         most = <int>min(threads, self.threads, self.program.chunks)
@@ -168,6 +173,8 @@ cdef class Runner:
                         wait_for_all()
                         if threadid() < s.team.size:
                             run_steps(&s, threadid(), s.team.size)
+        if s.not_finite or s.interrupted:  # layers in Python have changed them, or a normalisation before an update
+            memcpy(self.program.statistics, s.statistics_before, self.statistics * sizeof(real))
         if s.interrupted:
             raise_pending()
         return s.done
@@ -258,7 +265,9 @@ cdef class Runner:
         s.optimizer.second = results(update.second, self.parameters) if update.second is not None else NULL
         s.steps = np.PyArray_SIZE(update.step_scalars) // 3
         s.step_scalars = <double*>checked(update.step_scalars, np.NPY_FLOAT64, 3 * s.steps, False)
-        if update.call is None and not update.clip_norm and not update.clip_value:
+        if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
+            raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
+        if update.call is None and not update.clip_norm and not update.clip_value and not self.may_fail_on_the_way(s):
             s.whole_update = NULL
             return 0
         s.whole_update.clip_norm, s.whole_update.clip_value = update.clip_norm, update.clip_value
@@ -270,12 +279,20 @@ cdef class Runner:
         s.whole_update.squares, s.whole_update.before = self.squares, self.before
         return 0
 
+    cdef bint may_fail_on_the_way(self, const Steps* s) noexcept:
+        # Whether a layer in Python may raise when weights above it were updated, as they are at once in a batch of one.
+        cdef Py_ssize_t k
+        if s.batch_size > 1 and s.images % s.batch_size != 1:
+            return False
+        for k in range(self.program.count):
+            if self.program.operations[k].kind.call != NULL:
+                return True
+        return False
+
     cdef int set_batches(self, Steps* s, batches) except -1:
         cdef Py_ssize_t i, given = count(batches.x, self.image_size)
         cdef int64_t of
         s.images, s.batch_size = np.PyArray_SIZE(batches.order), self.batch_size
-        if (s.images + s.batch_size - 1) // s.batch_size != s.steps:
-            raise SystemError(f"{s.images} images are not {s.steps} steps of {s.batch_size}")
         set_data(&s.batch, batches.x)
         s.batch.seed, s.batch.position, s.batch.warp = batches.seed, batches.position, NULL
         s.batch.order = <int64_t*>checked(batches.order, np.NPY_INT64, s.images, False)

@@ -92,7 +92,7 @@ def test_nested_lists_are_arrays(checked_ops):
     ("name", "shapes", "message"),
     [
         ("dense_forward", [(5, 3), (4, 2), (2,)], r"x must .*4.* got \(5, 3\)"),
-        ("dense_forward", [(5, 4), (4, 2), (4,)], r"b must .*\(2\) .*\(4,\)"),
+        ("dense_forward", [(5, 4), (4, 2), (4,)], r"b must .*\(2,\) .*\(4,\)"),
         ("dense_backward", [(5, 3), (5, 4), (4, 2)], r"dy must .*2.* got \(5, 3\)"),
         ("dense_backward", [(4, 2), (5, 4), (4, 2)], r"dy must .*5.* got \(4, 2\)"),
     ],

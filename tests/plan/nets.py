@@ -12,9 +12,9 @@ import cnn.models
 Make = Callable[[], cnn.layers.Layer]
 
 
-def net_of(layers: list[Make], shape, dtype="float64", seed=0):
+def net_of(layers: list[Make], shape, dtype="float64", seed=0, loss=None):
     """A net with biases that are not zero, and slopes that are not one."""
-    net = cnn.Sequential([make() for make in layers], shape, dtype=dtype, seed=seed)
+    net = cnn.Sequential([make() for make in layers], shape, dtype=dtype, seed=seed, loss=loss)
     for name, value in net.parameters().items():
         if not name.endswith("weights"):
             mean = 1 if name.endswith("gamma") else 0

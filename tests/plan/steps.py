@@ -9,6 +9,7 @@ import numpy as np
 
 import cnn
 import cnn.training.history
+from cnn.layers.base import leaves
 
 from .nets import counterpart
 
@@ -43,9 +44,18 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
     The bound goes through the layers beside the values: it is what they make of magnitudes, times the terms of all
     sums so far.
     """
-    exact = counterpart(net)
-    y, size, terms = x.astype(np.float64), np.abs(x.astype(np.float64)), 0
-    for layer in exact.layers:
+    x = x.astype(np.float64)
+    y, size, terms = passed(counterpart(net).layers, x, np.abs(x), 0)
+    return y, terms * np.finfo(net.dtype).eps * size
+
+
+def passed(layers, y: np.ndarray, size: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Values, magnitudes and the number of terms after these layers, whose parameters become their magnitudes."""
+    for layer in layers:
+        if isinstance(layer, cnn.Residual):
+            branch, shortcut = (passed(each, y, size, terms) for each in (layer.layers, layer.shortcut))
+            y, size, terms = branch[0] + shortcut[0], branch[1] + shortcut[1], max(branch[2], shortcut[2]) + 1
+            continue
         x, y = y, layer.forward(y, training=False)
         if isinstance(layer, cnn.BatchNorm):
             mean, variance = layer.statistics["mean"], layer.statistics["variance"]
@@ -67,7 +77,7 @@ def rounded(net, x) -> tuple[np.ndarray, np.ndarray]:
         terms += math.prod(layer.pool_size) if isinstance(layer, cnn.AvgPool2D) else 0
         terms += math.prod(layer.input_shape[:2]) if isinstance(layer, cnn.GlobalAvgPool2D) else 0
         size = layer.forward(size, training=False)
-    return y, terms * np.finfo(net.dtype).eps * size
+    return y, size, terms
 
 
 def layer_norm_size(layer: cnn.LayerNorm, x: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -81,7 +91,7 @@ def layer_norm_size(layer: cnn.LayerNorm, x: np.ndarray, size: np.ndarray) -> np
 def teach(net, seed=0):
     """Running statistics as after some training."""
     rng = np.random.default_rng(seed)
-    for layer in net.layers:
+    for layer in leaves(net.layers):
         if layer.statistics:
             layer.statistics["mean"][...] = rng.standard_normal(layer.gamma.size)
             layer.statistics["variance"][...] = rng.uniform(0.1, 2, layer.gamma.size)

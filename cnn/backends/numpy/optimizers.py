@@ -35,8 +35,8 @@ def state_count(kind: str) -> int:
 def apply_update(learned: Learned, update: Update, frozen: np.ndarray, step: int) -> None:
     """Change parameters and states in place, by the gradients and the scalars of one of the steps.
 
-    Clipping comes first, then a rule's weight decay that goes into the gradient. Parameters where `frozen` (n,) is True
-    stay as they are; all do, if an optimiser in Python raises an exception.
+    Clipping comes first, then a rule's weight decay that goes into the gradient. Where `frozen` (n,) is True,
+    parameters and a rule's states stay as they are; all parameters do, if an optimiser in Python raises an exception.
     """
     parameters, gradients = learned.parameters, learned.gradients
     if update.clip_value:
@@ -47,8 +47,12 @@ def apply_update(learned: Learned, update: Update, frozen: np.ndarray, step: int
     if update.call is None:
         rule = update.rule
         decayed = gradients + rule.weight_decay * parameters
+        states = [state for state in (update.first, update.second) if state is not None]
+        held = [state[frozen] for state in states]
         _RULES[rule.kind](parameters, decayed, update.first, update.second, rule, update.step_scalars[step])
         parameters[frozen] = before[frozen]
+        for state, values in zip(states, held, strict=True):
+            state[frozen] = values
         return
     try:
         update.call(step)

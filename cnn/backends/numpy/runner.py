@@ -44,16 +44,22 @@ class Runner:
     def train(self, learned: Learned, update: Update, batches: Batches, threads: int, fixed: bool) -> int:
         size = self.plan.batch_size
         for step in range(len(update.step_scalars)):
-            before, finite = learned.statistics.copy(), False
+            before, done = learned.statistics.copy(), False
             try:
-                finite = self._set_gradients(learned, batches.part(step * size, (step + 1) * size))
+                done = self._step(learned, update, batches.part(step * size, (step + 1) * size), step)
             finally:
-                if not finite:
+                if not done:
                     learned.statistics[...] = before
-            if not finite:
+            if not done:
                 return step
-            apply_update(learned, update, self._frozen, step)
         return len(update.step_scalars)
+
+    def _step(self, learned: Learned, update: Update, batch: Batches, step: int) -> bool:
+        """One step, unless a loss is not finite; whether it was done."""
+        finite = self._set_gradients(learned, batch)
+        if finite:
+            apply_update(learned, update, self._frozen, step)
+        return finite
 
     def predict(
         self, learned: Learned, x: np.ndarray, out: np.ndarray, probabilities: bool, threads: int, fixed: bool

@@ -141,7 +141,7 @@ cdef inline void backward_registers(const int kind, const int count, const Dense
                                     const real* x, Optimizer optimizer, Py_ssize_t w, lanes live, bint first,
                                     real* dx) noexcept nogil:
     cdef:
-        vec sum, value = vload_lanes(x, live)
+        vec sum, value = vload_lanes(x, live), zero = vsplat(0)
         int u
     if dx != NULL:
         sum = vload_lanes(dx, first_lanes(0) if first else live)
@@ -149,7 +149,8 @@ cdef inline void backward_registers(const int kind, const int count, const Dense
             sum = sum + gradients[u] * vload_lanes(optimizer.parameters + w + u * g.inputs, live)
         vstore_lanes(dx, sum, live)
     for u in range(count):
-        update_lanes(kind, optimizer, gradients[u] * value, w + u * g.inputs, live)
+        # A sum, as of several images: else the product would be fused with the decay, and not be rounded as a gradient.
+        update_lanes(kind, optimizer, zero + gradients[u] * value, w + u * g.inputs, live)
 
 
 cdef inline void backward_units(const int kind, const int count, const Dense* g, const real* dy, const real* x,

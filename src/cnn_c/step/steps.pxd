@@ -2,7 +2,7 @@
 # threads meet. The other files of step/ say what is done to a block of images; runner.pxi opens the parallel region.
 
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ..simd cimport flush_subnormals, real, restore_mode
 from ..team cimport Team, meet, take_items
@@ -49,6 +49,8 @@ cdef struct Steps:
     Batch batch                      # of all steps; each step takes its part
     Py_ssize_t batch_size, images, steps
     const double* step_scalars       # three of each step
+    Py_ssize_t statistics            # how many
+    real* statistics_before          # a copy of them, as they were before the step
     int not_finite, interrupted      # flags: whoever sees one early saves work, all see it at the end of the phase
     int resized                      # a flag: another number of threads goes on
     Py_ssize_t done
@@ -115,6 +117,8 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
     c.optimizer, c.training = &keeper if s.whole_update != NULL else &optimizer, True
     while step < s.steps:
         batch = batch_of_step(s, step)
+        if part == 0:
+            memcpy(s.statistics_before, s.program.statistics, s.statistics * sizeof(real))
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
         train_images(s, &c, &batch, part)
         meet(s.team, parts)
