@@ -5,14 +5,12 @@ from __future__ import annotations
 _HE = "weights are drawn by He's rule from the net's seed, and net.set_parameters sets others"
 _SHAPE = "give input_shape to cnn.Sequential, all other shapes follow"
 _LAST = "channels are always last"
-_ACTIVATION = "put a layer such as cnn.ReLU() after it"
 _DECAY = "use weight_decay of the optimizer"
 _PROGRESS = "use progress of fit"
 
 # Arguments, by the name of a class, whose subclasses have them too, or of a method.
 ARGUMENTS: dict[str, dict[str, str]] = {
     "Layer": {
-        "activation": _ACTIVATION,
         "bias_initializer": _HE,
         "data_format": _LAST,
         "device": "there is none but the processor",
@@ -35,6 +33,8 @@ ARGUMENTS: dict[str, dict[str, str]] = {
     "AvgPool2D": {"kernel_size": "use pool_size"},
     "Dropout": {"p": "use rate"},
     "BatchNorm": {"affine": "it always has scale and shift", "axis": _LAST, "eps": "use epsilon"},
+    "LayerNorm": {"axis": _LAST, "eps": "use epsilon", "normalized_shape": _SHAPE},
+    "DepthwiseConv2D": {"depth_multiplier": "use multiplier"},
     "LeakyReLU": {"alpha": "use slope", "negative_slope": "use slope"},
     "Optimizer": {
         "beta_1": "use beta1",
@@ -44,8 +44,8 @@ ARGUMENTS: dict[str, dict[str, str]] = {
         "eps": "use epsilon",
         "lr": "use learning_rate",
         "params": "an optimizer is given the parameters by fit",
-        "rho": "use alpha",
     },
+    "RMSprop": {"rho": "use alpha"},
     "Callback": {
         "filepath": "use path",
         "min_lr": "use minimum_rate",

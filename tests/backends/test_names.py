@@ -34,7 +34,7 @@ CALLS = {
     "axis": (lambda ns: ns.BatchNorm(axis=-1), "axis': channels are always last$"),
     "ReLU": (lambda ns: ns.ReLU(inplace=True), "inplace': memory is planned by the net$"),
     "nothing known": (lambda ns: ns.Flatten(order="C"), "order'; there are none$"),
-    "far from all": (lambda ns: ns.Dense(10, xyz=1), "xyz'; known are units, bias$"),
+    "far from all": (lambda ns: ns.Dense(10, xyz=1), "xyz'; known are units, activation, bias$"),
 }
 
 
@@ -126,7 +126,7 @@ def test_no_word_in_the_tables_is_one_of_ours():
 
 
 def test_signatures_and_calls_are_those_of_the_constructors():
-    assert list(inspect.signature(cnn.Dense).parameters) == ["units", "bias"]
+    assert list(inspect.signature(cnn.Dense).parameters) == ["units", "activation", "bias"]
     assert list(inspect.signature(cnn.Sequential.fit).parameters)[:3] == ["self", "x", "y"]
     assert cnn.Sequential.fit.__name__ == "fit"
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'units'"):
