@@ -220,7 +220,7 @@ def test_labels_that_are_no_classes_are_a_value_error_that_names_the_first(bad):
 
 def test_one_hot_refuses_other_shapes_and_no_classes():
     for labels in (3, [[1, 2]], np.eye(10)):
-        with pytest.raises(ValueError, match=r"labels must have shape \(N\)"):
+        with pytest.raises(ValueError, match=r"labels must have shape \(N,\)"):
             one_hot(labels)
     with pytest.raises(ValueError, match="classes must be at least 1"):
         one_hot([0], classes=0)
