@@ -19,6 +19,10 @@ from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 
 
+cdef enum:
+    NARROW = 7  # columns
+
+
 cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x, const real* packed,
                                 real* y) noexcept nogil:
     # x: the padded image; packed: from pack_weights; y: (oh, ow, c_out)
@@ -75,21 +79,23 @@ cdef inline Py_ssize_t stop_row(const Conv* c, const Padding* f, Py_ssize_t i) n
 
 cdef inline void wide_rows(const Conv* c, Tile tile, const real* x, const real* w, const real* bias,
                            real* y) noexcept nogil:
-    # The rows that the tile says, of 2 * LANES channels: two rows at a time, then the last one of an odd number.
+    # The rows that the tile says, of 2 * LANES channels: line by line, or of narrow maps, whose lines would fill their
+    # tiles badly, two lines at a time and then the last one of an odd number.
     cdef:
-        Py_ssize_t j = 0, t, tiles = (c.ow + 2) // 3, rows = tile.rows
+        Py_ssize_t j = 0, t, tiles = (c.ow + 2) // 3, paired = tile.rows // 2 * 2 if c.ow <= NARROW else 0
         Tile pairs = tile
         int size
-    pairs.rows, pairs.x_row, pairs.y_row = rows // 2, 2 * tile.x_row, 2 * tile.y_row
-    for t in range(tiles):  # of nearly equal widths
-        size = <int>((c.ow - j) // (tiles - t))
-        run_wide_rectangle(size, &pairs, x + j * tile.x_tile, w, bias, y + j * c.c_out)
-        j += size
-    if rows % 2 == 0:
+    if paired > 0:
+        pairs.rows, pairs.x_row, pairs.y_row = paired // 2, 2 * tile.x_row, 2 * tile.y_row
+        for t in range(tiles):  # of nearly equal widths
+            size = <int>((c.ow - j) // (tiles - t))
+            run_wide_rectangle(size, &pairs, x + j * tile.x_tile, w, bias, y + j * c.c_out)
+            j += size
+    x += paired * tile.x_row
+    y += paired * tile.y_row
+    tile.rows, tiles, j = tile.rows - paired, (c.ow + WIDE_TILE - 1) // WIDE_TILE, 0
+    if tile.rows == 0:
         return
-    x += (rows - 1) * tile.x_row
-    y += (rows - 1) * tile.y_row
-    tile.rows, tiles, j = 1, (c.ow + WIDE_TILE - 1) // WIDE_TILE, 0
     for t in range(tiles):
         size = <int>((c.ow - j) // (tiles - t))
         run_wide_tile(size, &tile, x + j * tile.x_tile, w, bias, y + j * c.c_out)
