@@ -6,7 +6,7 @@
 from ..simd cimport real
 from ..step.optimizer cimport update_run
 from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
-from .conv_pool_forward cimport conv_pool_forward
+from .conv_pool_forward cimport conv_pool_forward, lines_size
 from .conv_pool_gradient cimport (
     conv_pool_backward, conv_pool_gradient, conv_pool_sums_size, kernel_row, lists_size, set_window_weights, window_row,
     window_weights_size,
@@ -44,7 +44,7 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.w, sizes.channels = g.kh * g.kw * g.c_in * g.c_out, g.c_out
     sizes.x = max(map_size(g), (last + g.kw) * g.c_in)
     sizes.y = y
-    sizes.workspace, sizes.scratch = folded_size(o), sizes.w + g.c_out
+    sizes.workspace, sizes.scratch = folded_size(o), max(sizes.w + g.c_out, lines_size(g))
     if not training:
         return
     sizes.x = max(sizes.x, last * g.c_in + kernel_row(g))
@@ -63,8 +63,8 @@ cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
 
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
-    conv_pool_forward(<const ConvPool*>o.geometry, tensor(o.x, image), weights(o, c), bias(o, c), tensor(o.y, image),
-                      <int*>tensor(o.argmax, image) if c.training else NULL)
+    conv_pool_forward(<const ConvPool*>o.geometry, tensor(o.x, image), weights(o, c), bias(o, c), c.worker.scratch,
+                      tensor(o.y, image), <int*>tensor(o.argmax, image) if c.training else NULL)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:

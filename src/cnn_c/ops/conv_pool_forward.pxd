@@ -1,13 +1,13 @@
 # Forward pass of convolution, ReLU and 2x2 max pooling of an image with several channels, by one thread.
 #
 # The lanes of a register are output channels, as in conv_forward.pxd: two rows of outputs are made in registers and
-# pooled there; the map before pooling is never stored. Where wide tiles pay, one window at a time, of two registers of
-# channels.
+# pooled there; the map before pooling is never stored. Where wide tiles pay, two rows of two registers of channels
+# are stored, in the first cache, and pooled from there.
 
 from ..simd cimport (
-    MAX_TILE, LANES, first_lanes, flattened, istore, ivec, lanes_of, real, vec, vload_lanes, vstore_lanes,
+    MAX_TILE, LANES, first_lanes, flattened, istore, ivec, lanes, lanes_of, real, vec, vload, vload_lanes, vstore_lanes,
 )
-from ..tile cimport Tile, add_products, add_wide_products, takes_wide_tiles
+from ..tile cimport WIDE_TILE, Tile, add_products, run_wide_tile, takes_wide_tiles
 from .conv_pool_shape cimport ConvPool, window_maximum
 
 
@@ -32,28 +32,34 @@ cdef inline void windows(const int count, const Py_ssize_t c_in, const bint keep
                 istore(argmax + t * g.c_out, code, tile.live)
 
 
-cdef inline void wide_windows(const bint keep, const ConvPool* g, const Tile* tile, const real* x, const real* w,
-                              const real* b, real* y, int* argmax) noexcept nogil:
+cdef inline Py_ssize_t lines_size(const ConvPool* g) noexcept nogil:
+    # Reals of scratch memory for two rows of outputs, (2, 2 * ow, 2 * LANES)
+    return 8 * g.ow * LANES
+
+
+cdef inline void wide_row(const bint keep, const ConvPool* g, const Tile* tile, const real* x, const real* w,
+                          const real* b, real* lines, real* y, int* argmax) noexcept nogil:
     # A row of pooling windows, of 2 * LANES channels.
     cdef:
-        vec sums[8]
-        vec low = vload_lanes(b, first_lanes(LANES)), high = vload_lanes(b + LANES, tile.live)
+        Py_ssize_t j = 0, t, width = 2 * g.ow, tiles = (width + WIDE_TILE - 1) // WIDE_TILE, half
+        Py_ssize_t down = width * 2 * LANES
+        const real* p
         ivec code
-        Py_ssize_t _
-        int t
-    for _ in range(g.ow):
-        for t in range(4):
-            sums[2 * t], sums[2 * t + 1] = low, high
-        add_wide_products(2, 2, g.c_in, tile, x, w, sums)
-        vstore_lanes(y, window_maximum(g.relu, sums[0], sums[2], sums[4], sums[6], &code), first_lanes(LANES))
-        if keep:
-            istore(argmax, code, first_lanes(LANES))
-        vstore_lanes(y + LANES, window_maximum(g.relu, sums[1], sums[3], sums[5], sums[7], &code), tile.live)
-        if keep:
-            istore(argmax + LANES, code, tile.live)
-            argmax += g.c_out
-        x += 2 * g.c_in
-        y += g.c_out
+        lanes live
+        int size
+    for t in range(tiles):  # of nearly the same width
+        size = <int>((width - j) // (tiles - t))
+        run_wide_tile(size, tile, x + j * g.c_in, w, b, lines + j * 2 * LANES)
+        j += size
+    for j in range(g.ow):
+        for half in range(2):
+            p = lines + (4 * j + half) * LANES
+            live = tile.live if half == 1 else first_lanes(LANES)
+            vstore_lanes(y + j * g.c_out + half * LANES,
+                         window_maximum(g.relu, vload(p), vload(p + 2 * LANES), vload(p + down),
+                                        vload(p + down + 2 * LANES), &code), live)
+            if keep:
+                istore(argmax + j * g.c_out + half * LANES, code, live)
 
 
 cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
@@ -69,9 +75,9 @@ cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint k
 
 
 cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, const real* x, const real* w,
-                         const real* b, real* y, int* argmax) noexcept nogil:
+                         const real* b, real* lines, real* y, int* argmax) noexcept nogil:
     cdef:
-        Tile tile
+        Tile tile, wide
         Py_ssize_t i, j, o, t, first, stop
         Py_ssize_t most = MAX_TILE // 2 if MAX_TILE == 14 else MAX_TILE // 4, tiles = (g.ow + most - 1) // most
         int count
@@ -79,15 +85,19 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
     tile.x_down = tile.x_outer = g.x_pitch * c_in
     tile.x_inner = 1
     tile.v_outer, tile.v_inner = g.kw * c_in * g.c_out, g.c_out
+    wide = tile
+    wide.rows, wide.x_row, wide.x_tile, wide.v_row = 2, g.x_pitch * c_in, c_in, 0
+    wide.start_row = wide.start_tile = wide.start_down = 0
+    wide.y_row, wide.y_tile = 4 * g.ow * LANES, 2 * LANES
     for i in range(g.oh):
         # Rows of the kernel that meet only padding, under both rows of outputs, are skipped.
         first, stop = max(g.ph - 2 * i - 1, 0), min(g.kh, g.ph + g.h - 2 * i)
         tile.outer = max(stop - first, 0)
         o = 0
         while takes_wide_tiles(g.c_out - o):
-            tile.live = lanes_of(g.c_out - o - LANES)
-            wide_windows(keep, g, &tile, x + (2 * i + first) * g.x_pitch * c_in, w + first * tile.v_outer + o, b + o,
-                         y + i * g.y_pitch * g.c_out + o, argmax + i * g.ow * g.c_out + o if keep else NULL)
+            wide.live, wide.outer = lanes_of(g.c_out - o - LANES), tile.outer
+            wide_row(keep, g, &wide, x + (2 * i + first) * g.x_pitch * c_in, w + first * tile.v_outer + o, b + o, lines,
+                     y + i * g.y_pitch * g.c_out + o, argmax + i * g.ow * g.c_out + o if keep else NULL)
             o += 2 * LANES
         while o < g.c_out:
             tile.live = lanes_of(g.c_out - o)
@@ -102,15 +112,16 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
             o += LANES
 
 
-cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* y,
-                                        int* argmax) noexcept nogil:
-    # x: the image in its frame of zeros; w: (kh, kw, c_in, c_out); b: (c_out,) -> y: (oh, ow, c_out) with y_pitch,
-    # argmax: (oh, ow, c_out) or NULL. A number of channels that the compiler knows goes into the addresses.
+cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* lines,
+                                        real* y, int* argmax) noexcept nogil:
+    # x: the image in its frame of zeros; w: (kh, kw, c_in, c_out); b: (c_out,); lines: scratch of lines_size reals
+    # -> y: (oh, ow, c_out) with y_pitch, argmax: (oh, ow, c_out) or NULL. A number of channels that the compiler knows
+    # goes into the addresses.
     if argmax != NULL:
-        if g.c_in == 6: forward(6, True, g, x, w, b, y, argmax)
-        elif g.c_in == 8: forward(8, True, g, x, w, b, y, argmax)
-        else: forward(g.c_in, True, g, x, w, b, y, argmax)
+        if g.c_in == 6: forward(6, True, g, x, w, b, lines, y, argmax)
+        elif g.c_in == 8: forward(8, True, g, x, w, b, lines, y, argmax)
+        else: forward(g.c_in, True, g, x, w, b, lines, y, argmax)
     else:
-        if g.c_in == 6: forward(6, False, g, x, w, b, y, argmax)
-        elif g.c_in == 8: forward(8, False, g, x, w, b, y, argmax)
-        else: forward(g.c_in, False, g, x, w, b, y, argmax)
+        if g.c_in == 6: forward(6, False, g, x, w, b, lines, y, argmax)
+        elif g.c_in == 8: forward(8, False, g, x, w, b, lines, y, argmax)
+        else: forward(g.c_in, False, g, x, w, b, lines, y, argmax)
