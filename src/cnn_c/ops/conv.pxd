@@ -1,9 +1,7 @@
 # The convolution as an operation of a plan: any kernel, stride, padding, dilation and groups.
 #
-#   dx = the forward sum over dy, set apart by the stride and padded, with w turned by half a circle (`flipped`)
-#
-# Workspace of a thread: the padded image, weights packed for the forward pass; for the input gradient the padded dy,
-# the flipped weights packed, and the flipped weights.
+# Workspace of a thread: the padded image, weights packed for the forward pass; for the input gradient its memory and
+# its weights, see conv_input_gradient.pxd.
 
 from libc.string cimport memcpy
 
@@ -12,24 +10,29 @@ from ..step.optimizer cimport update_run
 from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
-from .conv_shape cimport Conv, conv_from, flip_weights, flipped, kernel_size
+from .conv_input_gradient cimport (
+    InputGradient, conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of,
+    pack_gradient_weights,
+)
+from .conv_shape cimport Conv, conv_from, kernel_size
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
-from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
+from .padding cimport Padding, input_padding, padded, padded_size
 from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
 
 
 cdef struct ConvState:
     Conv conv
-    Packed forward, input_gradient
-    Padding x, dy
+    Packed forward
+    Padding x
+    InputGradient input_gradient
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
-    cdef Conv g = conv_from(geometry), t = flipped(&g)
+    cdef Conv g = conv_from(geometry)
     cdef ConvState* s = <ConvState*>new_geometry(o, sizeof(ConvState))
     s.conv = g
     s.forward, s.x = packed(&g), input_padding(&g)
-    s.input_gradient, s.dy = packed(&t), gradient_padding(&g)
+    s.input_gradient = input_gradient_of(&g)
     return 0
 
 
@@ -45,21 +48,18 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.dy, sizes.sums = sizes.y, weight_sums_size(&s.forward) + g.c_out
     if o.with_dx:
         sizes.dx = sizes.x
-        sizes.workspace += padded_size(&s.dy) + packed_size(&s.input_gradient) + sizes.w
+        sizes.workspace += gradient_memory_size(&s.input_gradient) + gradient_weights_size(&s.input_gradient)
 
 
 cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
     cdef:
         const ConvState* s = <const ConvState*>o.geometry
         real* to = rest_of_workspace(o, c) + padded_size(&s.x)
-        real* flipped_w
     fold_normalization(o, c)
     pack_weights(&s.forward, weights(o, c), bias(o, c), to)
     if c.training and o.with_dx:
-        to += packed_size(&s.forward) + padded_size(&s.dy)
-        flipped_w = to + packed_size(&s.input_gradient)
-        flip_weights(&s.conv, weights(o, c), flipped_w)
-        pack_weights(&s.input_gradient, flipped_w, NULL, to)
+        to += packed_size(&s.forward) + gradient_memory_size(&s.input_gradient)
+        pack_gradient_weights(&s.input_gradient, weights(o, c), to)
 
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -79,8 +79,8 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
     bias_gradient(s.conv.oh * s.conv.ow, s.conv.c_out, dy, sums + weight_sums_size(&s.forward))
     if o.with_dx:
         memory += padded_size(&s.x) + packed_size(&s.forward)
-        conv2d_forward(&s.input_gradient, &s.dy, padded(&s.dy, dy, memory), memory + padded_size(&s.dy),
-                       tensor(o.dx, image))
+        conv2d_input_gradient(&s.input_gradient, dy, memory + gradient_memory_size(&s.input_gradient), memory,
+                              tensor(o.dx, image))
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:

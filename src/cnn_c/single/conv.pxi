@@ -7,8 +7,12 @@ from .ops.conv_forward cimport conv2d_forward as conv2d_forward_image
 from .ops.conv_gradient cimport (
     bias_gradient, conv2d_weight_gradient as conv2d_weight_gradient_image, unpack_weight_gradient,
 )
-from .ops.conv_shape cimport conv_from, flip_weights, flipped, kernel_size
-from .ops.padding cimport gradient_padding, input_padding, padded, padded_size
+from .ops.conv_input_gradient cimport (
+    conv2d_input_gradient as conv2d_input_gradient_image, gradient_memory_size, gradient_weights_size,
+    input_gradient_of, pack_gradient_weights,
+)
+from .ops.conv_shape cimport conv_from, kernel_size
+from .ops.padding cimport input_padding, padded, padded_size
 from .ops.pixel_packing cimport pack_weights, packed, packed_size, weight_sums_size
 
 
@@ -48,25 +52,30 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
     """dy (n, oh, ow, c_out), w (kh, kw, c_in / groups, c_out) -> dx (n, h, w, c_in)."""
     cdef:
         Job job
-        Conv g = conv_from(geometry), t = flipped(&g)
-        Py_ssize_t n, w_size = kernel_size(&g)
+        Conv g = conv_from(geometry)
+        Py_ssize_t n
         np.ndarray scratch
-        real* flipped_w
-        const real* wp = values(w, w_size)
-    job.work = conv2d_forward_images  # over dy, with the weights flipped
-    job.packing, job.padding = packed(&t), gradient_padding(&g)
+        const real* wp = values(w, kernel_size(&g))
+    job.work = conv2d_input_gradient_images
+    job.input_gradient = input_gradient_of(&g)
     job.in_size, job.out_size = g.oh * g.ow * g.c_out, g.h * g.w * g.c_in
     n = count(dy, job.in_size)
     job.x, job.out = values(dy, n * job.in_size), results(dx, n * job.out_size)
-    job.scratch_size = padded_size(&job.padding)
-    scratch = zeros(packed_size(&job.packing) + threads * job.scratch_size + w_size)
+    job.scratch_size = gradient_memory_size(&job.input_gradient)
+    scratch = zeros(gradient_weights_size(&job.input_gradient) + threads * job.scratch_size)
     job.packed = aligned(scratch)
-    job.scratch = job.packed + packed_size(&job.packing)
-    flipped_w = job.scratch + threads * job.scratch_size
+    job.scratch = job.packed + gradient_weights_size(&job.input_gradient)
     with nogil:
-        flip_weights(&g, wp, flipped_w)
-        pack_weights(&job.packing, flipped_w, NULL, job.packed)
+        pack_gradient_weights(&job.input_gradient, wp, job.packed)
         share_out(&job, n, threads)
+
+
+cdef void conv2d_input_gradient_images(const Job* job, Py_ssize_t first, Py_ssize_t stop,
+                                       real* scratch) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(first, stop):
+        conv2d_input_gradient_image(&job.input_gradient, job.x + i * job.in_size, job.packed, scratch,
+                                    job.out + i * job.out_size)
 
 
 def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,

@@ -5,6 +5,7 @@
 from cython.parallel cimport prange
 
 from .augment cimport Warp
+from .ops.conv_input_gradient cimport InputGradient
 from .ops.conv_shape cimport Conv
 from .ops.dense_forward cimport Dense
 from .ops.elementwise cimport Elementwise
@@ -33,6 +34,7 @@ cdef struct Job:
     Conv conv
     Packed packing
     Padding padding
+    InputGradient input_gradient
     Pool pool
     Dense dense
     Elementwise elementwise
