@@ -84,7 +84,12 @@ class Predictions(NamedTuple):
 
 
 def checked_predictions(net: Net, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Predictions:
-    """A net's predictions for images and their labels; TypeError and ValueError for what are none."""
+    """A net's predictions for images and their labels; TypeError and ValueError for what are none.
+
+    Rows of targets are none: what is drawn of labels has no meaning for them.
+    """
     x = net.inputs.images(names[0], x)
     y = net.inputs.targets(names[1], y, len(x))
+    if y.ndim != 1:
+        raise ValueError(f"{names[1]} must be labels, one for each image, to be drawn, got rows of shape {y.shape}")
     return Predictions(x, y, net.predict_logits(x))

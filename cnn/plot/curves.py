@@ -19,7 +19,7 @@ _MOST_TICKS = 9  # of a log scale
 
 
 def training_curves(history: History, path: str | PathLike[str] | None = None) -> Picture:
-    """Loss and error over the epochs, in training and in validation.
+    """Loss and error over the epochs, in training and in validation; of a net for values, the loss alone.
 
     The error is what is missing of the accuracy, in percent: near 99 % it shows what an accuracy hides. A panel has
     a log scale, and says so, where its values span more than a factor of three.
@@ -48,7 +48,8 @@ def training_curves(history: History, path: str | PathLike[str] | None = None) -
     height = key + 2.3
     picture = Picture(WIDTH, height)
     loss = _panel(picture, (_LEFT, key + 0.3), "loss", "", history.loss, history.val_loss)
-    _panel(picture, (2.78, key + 0.3), "error", "%", errors, val_errors)
+    if errors:
+        _panel(picture, (2.78, key + 0.3), "error", "%", errors, val_errors)
     if history.val_loss:
         picture.legend(
             handles=loss.lines, loc="upper left", bbox_to_anchor=(_LEFT / WIDTH, 1 - 0.07 / height), borderaxespad=0,

@@ -69,14 +69,15 @@ class Scale(NamedTuple):
 
 
 def _curves(figures: Figures) -> Element:
-    """Two panels side by side, loss and accuracy."""
-    loss = _panel("loss", figures, "{:.3g}".format, may_be_log=True)
-    accuracy = _panel("accuracy", figures, "{:.1%}".format)
-    accuracy.set("transform", f"translate({LEFT + WIDTH + RIGHT:g} 0)")
-    width, height = 2 * (LEFT + WIDTH + RIGHT), TOP + HEIGHT + BOTTOM
+    """Panels side by side, loss and accuracy, or of a net for values the loss alone."""
+    panels = {"loss": _panel("loss", figures, "{:.3g}".format, may_be_log=True)}
+    if figures["accuracy"]:
+        panels["accuracy"] = _panel("accuracy", figures, "{:.1%}".format)
+        panels["accuracy"].set("transform", f"translate({LEFT + WIDTH + RIGHT:g} 0)")
+    width, height = len(panels) * (LEFT + WIDTH + RIGHT), TOP + HEIGHT + BOTTOM
     return element(
-        "svg", loss, accuracy, viewBox=f"0 0 {width:g} {height:g}", width=f"{width:g}", fill="none",
-        font_size="11", role="img", aria_label=f"Loss and accuracy over {len(figures['loss'])} epochs",
+        "svg", *panels.values(), viewBox=f"0 0 {width:g} {height:g}", width=f"{width:g}", fill="none", font_size="11",
+        role="img", aria_label=f"{' and '.join(panels).capitalize()} over {len(figures['loss'])} epochs",
     )  # fmt: skip
 
 

@@ -111,3 +111,9 @@ def test_a_history_without_an_epoch_is_refused():
 def test_figures_that_are_not_finite_are_no_hindrance(tmp_path):
     history = History([np.inf, 0.5, np.nan], [0.5, 0.9, 0.9], [], [], [1.0] * 3, [9.0] * 3)
     assert plot.training_curves(history, tmp_path / "curves.png").axes[0].get_ylim() == (0, 0.5)
+
+
+def test_of_a_net_for_values_there_is_the_panel_of_the_loss_alone(tmp_path):
+    figure = plot.training_curves(HISTORY._replace(accuracy=[], val_accuracy=[]), tmp_path / "curves.png")
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [HISTORY.loss, HISTORY.val_loss]
+    assert len(figure.axes) == 1

@@ -98,3 +98,18 @@ def test_mistakes_in_what_is_no_image_are_refused(data):
         plot.worst_mistakes(small_net(), *data, count=0)
     with pytest.raises(ValueError, match="y must hold at least one label"):
         plot.worst_mistakes(small_net(), data[0][:0], [])
+
+
+@pytest.mark.parametrize("loss", [cnn.losses.MeanSquaredError(), cnn.losses.BinaryCrossEntropy()])
+def test_what_is_drawn_of_labels_is_refused_for_rows_of_targets(data, loss):
+    x, y = data
+    net = small_net(loss=loss)
+    for draw in (
+        plot.worst_mistakes,
+        plot.confusion_matrix,
+        lambda *of: cnn.report.write_report("unwritten", net, None, *of[1:]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"must be labels, one for each image, to be drawn, got rows of shape \(40, 4\)$"
+        ):
+            draw(net, x, np.eye(4)[y])

@@ -92,3 +92,9 @@ def test_figures_that_are_all_the_same_or_not_finite_are_drawn_all_the_same():
     assert [row[3] for row in page.rows()] == ["val. loss", "nan", "inf", "0.5000"]
     nothing = Page(THREE._replace(loss=[math.nan] * 3, val_loss=[math.inf] * 3)._repr_html_())
     assert [len(line) for line in points(nothing)] == [0, 0, 3, 3]
+
+
+def test_of_a_net_for_values_there_is_the_panel_of_the_loss_alone():
+    page = Page(THREE._replace(accuracy=[], val_accuracy=[])._repr_html_())
+    assert len(points(page)) == 2  # training and validation
+    assert page.elements[[tag for tag, _, _ in page.elements].index("svg")][1]["aria-label"] == "Loss over 3 epochs"
