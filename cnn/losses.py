@@ -122,7 +122,7 @@ class SoftmaxCrossEntropy(Loss):
 
     @property
     def rule(self) -> LossRule:
-        return LossRule("softmax_cross_entropy", self.label_smoothing)
+        return LossRule("softmax_cross_entropy", self.targets, self.label_smoothing)
 
 
 class BinaryCrossEntropy(Loss):
@@ -135,7 +135,7 @@ class BinaryCrossEntropy(Loss):
 
     @property
     def rule(self) -> LossRule:
-        return LossRule("binary_cross_entropy")
+        return LossRule("binary_cross_entropy", self.targets)
 
 
 class MeanSquaredError(Loss):
@@ -143,7 +143,7 @@ class MeanSquaredError(Loss):
 
     @property
     def rule(self) -> LossRule:
-        return LossRule("squared_error")
+        return LossRule("squared_error", self.targets)
 
 
 class Huber(Loss):
@@ -164,7 +164,7 @@ class Huber(Loss):
 
     @property
     def rule(self) -> LossRule:
-        return LossRule("huber", self.delta)
+        return LossRule("huber", self.targets, self.delta)
 
 
 # ---- targets ----
@@ -188,11 +188,11 @@ def checked_targets(loss: Any, name: str, value: ArrayLike, n: int, like: np.nda
         Another shape, or a target that the loss cannot take; the first bad one is named.
     """
     outputs = like.shape[-1]
-    kind = getattr(loss, "targets", None)
+    kind = targets_of(loss)
     if kind == "labels":
         return _labels_or_rows(name, value, n, like)
     rows = checks.array(name, value)
-    if kind is None:  # a function of somebody else's, which knows what it wants
+    if kind == "any":
         if not rows.ndim or len(rows) != n:
             raise ValueError(f"{name} must have one target for each of the {n} images, got shape {rows.shape}")
         return rows.copy()
@@ -227,12 +227,17 @@ def _all_good(name: str, rows: np.ndarray, good: np.ndarray, expected: str) -> N
 
 def rule_of(loss: Any) -> LossRule:
     """The arithmetic of a loss: its own for one of this file's, "python" for any other one."""
-    return loss.rule if is_known(loss) else LossRule("python")
+    return loss.rule if is_known(loss) else LossRule("python", targets_of(loss))
+
+
+def targets_of(loss: Any) -> str:
+    """What a loss compares outputs with; "any" for a function, which does not say."""
+    return getattr(loss, "targets", "any")
 
 
 def has_accuracy(loss: Any) -> bool:
     """Whether there are right and wrong outputs."""
-    return getattr(loss, "targets", None) in ("labels", "bits")
+    return targets_of(loss) in ("labels", "bits")
 
 
 def is_known(loss: Any) -> bool:

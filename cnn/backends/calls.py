@@ -65,6 +65,9 @@ class LossRule(NamedTuple):
     """What the arithmetic of a loss takes, beside outputs and targets."""
 
     kind: str  # "softmax_cross_entropy", ... or "python"
+    targets: (
+        str  # "labels", "bits" or "values"; of a function of somebody else's "any", of which none is right or wrong
+    )
     constant: float = 0.0  # label smoothing, or the delta of Huber's loss
 
 
@@ -83,7 +86,7 @@ class Batches(NamedTuple):
     position: int = 0  # in the epoch, of the first image in `order`
     warp: Warp | None = None
     weights: np.ndarray | None = None  # float64, of each of x in the mean over its batch
-    loss: LossRule = LossRule("softmax_cross_entropy")
+    loss: LossRule = LossRule("softmax_cross_entropy", "labels")
     loss_call: LossCall | None = None  # of a loss in Python
 
     def part(self, start: int, stop: int) -> Batches:

@@ -111,8 +111,8 @@ class LossCall:
     outputs : int
         Of an image.
     dtype : np.dtype
-    correct : callable or None
-        ``correct(outputs, targets)`` says which images are right, where that has a meaning.
+    correct : callable
+        ``correct(outputs, targets)`` says which images are right.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class LossCall:
 
     outputs: np.ndarray
 
-    def __init__(self, loss: Callable[..., Any], outputs: int, dtype: np.dtype, correct: Any = None) -> None:
+    def __init__(self, loss: Callable[..., Any], outputs: int, dtype: np.dtype, correct: Callable[..., Any]) -> None:
         self._loss, self._size, self._dtype, self._correct = loss, outputs, dtype, correct
         self._batches: Any = None
         self._result: np.ndarray | None = None
@@ -157,7 +157,7 @@ class LossCall:
             batch.losses[...] = float(result[0])
         except (TypeError, ValueError) as error:
             raise TypeError(f"the loss {name} must return a number first, got {type(result[0]).__name__}") from error
-        batch.correct[...] = False if self._correct is None else self._correct(outputs, targets)
+        batch.correct[...] = self._correct(outputs, targets)
         return returned(f"d_outputs, which the loss {name} returned,", result[1], outputs.shape, self._dtype)
 
 
@@ -176,11 +176,9 @@ class UpdateCall:
         self._optimizer, self._learned, self._rates = optimizer, learned, rates.tolist()
         self._done: int = optimizer.done
 
-    def __call__(self, step: int) -> float:
-        """Change the parameters, by the gradients that lie in their array; the rate of that step."""
-        rate: float = self._rates[step]
+    def __call__(self, step: int) -> None:
+        """Change the parameters, by the gradients that lie in their array."""
         self._optimizer.done = self._done + step
-        result = self._optimizer.update(self._learned.parameters, self._learned.gradients, rate)
+        result = self._optimizer.update(self._learned.parameters, self._learned.gradients, self._rates[step])
         if result is not None:
             raise TypeError(f"update must change the parameters in place and return None, got {type(result).__name__}")
-        return rate

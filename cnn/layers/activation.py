@@ -13,6 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from ..backends import calls, checks
+from ..backends.numpy.loss import sigmoid
 from ..backends.numpy.operations import numpy_operation
 from .base import Layer
 from .lowering import Lowering, constant
@@ -95,9 +96,7 @@ class LeakyReLU(Elementwise):
 
 @numpy_operation
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(x))  # never above 1
-    y: np.ndarray = np.where(x < 0, small, x.dtype.type(1)) / (1 + small)
-    return y
+    return sigmoid(x)
 
 
 @numpy_operation

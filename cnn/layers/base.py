@@ -333,20 +333,6 @@ class Layer:
             raise RuntimeError(f"the {type(self).__name__} is in a net, which has built it; make another layer")
 
 
-def leaves(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers, and in place of those that are made of others, their parts."""
-    return [leaf for layer in layers for leaf in (leaves(layer.parts) if layer.parts else [layer])]
-
-
-def leaf_names(layers: Sequence[Layer], names: Sequence[str]) -> list[str]:
-    """A name for each of `leaves(layers)`, the layers being named so: "residual_1.conv2d_1", for example."""
-    result = []
-    for layer, name in zip(layers, names, strict=True):
-        inner = leaf_names(layer.parts, layer_names(layer.parts))
-        result += [f"{name}.{each}" for each in inner] if layer.parts else [name]
-    return result
-
-
 def _definer(kind: type, name: str) -> type:
     """The class whose attribute of that name a class has."""
     return next(base for base in kind.__mro__ if name in vars(base))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends.numpy.loss import correct, target_rows, values_and_gradients
-from ..losses import has_accuracy, is_known, rule_of
+from ..losses import has_accuracy, is_known, rule_of, targets_of
 
 
 class Evaluation(NamedTuple):
@@ -31,5 +31,5 @@ def evaluation(loss: Any, outputs: np.ndarray, targets: np.ndarray, operations: 
         mean = float(losses.mean(dtype=np.float64))
     else:
         mean = float(loss(outputs, targets)[0])
-    accuracy = float(correct(loss.targets, outputs, targets).mean()) if has_accuracy(loss) else math.nan
+    accuracy = float(correct(targets_of(loss), outputs, targets).mean()) if has_accuracy(loss) else math.nan
     return Evaluation(mean, accuracy)

@@ -15,7 +15,7 @@ from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
 from ..layers.weighted import with_activations
-from ..losses import checked_loss, rule_of
+from ..losses import checked_loss, has_accuracy, rule_of, targets_of
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
 from ..training.optimizers import SGD
@@ -390,8 +390,8 @@ class Sequential(TransferredNet):
         RuntimeError
             The net's loss is one for values.
         """
-        targets = getattr(self.loss, "targets", "values")
-        if targets == "values":
+        targets = targets_of(self.loss)
+        if not has_accuracy(self.loss):
             raise RuntimeError(f"a net trained by {self.loss!r} gives no probabilities; call predict")
         outputs = self._outputs(x, batch_size, targets == "labels")
         return outputs if targets == "labels" else sigmoid(outputs)
@@ -436,7 +436,7 @@ class Sequential(TransferredNet):
             What are no images of this net; a batch size that is no integer or below 1.
         """
         outputs = self._outputs(x, batch_size, False)
-        targets = getattr(self.loss, "targets", "values")
+        targets = targets_of(self.loss)
         if targets == "labels":
             return outputs.argmax(axis=1)
         return (outputs > 0).astype(np.int64) if targets == "bits" else outputs

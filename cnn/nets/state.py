@@ -7,6 +7,7 @@ state that the net had between two steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -160,10 +161,6 @@ class NetState:
         from ..plan.executor import Executor
 
         self._ops = operations(self.backend)
-        in_python = rule_of(self.loss).kind == "python"
-        loss_call = LossCall(self.loss, self.output_shape[0], self.dtype, self._correct) if in_python else None
-        self.executor = Executor(self.layers, self.dtype, self.backend, loss_call)
-
-    def _correct(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Which images are right, where that has a meaning."""
-        return correct(getattr(self.loss, "targets", ""), outputs, targets)
+        rule = rule_of(self.loss)
+        call = LossCall(self.loss, self.output_shape[0], self.dtype, partial(correct, rule.targets))
+        self.executor = Executor(self.layers, self.dtype, self.backend, call if rule.kind == "python" else None)

@@ -16,11 +16,12 @@ from cnn_c import KERNELS
 
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
+from ..backends.parts import leaves
 from ..backends.program import Plan
 from ..backends.python_calls import LossCall
 from ..backends.tables import call
 from ..backends.threads import is_fixed, threads_for
-from ..layers.base import Layer, layer_names, leaves
+from ..layers.base import Layer, layer_names
 from .access import Access
 from .make import BLOCK, make_plan
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..backends.parts import leaves
 from ..backends.python_calls import LayerCall
-from ..layers.base import Layer, layer_names, leaves
+from ..layers.base import Layer, layer_names
 from ..layers.lowering import Lowering, constant, load
 from ..layers.registry import original
 

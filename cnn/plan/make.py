@@ -13,8 +13,9 @@ from typing import NamedTuple
 from cnn_c import KERNELS
 
 from ..backends import checks
+from ..backends.parts import leaves
 from ..backends.program import Operation, Plan, Sizes
-from ..layers.base import Layer, leaves
+from ..layers.base import Layer
 from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
 

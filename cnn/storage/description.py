@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from ..layers.base import Layer, layer_names, leaves
+from ..backends.parts import leaves
+from ..layers.base import Layer, layer_names
 from ..layers.registry import LAYERS, name_in_files
 from ..losses import KNOWN as LOSSES
 from ..losses import checked_loss, is_known

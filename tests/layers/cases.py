@@ -129,3 +129,20 @@ def far_from_kinks(seed: int, shape) -> np.ndarray:
 def central_differences(layer, dy, variable, x, h: float) -> np.ndarray:
     """Of the sum of `dy` times the layer's output of x, for every element of `variable`."""
     return numerical_gradient(lambda: np.vdot(dy, forward_as_before(layer, x)), variable, h)
+
+
+def assert_gradients_are_differences(layer, most: float) -> None:
+    """Of a normalisation: those for x, gamma and beta, with a bound on the error that is below `most`."""
+    x, dy = far_from_kinks(1, (4, *layer.input_shape)), normal(3, (4, *layer.output_shape))
+    layer.gamma[...], layer.beta[...] = normal(4, layer.gamma.shape), normal(5, layer.beta.shape)
+    layer.forward(x)
+    derivatives = {"x": layer.backward(dy), **{k: v.copy() for k, v in layer.gradients.items()}}
+    # A central difference is off by c * h**2 and less: what doubling the step changes is three times that. Beside it
+    # stands the rounding of the two sums, of numbers that ten rounding steps have made.
+    h = 2**-10
+    rounding = 10 * x.size * np.finfo(float).eps * np.abs(dy).max() * np.abs(layer.forward(x)).max() / h
+    for key, variable in {"x": x, **layer.parameters}.items():
+        numeric, coarser = (central_differences(layer, dy, variable, x, step) for step in (h, 2 * h))
+        bound = np.abs(coarser - numeric) + rounding
+        assert bound.max() < most
+        assert (np.abs(derivatives[key] - numeric) <= bound).all(), key

@@ -7,7 +7,12 @@ import pytest
 
 import cnn.reference
 
-from .cases import EVERY_NORMALISATION, central_differences, far_from_kinks, made, normal
+from .cases import (
+    EVERY_NORMALISATION,
+    assert_gradients_are_differences,
+    made,
+    normal,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -45,19 +50,7 @@ def test_a_step_of_a_normalisation_is_that_of_float64_rounded(ns, dtype, name):
 @EVERY_NORMALISATION
 def test_gradients_of_a_normalisation_are_finite_differences(ns, name):
     layer = made(ns, name)
-    x, dy = far_from_kinks(1, (4, *layer.input_shape)), normal(3, (4, *layer.output_shape))
-    layer.gamma[...], layer.beta[...] = normal(4, layer.gamma.shape), normal(5, layer.beta.shape)
-    layer.forward(x)
-    derivatives = {"x": layer.backward(dy), **{k: v.copy() for k, v in layer.gradients.items()}}
-    # A central difference is off by c * h**2 and less: what doubling the step changes is three times that. Beside it
-    # stands the rounding of the two sums, of numbers that ten rounding steps have made.
-    h = 2**-10
-    rounding = 10 * x.size * np.finfo(float).eps * np.abs(dy).max() * np.abs(layer.forward(x)).max() / h
-    for key, variable in {"x": x, **layer.parameters}.items():
-        numeric, coarser = (central_differences(layer, dy, variable, x, step) for step in (h, 2 * h))
-        bound = np.abs(coarser - numeric) + rounding
-        assert bound.max() < 1e-5
-        assert (np.abs(derivatives[key] - numeric) <= bound).all(), key
+    assert_gradients_are_differences(layer, 1e-5)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.75, 0.9, 1.0])

@@ -8,7 +8,7 @@ import pytest
 import cnn
 import cnn.reference
 
-from .cases import LAYER_NORMS, central_differences, far_from_kinks, made, normal
+from .cases import LAYER_NORMS, assert_gradients_are_differences, made, normal
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EVERY_LAYER_NORM = pytest.mark.parametrize("name", LAYER_NORMS)
@@ -40,18 +40,7 @@ def test_output_and_gradients_are_those_of_torch(ns, dtype, shape, epsilon):
 @EVERY_LAYER_NORM
 def test_gradients_are_finite_differences(ns, name):
     layer = made(ns, name)
-    x, dy = far_from_kinks(1, (4, *layer.input_shape)), normal(3, (4, *layer.output_shape))
-    layer.gamma[...], layer.beta[...] = normal(4, layer.gamma.shape), normal(5, layer.beta.shape)
-    layer.forward(x)
-    derivatives = {"x": layer.backward(dy), **{k: v.copy() for k, v in layer.gradients.items()}}
-    # As in test_batchnorm.py.
-    h = 2**-10
-    rounding = 10 * x.size * np.finfo(float).eps * np.abs(dy).max() * np.abs(layer.forward(x)).max() / h
-    for key, variable in {"x": x, **layer.parameters}.items():
-        numeric, coarser = (central_differences(layer, dy, variable, x, step) for step in (h, 2 * h))
-        bound = np.abs(coarser - numeric) + rounding
-        assert bound.max() < 1e-4
-        assert (np.abs(derivatives[key] - numeric) <= bound).all(), key
+    assert_gradients_are_differences(layer, 1e-4)
 
 
 @EVERY_LAYER_NORM

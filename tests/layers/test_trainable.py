@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.layers.base import leaves
+from cnn.backends.parts import leaves
 
 from ..nets import own_layers as own
 from .test_frozen import CLASSES, EITHER, SHAPE, deep, fitted, learned

@@ -10,8 +10,8 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 import cnn
+from cnn.backends.parts import leaves
 from cnn.layers import registry
-from cnn.layers.base import leaves
 
 from ..plan import nets, random_nets, steps
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import cnn
 import cnn.training.history
-from cnn.layers.base import leaves
+from cnn.backends.parts import leaves
 
 from .nets import counterpart
 

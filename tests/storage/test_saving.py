@@ -17,6 +17,7 @@ import cnn
 import cnn.reference
 from cnn.storage import description as saving
 
+from ..nets.own_layers import Scale
 from .cases import bits, crafted, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -175,23 +176,6 @@ def test_a_net_of_more_layers_than_can_be_read_back_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-class Scale(cnn.Layer):
-    """A layer of somebody else's."""
-
-    def __init__(self, start=1.0):
-        self.start = start
-
-    def initial_parameters(self, rng):
-        return {"a": np.full(self.input_shape[-1], self.start)}
-
-    def apply(self, x, training):
-        return x * self.parameters["a"], x
-
-    def apply_gradient(self, dy, x):
-        self.gradients["a"][...] = (dy * x).sum(axis=tuple(range(dy.ndim - 1)))
-        return dy * self.parameters["a"]
-
-
 class Narrow(cnn.Dense):
     """A layer that is its parent, but for its constructor."""
 
@@ -208,7 +192,7 @@ def test_layers_of_somebody_else_are_read_back_by_those_who_give_their_classes(p
     net.save(path)
     twin = cnn.load(path, backend, layers=[Scale, Narrow])
     assert bits(twin) == bits(net)
-    assert twin.layers[0].start == 0.5
+    assert twin.layers[0].first == 0.5
     assert twin.predict_proba(x).tobytes() == net.predict_proba(x).tobytes()
     for known, lacking in (([], "Scale"), ([Narrow], "Scale"), ([Scale], "Narrow")):
         with pytest.raises(

@@ -16,24 +16,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 @numpy_operation
-def softmax_cross_entropy(
-    logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean loss, probabilities, and the gradient for the logits; so much of each label is for all classes."""
-    probabilities = softmax(logits)
-    dlogits = probabilities - logits.dtype.type(smoothing / logits.shape[1])
-    dlogits[np.arange(len(logits)), labels] -= logits.dtype.type(1 - smoothing)
+def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean loss, probabilities, and the gradient for the logits."""
+    probabilities, z, rows = softmax(logits), shifted(logits), np.arange(len(logits))
+    dlogits = probabilities.copy()
+    dlogits[rows, labels] -= 1
     dlogits /= len(logits)
-    return float(cross_entropies(logits, labels, smoothing).mean(dtype=np.float64)), probabilities, dlogits
-
-
-@numpy_operation
-def cross_entropies(logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0) -> np.ndarray:
-    """The loss of every row."""
-    z = shifted(logits)
     # log(sum) - logit rather than -log(probability): finite even where the probability underflows to 0.
-    losses: np.ndarray = np.log(np.exp(z).sum(axis=1)) - (1 - smoothing) * z[np.arange(len(logits)), labels]
-    return losses - smoothing * z.mean(axis=1) if smoothing else losses
+    losses = np.log(np.exp(z).sum(axis=1)) - z[rows, labels]
+    return float(losses.mean(dtype=np.float64)), probabilities, dlogits
 
 
 def shifted(logits: np.ndarray) -> np.ndarray:
@@ -100,7 +91,7 @@ def target_rows(targets: np.ndarray, like: np.ndarray) -> np.ndarray:
 def correct(kind: str, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Which images are right (n,), all outputs of an image at once; none where that has no meaning.
 
-    `kind` is "labels", "bits" or another word, for targets of which none is right or wrong.
+    `kind` is that of the targets, see `LossRule`.
     """
     if kind == "labels":
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
@@ -124,9 +115,6 @@ def loss_gradient(outputs: np.ndarray, batch: Batches) -> np.ndarray:
         return batch.loss_call.gradient(outputs, batch)
     targets = batch.targets[batch.order]
     losses, gradients = values_and_gradients(batch.loss, outputs, target_rows(targets, outputs))
-    batch.losses[...], batch.correct[...] = losses, correct(_TARGETS.get(batch.loss.kind, ""), outputs, targets)
+    batch.losses[...], batch.correct[...] = losses, correct(batch.loss.targets, outputs, targets)
     weights = np.ones(len(losses)) if batch.weights is None else batch.weights[batch.order]
     return (gradients * (weights / (weights.sum() or 1.0))[:, None]).astype(outputs.dtype)
-
-
-_TARGETS = {"softmax_cross_entropy": "labels", "binary_cross_entropy": "bits"}

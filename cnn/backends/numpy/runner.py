@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..calls import Batches, Learned, Update
+from ..parts import leaves
 from ..program import Plan
 from ..python_calls import applied, applied_gradient
 from .augment import augment
@@ -37,7 +38,7 @@ class Runner:
         self.plan, self.layers, self.threads = plan, layers, threads
         learning = (k for k, layer in enumerate(layers) if layer.learns)
         self._lowest = next(learning, len(layers))  # below, nobody needs a gradient
-        self._leaves = list(_leaves(layers))
+        self._leaves = leaves(layers)
         frozen = [np.full(v.size, not layer.trainable) for layer in self._leaves for v in layer.parameters.values()]
         self._frozen = np.concatenate(frozen) if frozen else np.empty(0, np.bool_)
 
@@ -103,9 +104,3 @@ class Runner:
         finally:
             for o in operations:
                 self._leaves[o.first_layer].stream = None
-
-
-def _leaves(layers: Sequence[Any]) -> Iterator[Any]:
-    """The layers, and in place of those that are made of others, their parts."""
-    for layer in layers:
-        yield from _leaves(layer.parts) if layer.parts else [layer]

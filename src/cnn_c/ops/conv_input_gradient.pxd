@@ -22,7 +22,8 @@ cdef enum:
 
 
 cdef struct Phase:
-    Packed convolution
+    Conv conv                # over dy, of stride 1
+    Packed packing
     Padding dy
     Py_ssize_t a, b          # remainders: the first row and the first column of dx
     Py_ssize_t k0, l0        # the first position of the kernel
@@ -48,7 +49,7 @@ cdef inline Phase phase_of(const Conv* g, Py_ssize_t a, Py_ssize_t b) noexcept n
     if p.is_empty:
         t.kh = t.kw = 1
     t.ph, t.pw = t.kh - 1 - (a + g.ph - p.k0) // g.sh, t.kw - 1 - (b + g.pw - p.l0) // g.sw
-    p.convolution, p.dy = packed(&t), input_padding(&t)
+    p.conv, p.packing, p.dy = t, packed(&t), input_padding(&t)
     return p
 
 
@@ -61,7 +62,7 @@ cdef inline InputGradient input_gradient_of(const Conv* g) noexcept nogil:
     if not s.is_strided:
         t = flipped(g)
         s.count = 1
-        s.phases[0].convolution, s.phases[0].dy, s.phases[0].is_empty = packed(&t), gradient_padding(g), False
+        s.phases[0].packing, s.phases[0].dy, s.phases[0].is_empty = packed(&t), gradient_padding(g), False
         return s
     for a in range(min(g.sh, g.h)):
         for b in range(min(g.sw, g.w)):
@@ -82,19 +83,18 @@ cdef inline Py_ssize_t gradient_weights_size(const InputGradient* s) noexcept no
     # The packed weights of every phase, and room for the turned ones.
     cdef Py_ssize_t i, size = kernel_size(&s.conv)
     for i in range(s.count):
-        size += packed_size(&s.phases[i].convolution)
+        size += packed_size(&s.phases[i].packing)
     return size
 
 
 cdef inline void turn_weights(const Conv* g, const Phase* p, const real* w, real* out) noexcept nogil:
     # out[m, n, o, c] = w[k0 + sh * (kh' - 1 - m), l0 + sw * (kw' - 1 - n), c, o], the phase's kernel being kh' x kw'
     cdef:
-        Py_ssize_t k = p.k0, l, c, o
+        Py_ssize_t m, n, k, l, c, o
         const real* from_
-        Py_ssize_t rows = (g.kh - p.k0 + g.sh - 1) // g.sh, columns = (g.kw - p.l0 + g.sw - 1) // g.sw, m, n
-    for m in range(rows):
-        for n in range(columns):
-            k, l = p.k0 + g.sh * (rows - 1 - m), p.l0 + g.sw * (columns - 1 - n)
+    for m in range(p.conv.kh):
+        for n in range(p.conv.kw):
+            k, l = p.k0 + g.sh * (p.conv.kh - 1 - m), p.l0 + g.sw * (p.conv.kw - 1 - n)
             from_ = w + (k * g.kw + l) * g.c_in * g.c_out
             for o in range(g.c_out):
                 for c in range(g.c_in):
@@ -111,16 +111,16 @@ cdef inline void pack_gradient_weights(const InputGradient* s, const real* w, re
             flip_weights(&s.conv, w, turned)
         elif not s.phases[i].is_empty:
             turn_weights(&s.conv, &s.phases[i], w, turned)
-        pack_weights(&s.phases[i].convolution, turned, NULL, memory)
-        memory += packed_size(&s.phases[i].convolution)
+        pack_weights(&s.phases[i].packing, turned, NULL, memory)
+        memory += packed_size(&s.phases[i].packing)
 
 
 cdef inline void put_phase(const Conv* g, const Phase* p, const real* part, real* dx) noexcept nogil:
     # A pixel of the phase between those of the others.
-    cdef Py_ssize_t i, j, rows = (g.h - p.a + g.sh - 1) // g.sh, columns = (g.w - p.b + g.sw - 1) // g.sw
-    for i in range(rows):
-        for j in range(columns):
-            memcpy(dx + ((p.a + g.sh * i) * g.w + p.b + g.sw * j) * g.c_in, part + (i * columns + j) * g.c_in,
+    cdef Py_ssize_t i, j
+    for i in range(p.conv.oh):
+        for j in range(p.conv.ow):
+            memcpy(dx + ((p.a + g.sh * i) * g.w + p.b + g.sw * j) * g.c_in, part + (i * p.conv.ow + j) * g.c_in,
                    g.c_in * sizeof(real))
 
 
@@ -136,8 +136,8 @@ cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, c
         if p.is_empty:
             memset(part, 0, size * sizeof(real))
         else:
-            conv2d_forward(&p.convolution, &p.dy, padded(&p.dy, dy, memory), weights, part)
+            conv2d_forward(&p.packing, &p.dy, padded(&p.dy, dy, memory), weights, part)
         memory += padded_size(&p.dy)
-        weights += packed_size(&p.convolution)
+        weights += packed_size(&p.packing)
         if s.is_strided:
             put_phase(&s.conv, p, part, dx)

@@ -56,15 +56,21 @@ cdef inline int set_loss(Loss* loss, rule) except -1:
     return 0
 
 
+cdef inline real largest_of(Py_ssize_t size, const real* z) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef real largest = z[0]
+    for j in range(1, size):
+        largest = z[j] if z[j] > largest else largest
+    return largest
+
+
 cdef inline double softmax(Py_ssize_t classes, const real* z, real* p) noexcept nogil:
     # Returns the log of the sum of exponentials, max z taken off; NaN where a logit is NaN or inf.
     cdef:
         Py_ssize_t j
-        real largest = z[0]
+        real largest = largest_of(classes, z)
         real inverse
         double total = 0
-    for j in range(1, classes):
-        largest = z[j] if z[j] > largest else largest
     for j in range(classes):
         if REAL_BITS == 32:  # no conditional expression: it would pass through a float
             p[j] = expf(z[j] - largest)
@@ -92,10 +98,8 @@ cdef inline double cross_entropy(Py_ssize_t classes, const real* z, Py_ssize_t l
     # p and log_total are what `softmax` gives.
     cdef:
         Py_ssize_t j
-        real largest = z[0]
+        real largest = largest_of(classes, z)
         double everywhere = smoothing / classes, others = 0
-    for j in range(1, classes):
-        largest = z[j] if z[j] > largest else largest
     for j in range(classes):
         dz[j] = <real>((p[j] - everywhere) * scale)
         if smoothing > 0:  # 0 * inf would be NaN
@@ -108,10 +112,8 @@ cdef inline double soft_cross_entropy(Py_ssize_t classes, const real* z, const r
                                       double log_total, double scale, const real* p, real* dz) noexcept nogil:
     cdef:
         Py_ssize_t j
-        real largest = z[0]
+        real largest = largest_of(classes, z)
         double everywhere = smoothing / classes, target, total = 0, loss = 0
-    for j in range(1, classes):
-        largest = z[j] if z[j] > largest else largest
     for j in range(classes):
         target = (1 - smoothing) * t[j] + everywhere
         total += target

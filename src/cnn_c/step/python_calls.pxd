@@ -10,6 +10,13 @@ cdef extern from "Python.h":
     void PyErr_SetObject(object kind, object value)
 
 
+cdef inline int left_pending(object caught) noexcept:
+    if caught is None:
+        return 0
+    PyErr_SetObject(type(caught), caught)
+    return -1
+
+
 cdef inline int call_for_array(void* callee, Py_ssize_t first, Py_ssize_t count, bint flag, Py_ssize_t size,
                                const real** result) noexcept with gil:
     # result = callee(first, count, flag), an array of `size` reals that the callee keeps
@@ -20,20 +27,14 @@ cdef inline int call_for_array(void* callee, Py_ssize_t first, Py_ssize_t count,
         result[0] = values(array, size)
     except BaseException as error:
         caught = error
-    if caught is None:
-        return 0
-    PyErr_SetObject(type(caught), caught)
-    return -1
+    return left_pending(caught)
 
 
-cdef inline int call_for_number(void* callee, Py_ssize_t step, double* result) noexcept with gil:
-    # result = callee(step)
+cdef inline int call_with_step(void* callee, Py_ssize_t step) noexcept with gil:
+    # callee(step)
     cdef object caught = None
     try:
-        result[0] = (<object>callee)(step)
+        (<object>callee)(step)
     except BaseException as error:
         caught = error
-    if caught is None:
-        return 0
-    PyErr_SetObject(type(caught), caught)
-    return -1
+    return left_pending(caught)

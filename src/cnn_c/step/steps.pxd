@@ -65,21 +65,25 @@ cdef struct Range:
 
 cdef inline Batch batch_of_step(const Steps* s, Py_ssize_t step) noexcept nogil:
     cdef Batch batch = s.batch
-    cdef Py_ssize_t first = step * s.batch_size, i
+    cdef Py_ssize_t first = step * s.batch_size
     batch.order += first
     batch.losses += first
     batch.correct += first
     batch.position += first
     batch.n = min(s.batch_size, s.images - first)
     batch.chunks = min(batch.n, s.program.chunks)
-    batch.total_weight = batch.n
-    if batch.weights != NULL:
-        batch.total_weight = 0
-        for i in range(batch.n):
-            batch.total_weight += batch.weights[image_at(&batch, i)]
-        if batch.total_weight == 0:  # of images that all count nothing
-            batch.total_weight = 1
     return batch
+
+
+cdef inline double weight_of(const Batch* batch) noexcept nogil:
+    # Of all its images; 1 where they all count nothing.
+    cdef Py_ssize_t i
+    cdef double total = 0
+    if batch.weights == NULL:
+        return batch.n
+    for i in range(batch.n):
+        total += batch.weights[image_at(batch, i)]
+    return total if total != 0 else 1
 
 
 cdef inline void prepare(const Context* c) noexcept nogil:
@@ -117,6 +121,7 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
     c.optimizer, c.training = &keeper if s.whole_update != NULL else &optimizer, True
     while step < s.steps:
         batch = batch_of_step(s, step)
+        batch.total_weight = weight_of(&batch)
         if part == 0:
             memcpy(s.statistics_before, s.program.statistics, s.statistics * sizeof(real))
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)

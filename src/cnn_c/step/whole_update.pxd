@@ -14,7 +14,7 @@ from ..simd cimport LANES, lanes_of, real, registers, vec, vload_lanes, vsplat, 
 from ..team cimport Team, meet, take_items
 from .optimizer cimport Optimizer, update_run
 from .program cimport Operation, Program, learned_size
-from .python_calls cimport call_for_number
+from .python_calls cimport call_with_step
 
 
 cdef enum:
@@ -101,9 +101,7 @@ cdef inline int update_in_python(const WholeUpdate* w, const Program* p, Py_ssiz
     cdef:
         Py_ssize_t k
         const Operation* o
-        double ignored
-        int failed = call_for_number(w.call, step, &ignored)
-    if failed != 0:
+    if call_with_step(w.call, step) != 0:
         memcpy(p.parameters, w.before, w.parameters * sizeof(real))
         return -1
     for k in range(p.count):
