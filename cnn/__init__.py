@@ -33,6 +33,7 @@ def show_config() -> None:
 
 if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as" says that a name is for others
     from . import datasets as datasets
+    from . import export as export
     from . import functional as functional
     from . import models as models
     from . import plot as plot
@@ -71,6 +72,7 @@ else:
         "Softmax",
         "TimeLimit",
         "check_layer",
+        "export",
         "functional",
         "get_num_threads",
         "load",
@@ -81,7 +83,7 @@ else:
         "show_config",
     ]
 
-    _LAZY_MODULES = ("datasets", "functional", "models", "reference")
+    _LAZY_MODULES = ("datasets", "export", "functional", "models", "reference")
     _LAZY_NAMES = {  # and the modules that they are in
         "CSVLogger": "training.csv_logger",
         "Checkpoint": "training.checkpoint",

@@ -26,6 +26,7 @@ class Inputs:
         self.input_shape, self.dtype = input_shape, dtype
         self._loss, self._outputs = loss, np.empty((0, outputs), dtype)
         self.fitted: ImageRange | None = None  # the images of the last fit
+        self.classes: tuple[str, ...] | None = None  # names of the outputs
         self.has_warned = False  # of images on another scale
         self._image_shapes = {input_shape}
         if backend == "compiled" and input_shape[-1] == 1:  # the kernels see no difference
@@ -54,6 +55,17 @@ class Inputs:
     def fit_to(self, fitted: ImageRange) -> None:
         """The net is fitted on these images now."""
         self.fitted, self.has_warned = fitted, False
+
+    def name_classes(self, classes: Any) -> None:
+        """The outputs have these names, or none; TypeError and ValueError for what are no names of so many outputs."""
+        if classes is not None:
+            if isinstance(classes, str | bytes) or not isinstance(classes, Sequence):
+                raise TypeError(f"classes must be a sequence of texts, such as ['cat', 'dog'], got {classes!r}")
+            if not all(isinstance(name, str) and name for name in classes) or len(set(classes)) < len(classes):
+                raise ValueError(f"classes must be different texts, got {classes!r}")
+            if len(classes) != self.outputs:
+                raise ValueError(f"classes must hold a name for each of {self.outputs} outputs, got {len(classes)}")
+        self.classes = None if classes is None else tuple(classes)
 
     def images(self, name: str, x: ArrayLike) -> np.ndarray:
         """Images as the runners read them: uint8 or float, in one piece; TypeError and ValueError for what are none."""

@@ -55,6 +55,7 @@ def load(
             described.layers, described.input_shape, described.dtype, seed=0, backend=backend, loss=described.loss
         )
         net.set_parameters({name: tensors[name] for name in net.state()})
+        net.classes = described.classes
         if described.images is not None:
             net.inputs.fit_to(ImageRange(*described.images))
     return net

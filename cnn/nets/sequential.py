@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..training.optimizer import Optimizer
     from .summary import Row
 
-_VARIABLE = ("stop_training", "step_seed", "history")  # attributes that may be assigned once the net is made
+_VARIABLE = ("stop_training", "step_seed", "history", "classes")  # attributes that may be assigned once the net is made
 _FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "loss", "inputs", "executor")
 _MOST_LAYERS = 20  # that `repr` shows
 

@@ -6,7 +6,7 @@ state that the net had between two steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,18 @@ class NetState:
     def image_range(self) -> ImageRange | None:
         """Dtype, minimum and maximum of the images of the last fit; None before it. Saved with the net."""
         return self.inputs.fitted
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the classes, one for each output, in their order; None for none. Saved with the net.
+
+        Assigning takes any sequence of so many different texts, or None; else it raises TypeError or ValueError.
+        """
+        return self.inputs.classes
+
+    @classes.setter
+    def classes(self, value: Sequence[str] | None) -> None:
+        self.inputs.name_classes(value)
 
     def parameters(self) -> Views:
         """The parameters by name ("conv2d_1.weights"), in the order of the layers: views, not copies.
@@ -136,6 +148,31 @@ class NetState:
         from ..storage import archive, description  # with hashing and JSON, which not every program needs
 
         archive.write(path, description.document(self), self.snapshot())
+
+    def export(self, path: str | PathLike[str], format: str | None = None, **options: Any) -> Any:
+        """Write the net to a file for other programs: ONNX, C, a web page.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            An old file is replaced in one moment.
+        format : "onnx", "c", "html" or None
+            None stands for what the file's suffix says: `.onnx`, `.h`, `.html`.
+        options
+            Those of `cnn.export.onnx`, `cnn.export.c` or `cnn.export.html`, whose result is returned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A format or suffix that is unknown; a layer that the format lacks, which is named; options that it has not.
+        OSError
+            The file cannot be written.
+        ImportError
+            The format needs a package that is not installed, which is named.
+        """
+        from ..export.formats import write
+
+        return write(self, path, format, **options)
 
     # ---- copies of the whole net: idle ones, whatever the net does ----
 

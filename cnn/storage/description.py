@@ -23,6 +23,7 @@ from . import archive
 
 VERSION = 1
 IMAGES = "images"  # the entry of what the net was fitted on, if it was
+CLASSES = "classes"  # the entry of the classes' names, if they have any
 FIT = "run"  # the entry, and the beginning of the tensors' names, of what a checkpoint has beside the net
 _MOST_LAYERS = 1000
 
@@ -40,6 +41,9 @@ class Net(Protocol):
     def loss(self) -> Any: ...
     @property
     def image_range(self) -> Any: ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None: ...
 
 
 class Known(NamedTuple):
@@ -60,6 +64,7 @@ class Described(NamedTuple):
     dtype: Literal["float32", "float64"]
     images: tuple[str, float, float] | None  # that the net was fitted on: dtype, minimum, maximum
     loss: Any
+    classes: tuple[str, ...] | None
 
     def learned_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of everything that a net of these layers would learn, by name; no memory is taken."""
@@ -76,8 +81,12 @@ class Described(NamedTuple):
 
 def document(net: Net) -> dict[str, Any]:
     """What a net's file says beside its tensors."""
-    images = net.image_range
-    return {"version": VERSION, "net": describe(net)} | ({} if images is None else {IMAGES: images._asdict()})
+    result = {"version": VERSION, "net": describe(net)}
+    if net.image_range is not None:
+        result[IMAGES] = net.image_range._asdict()
+    if net.classes is not None:
+        result[CLASSES] = list(net.classes)
+    return result
 
 
 def describe(net: Net) -> dict[str, Any]:
@@ -141,14 +150,15 @@ def read(document: Mapping[str, Any], known: Known = _NOTHING) -> Described:
         raise ValueError(f"layers must be a list of at most {_MOST_LAYERS}, got {entries!r}")
     layers = [_layer(f"layers[{i}]", entry, known) for i, entry in enumerate(entries)]
     images = _images(document[IMAGES]) if IMAGES in document else None
-    return Described(layers, shape, dtype, images, _loss(described.get("loss"), known.loss))
+    loss = _loss(described.get("loss"), known.loss)
+    return Described(layers, shape, dtype, images, loss, document.get(CLASSES))  # once there is a net, they are checked
 
 
 def check_version(document: Mapping[str, Any]) -> None:
     """ValueError for a file of another version, or with entries that nobody knows."""
     if json.dumps(document.get("version")) != json.dumps(VERSION):  # true is not 1
         raise ValueError(f"its version must be {VERSION}, got {document.get('version')!r}; a later cnn-c may read it")
-    if document.keys() - {FIT, IMAGES} != {"version", "net"}:
+    if document.keys() - {FIT, IMAGES, CLASSES} != {"version", "net"}:
         raise ValueError(f"its entries must be those of a net, got {', '.join(document)}")
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
     ("name", "message"),
     [
         ("stop_trainin", r"^Sequential has no attribute 'stop_trainin'; did you mean 'stop_training'\?$"),
-        ("optimzer", "^Sequential has no attribute 'optimzer'; known are stop_training, step_seed, history$"),
+        ("optimzer", "^Sequential has no attribute 'optimzer'; known are stop_training, step_seed, history, classes$"),
         ("fit", "^fit of Sequential cannot be assigned; what can is stop_training"),
         *((name, f"^{name} of a Sequential cannot be changed; make another net$") for name in (
             "layers", "dtype", "backend", "input_shape", "output_shape", "inputs", "executor"

@@ -1,0 +1,5 @@
+"""Nets in other formats, for other programs: ONNX and PyTorch, both ways; C; a web page.
+
+Each layer says in its own file how it is written in a format, by one method that the format's writer calls: `to_onnx`,
+`to_torch`, `to_c`, `to_page`. A layer of somebody else's may have such methods, too.
+"""

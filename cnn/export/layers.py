@@ -1,0 +1,37 @@
+"""What a layer says of itself to a format's writer, and the refusal where it says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backends import names
+from ..layers.base import Layer
+
+
+def method_of(layer: Layer, name: str, method: str, format: str) -> Callable[..., Any]:
+    """The method by which a layer is written in a format.
+
+    Parameters
+    ----------
+    layer : Layer
+    name : str
+        The layer's, as a net names it: "conv2d_1".
+    method, format : str
+        "to_onnx" and "ONNX", for example.
+
+    Raises
+    ------
+    ValueError
+        It has none: a layer that the format lacks, or one of somebody else's, which computes something else than the
+        layer of the package that it inherits from.
+    """
+    kind = type(layer)
+    found = getattr(layer, method, None)
+    inherited = kind.in_python and names.is_ours(next((k for k in kind.__mro__ if method in vars(k)), kind))
+    if found is None or inherited:
+        raise ValueError(
+            f"{name}, a {kind.__name__}, cannot be written as {format}: the class has no {method}"
+            + (" of its own" if inherited else "")
+        )
+    return found
