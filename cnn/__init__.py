@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from . import plot as plot
     from . import reference as reference
     from .layers.checking import check_layer as check_layer
+    from .nets.importing import from_onnx as from_onnx
+    from .nets.importing import from_torch as from_torch
     from .nets.loading import load as load
     from .plot import report as report
     from .training.average import ExponentialAverage as ExponentialAverage
@@ -73,6 +75,8 @@ else:
         "TimeLimit",
         "check_layer",
         "export",
+        "from_onnx",
+        "from_torch",
         "functional",
         "get_num_threads",
         "load",
@@ -92,6 +96,8 @@ else:
         "ReduceLROnPlateau": "training.plateau",
         "TimeLimit": "training.time_limit",
         "check_layer": "layers.checking",
+        "from_onnx": "nets.importing",
+        "from_torch": "nets.importing",
         "load": "nets.loading",
     }
     _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them

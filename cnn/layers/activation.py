@@ -61,6 +61,14 @@ class ReLU(Elementwise):
 
     function = "relu"
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("Relu")
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("ReLU")
+
 
 @numpy_operation
 def leaky_relu_forward(x: np.ndarray, slope: float) -> np.ndarray:
@@ -93,6 +101,14 @@ class LeakyReLU(Elementwise):
         super().__init__()
         self.slope = checks.number("slope", slope, minimum=-math.inf)
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("LeakyRelu", alpha=self.slope)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("LeakyReLU", self.slope)
+
 
 @numpy_operation
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:
@@ -110,6 +126,14 @@ class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), elementwise."""
 
     function = "sigmoid"
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("Sigmoid")
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("Sigmoid")
 
 
 @numpy_operation
@@ -129,6 +153,14 @@ class Tanh(Elementwise):
     """The hyperbolic tangent, elementwise."""
 
     function = "tanh"
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("Tanh")
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("Tanh")
 
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
@@ -161,6 +193,22 @@ class GELU(Elementwise):
     function = "gelu"
     keeps_input = True
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        if graph.opset >= 20:
+            graph.add("Gelu")
+            return
+        x = graph.output
+        graph.add("Mul", graph.constant("scale", math.sqrt(0.5)))
+        graph.add("Erf")
+        graph.add("Add", graph.constant("one", 1))
+        graph.add("Mul", x)
+        graph.add("Mul", graph.constant("half", 0.5))
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("GELU")
+
 
 @numpy_operation
 def silu_forward(x: np.ndarray) -> np.ndarray:
@@ -184,6 +232,16 @@ class SiLU(Elementwise):
     function = "silu"
     keeps_input = True
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        x = graph.output
+        graph.add("Sigmoid")
+        graph.add("Mul", x)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("SiLU")
+
 
 @numpy_operation
 def softplus_forward(x: np.ndarray) -> np.ndarray:
@@ -203,3 +261,11 @@ class Softplus(Elementwise):
 
     function = "softplus"
     keeps_input = True
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("Softplus")
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("Softplus", threshold=40.0)  # beyond, the logarithm changes no digit; 20 is for float32

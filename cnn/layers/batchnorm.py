@@ -170,3 +170,16 @@ class BatchNorm(Scaled):
             normalisation=self,
             epsilon=self.epsilon,
         )
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        learned = graph.constants_of(self.parameters | self.statistics)
+        graph.add("BatchNormalization", *learned, epsilon=self.epsilon, momentum=self.momentum)
+
+    def to_torch(self, modules: Any) -> None:
+        learned = {"weight": self.gamma, "bias": self.beta}
+        statistics = {"running_mean": self.statistics["mean"], "running_var": self.statistics["variance"]}
+        kind = "BatchNorm2d" if len(self.input_shape) == 3 else "BatchNorm1d"
+        options = {"eps": self.epsilon, "momentum": 1 - self.momentum}
+        modules.add(kind, self.input_shape[-1], **options, learned=learned | statistics)

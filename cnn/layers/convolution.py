@@ -155,6 +155,49 @@ class Convolution(Weighted):
             least_pitch=0,
         )
 
+    # ---- in other formats ----
+
+    def sides(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The padding before and after, of the rows and of the columns."""
+        g = self.geometry
+        if self.padding == "same":
+            rows = (g.oh - 1) * g.sh + (g.kh - 1) * g.dilation_h + 1 - g.h
+            columns = (g.ow - 1) * g.sw + (g.kw - 1) * g.dilation_w + 1 - g.w
+            return (g.ph, max(rows, 0) - g.ph), (g.pw, max(columns, 0) - g.pw)
+        return (g.ph, g.ph), (g.pw, g.pw)
+
+    def to_onnx(self, graph: Any) -> None:
+        learned = graph.constants_of({"weights": self.weights.transpose(3, 2, 0, 1), "bias": self.bias})
+        (top, bottom), (left, right) = self.sides()
+        graph.add(
+            "Conv",
+            *learned,
+            kernel_shape=self.kernel_size,
+            strides=self.stride,
+            pads=(top, left, bottom, right),
+            dilations=self.dilation,
+            group=self.geometry.groups,
+        )
+
+    def to_torch(self, modules: Any) -> None:
+        g, ((top, bottom), (left, right)) = self.geometry, self.sides()
+        padding = top, left
+        if padding != (bottom, right):
+            modules.add("ZeroPad2d", (left, right, top, bottom))
+            padding = 0, 0
+        modules.add(
+            "Conv2d",
+            g.c_in,
+            g.c_out,
+            self.kernel_size,
+            stride=self.stride,
+            padding=padding,
+            dilation=self.dilation,
+            groups=g.groups,
+            bias=self.bias is not None,
+            learned={"weight": self.weights.transpose(3, 2, 0, 1), "bias": self.bias},
+        )
+
 
 @register
 class Conv2D(Convolution):

@@ -92,3 +92,13 @@ class Dense(Weighted):
         has_relu = begins_with(above, ReLU)
         geometry = constant(DenseGeometry(self.input_shape[0], self.units, has_relu))
         return Lowering("dense", 1 + has_relu, geometry, matrix=True)
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        weights = graph.in_order_of_row(self.weights).T
+        graph.add("Gemm", *graph.constants_of({"weights": weights, "bias": self.bias}), transB=1)
+
+    def to_torch(self, modules: Any) -> None:
+        learned = {"weight": modules.in_order_of_row(self.weights).T, "bias": self.bias}
+        modules.add("Linear", *self.input_shape, self.units, bias=self.bias is not None, learned=learned)

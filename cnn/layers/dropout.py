@@ -79,3 +79,11 @@ class Dropout(Layer):
         if not training:
             return None
         return Lowering("dropout", geometry=constant(DropoutGeometry(self.rate, self._threshold)), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        pass  # in a prediction there is nothing to compute
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("Dropout", self.rate)

@@ -94,3 +94,18 @@ class LayerNorm(Scaled):
         channels = self.input_shape[-1]
         geometry = LayerNormGeometry(math.prod(self.input_shape) // channels, channels, self.epsilon)
         return Lowering("layernorm", geometry=constant(geometry), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        learned, is_map = graph.constants_of(self.parameters), len(self.input_shape) == 3
+        if is_map:  # it is computed along the last axes of a tensor
+            graph.add("Transpose", perm=(0, 2, 3, 1))
+        graph.add("LayerNormalization", *learned, axis=-1, epsilon=self.epsilon)
+        if is_map:
+            graph.add("Transpose", perm=(0, 3, 1, 2))
+
+    def to_torch(self, modules: Any) -> None:
+        kind = "LayerNormOfChannels" if len(self.input_shape) == 3 else "LayerNorm"
+        learned = {"weight": self.gamma, "bias": self.beta}
+        modules.add(kind, self.input_shape[-1], eps=self.epsilon, learned=learned)

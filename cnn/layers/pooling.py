@@ -130,6 +130,14 @@ class MaxPool2D(Pool):
             return Lowering("maxpool, ties", geometry=geometry)
         return Lowering("maxpool", geometry=geometry)
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("MaxPool", kernel_shape=self.pool_size, strides=self.stride, pads=self.padding * 2)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("MaxPool2d", self.pool_size, self.stride, self.padding)
+
 
 # ---- mean --------------------------------------------------------------------------------------------------
 
@@ -190,6 +198,15 @@ class AvgPool2D(Pool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry))
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        sizes = {"kernel_shape": self.pool_size, "strides": self.stride, "pads": self.padding * 2}
+        graph.add("AveragePool", **sizes, count_include_pad=0)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("AvgPool2d", self.pool_size, self.stride, self.padding, count_include_pad=False)
+
 
 # ---- of the whole map --------------------------------------------------------------------------------------
 
@@ -223,6 +240,16 @@ class GlobalMaxPool2D(GlobalPool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("maxpool", geometry=constant(self.geometry), label="global maxpool")
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("GlobalMaxPool")
+        graph.add("Flatten", axis=1)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("AdaptiveMaxPool2d", 1)
+        modules.add("Flatten")
+
 
 @register
 class GlobalAvgPool2D(GlobalPool):
@@ -236,3 +263,13 @@ class GlobalAvgPool2D(GlobalPool):
 
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("GlobalAveragePool")
+        graph.add("Flatten", axis=1)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("AdaptiveAvgPool2d", 1)
+        modules.add("Flatten")

@@ -33,6 +33,14 @@ class Flatten(Layer):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> None:
         return None  # the numbers lie in this order already
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.flatten(self.input_shape)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.flatten(self.input_shape)
+
 
 @register
 class Rescaling(Layer):
@@ -66,3 +74,13 @@ class Rescaling(Layer):
             return load(self.input_shape, 1, self.scale, self.offset)
         geometry = Elementwise("rescale", (self.scale, self.offset))
         return Lowering("elementwise", geometry=constant(geometry), label="rescale", in_place=True)
+
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.add("Mul", graph.constant("scale", self.scale))
+        if self.offset:
+            graph.add("Add", graph.constant("offset", self.offset))
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add("Rescaling", self.scale, self.offset)

@@ -193,6 +193,15 @@ class Residual(Layer):
         last = Lowering("sum", geometry=constant(SumGeometry(after, after)), label="add", key=join, x_of=source)
         return first, again if self.shortcut else None, last
 
+    # ---- in other formats ----
+
+    def to_onnx(self, graph: Any) -> None:
+        graph.output, shortcut = graph.branches(self.layers, self.shortcut)
+        graph.add("Add", shortcut)
+
+    def to_torch(self, modules: Any) -> None:
+        modules.add_residual(self.layers, self.shortcut)
+
 
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):

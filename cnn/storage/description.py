@@ -109,7 +109,7 @@ def describe(net: Net) -> dict[str, Any]:
     described = {"input_shape": list(net.input_shape), "dtype": net.dtype.name, "layers": entries}
     if repr(loss) == repr(checked_loss("loss", None)):  # the default, which files of earlier versions have
         return described
-    return described | {"loss": _described_loss(loss)}
+    return described | {"loss": describe_loss(loss)}
 
 
 def _entry(name: str, layer: Layer) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def _entry(name: str, layer: Layer) -> dict[str, Any]:
     return entry if layer.trainable else entry | {"trainable": False}
 
 
-def _described_loss(loss: Any) -> dict[str, Any]:
-    """By its name; with arguments, if it is one of the package's."""
+def describe_loss(loss: Any) -> dict[str, Any]:
+    """A loss by its name; with arguments, if it is one of the package's."""
     name = getattr(loss, "__name__", type(loss).__name__)
     return {"loss": name, **loss.configuration()} if is_known(loss) else {"loss": name, "given": True}
 
@@ -149,8 +149,8 @@ def read(document: Mapping[str, Any], known: Known = _NOTHING) -> Described:
     if not isinstance(entries, list) or len(entries) > _MOST_LAYERS:
         raise ValueError(f"layers must be a list of at most {_MOST_LAYERS}, got {entries!r}")
     layers = [_layer(f"layers[{i}]", entry, known) for i, entry in enumerate(entries)]
-    images = _images(document[IMAGES]) if IMAGES in document else None
-    loss = _loss(described.get("loss"), known.loss)
+    images = read_images(document[IMAGES]) if IMAGES in document else None
+    loss = read_loss(described.get("loss"), known.loss)
     return Described(layers, shape, dtype, images, loss, document.get(CLASSES))  # once there is a net, they are checked
 
 
@@ -162,7 +162,8 @@ def check_version(document: Mapping[str, Any]) -> None:
         raise ValueError(f"its entries must be those of a net, got {', '.join(document)}")
 
 
-def _images(entry: Any) -> tuple[str, float, float]:
+def read_images(entry: Any) -> tuple[str, float, float]:
+    """The dtype and the range of images that an entry describes; ValueError where it describes none."""
     images = archive.mapping(IMAGES, entry)
     if images.keys() != {"dtype", "minimum", "maximum"}:
         raise ValueError(f"{IMAGES} must have dtype, minimum and maximum, got {', '.join(images)}")
@@ -206,8 +207,8 @@ def _are_layers(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(isinstance(each, Layer) for each in value)
 
 
-def _loss(entry: Any, given: Any) -> Any:
-    """The loss that an entry describes, or the given one, if it has the entry's name."""
+def read_loss(entry: Any, given: Any) -> Any:
+    """The loss that an entry describes, or the given one, if it has the entry's name; ValueError for neither."""
     arguments = dict(archive.mapping("loss", entry)) if entry is not None else {"loss": "SoftmaxCrossEntropy"}
     name = arguments.pop("loss", None)
     if arguments == {"given": True}:

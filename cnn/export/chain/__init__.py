@@ -1,0 +1,1 @@
+"""Layers made of what the graphs of other programs compute, one operation after the other."""

@@ -1,0 +1,160 @@
+"""Sums and products: of two tensors, residual blocks and activations; with constants, rescalings and biases."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...layers.activation import GELU, Sigmoid, SiLU
+from ...layers.batchnorm import BatchNorm
+from ...layers.reshape import Rescaling
+from ...layers.residual import Residual
+from ...layers.weighted import Weighted
+from .layers import in_places
+from .tensor import Step, Tensor, common_step, layers_of, steps_between
+
+ERF = "the error function"
+SCALE = "scale"  # a product with a constant, to which a constant may yet be added
+FACTOR = "factor"  # the same, which comes of a GELU and may yet be multiplied
+_NEAR = 1e-6  # relative, of constants that are written in float32
+
+
+def number(value: Any) -> float:
+    """A constant as a Python float: of float32, the shortest decimal number that it stands for."""
+    return float(str(value)) if isinstance(value, np.float32) else float(value)
+
+
+# ---- two tensors ---------------------------------------------------------------------------------------------
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of two tensors, a residual block from where they part."""
+    if a.shape != b.shape or a.axes != b.axes:
+        raise ValueError(f"it adds tensors of different shapes, {a.sizes} and {b.sizes}")
+    if not _same(a.order, b.order):
+        raise ValueError("it adds a flattened map to rows of another order; no block here can")
+    fork = common_step(a.step, b.step)
+    branches = [layers_of(steps_between(fork, x.step) or []) for x in (a, b)]
+    if not branches[0][0]:
+        branches.reverse()
+    (layers, learned), (shortcut, of_shortcut) = branches
+    if not layers:
+        raise ValueError("it adds a tensor to itself")
+    block = Residual(layers, shortcut)
+    return a._replace(step=Step(fork, block, a.place, learned + of_shortcut))
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return np.array_equal(a, b) if a is not None and b is not None else a is b
+
+
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """The product of two tensors: x times its sigmoid, or times 1 + erf(x / sqrt(2))."""
+    for x, gate in ((a, b), (b, a)):
+        found = _silu(x, gate) or _gelu(x, gate)
+        if found is not None:
+            return found
+    raise ValueError("it multiplies two tensors, which is neither a SiLU nor a GELU")
+
+
+def _silu(x: Tensor, gate: Tensor) -> Tensor | None:
+    path = steps_between(x.step, gate.step)
+    return x.then(SiLU()) if path and len(path) == 1 and isinstance(path[0].layer, Sigmoid) else None
+
+
+def _gelu(x: Tensor, gate: Tensor) -> Tensor | None:
+    """Of x times a constant, and x multiplied, its error function, multiplied and added to."""
+    base, factor = x.step, 1.0
+    while (path := steps_between(base, gate.step)) is None:
+        if base.below is None or not isinstance(base.layer, Rescaling) or base.layer.offset:
+            return None
+        factor *= base.layer.scale
+        base = base.below
+    places = [i for i, step in enumerate(path) if step.detail == ERF]
+    if len(places) != 1:
+        return None
+    inner, outer = _affine(path[: places[0]]), _affine(path[places[0] + 1 :])
+    if inner is None or outer is None or not math.isclose(inner[0], math.sqrt(0.5), rel_tol=_NEAR) or inner[1]:
+        return None
+    if not math.isclose(outer[0], outer[1], rel_tol=_NEAR):
+        return None
+    return _rescaled(x._replace(step=base).then(GELU()), 2 * factor * outer[0])
+
+
+def _affine(steps: list[Step]) -> tuple[float, float] | None:
+    """The scale and the offset of rescalings one after the other."""
+    scale, offset = 1.0, 0.0
+    for step in steps:
+        if not isinstance(step.layer, Rescaling):
+            return None
+        scale, offset = scale * step.layer.scale, offset * step.layer.scale + step.layer.offset
+    return scale, offset
+
+
+def _rescaled(x: Tensor, scale: float) -> Tensor:
+    if math.isclose(scale, 1.0, rel_tol=_NEAR):
+        return x
+    return x.then(Rescaling(scale), detail=FACTOR)
+
+
+# ---- a tensor and a constant ---------------------------------------------------------------------------------
+
+
+def add_constant(x: Tensor, value: np.ndarray) -> Tensor:
+    """A bias, the offset of a rescaling or normalisation, or one by itself."""
+    below, vector = x.step.layer, _of_channels(x, value)
+    if isinstance(below, Weighted) and not below.configuration()["bias"] and (vector is not None or x.shape[-1] == 1):
+        return _with_bias(x, below, value.ravel() if vector is None else vector)
+    if vector is not None:
+        return _shifted(x, vector)
+    offset = number(value.ravel()[0])
+    if isinstance(below, Rescaling) and x.step.detail in (SCALE, FACTOR):
+        return x.instead(Rescaling(below.scale, offset))
+    return x.then(Rescaling(1.0, offset))
+
+
+def multiply_constant(x: Tensor, value: np.ndarray) -> Tensor:
+    """A rescaling; with a constant for each channel, a normalisation."""
+    vector, below = _of_channels(x, value), x.step.layer
+    if vector is not None:
+        return _scaled(x, vector)
+    factor = number(value.ravel()[0])
+    if isinstance(below, Rescaling) and x.step.detail == FACTOR and x.step.below is not None:
+        return _rescaled(x._replace(step=x.step.below), below.scale * factor)
+    return x.then(Rescaling(factor), detail=SCALE)
+
+
+def _of_channels(x: Tensor, value: np.ndarray) -> np.ndarray | None:
+    """A constant for each channel, in the order of the net's; None for one number."""
+    axes = len(x.axes) + 1
+    sizes = (1,) * (axes - value.ndim) + value.shape
+    if value.size == 1 and len(sizes) == axes:
+        return None
+    last = [i for i, axis in enumerate(x.axes, 1) if axis == len(x.shape) - 1]
+    if len(sizes) != axes or sizes != tuple(x.shape[-1] if i in last else 1 for i in range(axes)):
+        raise ValueError(f"a constant must be one number or one for each channel, got {value.shape} for {x.sizes}")
+    return in_places(x, value.ravel())
+
+
+def _with_bias(x: Tensor, layer: Weighted, bias: np.ndarray) -> Tensor:
+    made = type(layer)(**layer.configuration() | {"bias": True})
+    return x.instead(made, x.step.learned[0][1] | {"bias": bias})
+
+
+def _scaled(x: Tensor, gamma: np.ndarray) -> Tensor:
+    """Each channel times a constant: a normalisation that has nothing to normalise, and stays as it is."""
+    ones, zeros = np.ones_like(gamma), np.zeros_like(gamma)
+    layer = BatchNorm(epsilon=float(np.finfo(np.float32).tiny))  # which changes no digit of 1
+    layer.trainable = False
+    return x.then(layer, {"gamma": gamma, "beta": zeros, "mean": zeros, "variance": ones}, SCALE)
+
+
+def _shifted(x: Tensor, beta: np.ndarray) -> Tensor:
+    if not isinstance(x.step.layer, BatchNorm) or x.step.detail != SCALE:
+        x = _scaled(x, np.ones_like(beta))
+    layer = x.step.layer
+    if layer is None:
+        raise ValueError("there is nothing to add to")
+    return x.instead(layer, x.step.learned[0][1] | {"beta": beta})

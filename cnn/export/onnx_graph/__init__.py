@@ -1,0 +1,1 @@
+"""Nets as graphs of ONNX: written by the layers' `to_onnx`, and read back."""
