@@ -17,6 +17,7 @@ from .tensor import Step, Tensor, common_step, layers_of, steps_between
 
 ERF = "the error function"
 SCALE = "scale"  # a product with a constant, to which a constant may yet be added
+AFFINE = "affine"  # products with constants of channels and sums
 FACTOR = "factor"  # the same, which comes of a GELU and may yet be multiplied
 _NEAR = 1e-6  # relative, of constants that are written in float32
 
@@ -145,16 +146,25 @@ def _with_bias(x: Tensor, layer: Weighted, bias: np.ndarray) -> Tensor:
 
 def _scaled(x: Tensor, gamma: np.ndarray) -> Tensor:
     """Each channel times a constant: a normalisation that has nothing to normalise, and stays as it is."""
-    ones, zeros = np.ones_like(gamma), np.zeros_like(gamma)
-    layer = BatchNorm(epsilon=float(np.finfo(np.float32).tiny))  # which changes no digit of 1
-    layer.trainable = False
-    return x.then(layer, {"gamma": gamma, "beta": zeros, "mean": zeros, "variance": ones}, SCALE)
+    if x.step.detail != AFFINE:
+        return x.then(_plain_normalisation(), _affine_of(gamma, np.zeros_like(gamma)), AFFINE)
+    learned = x.step.learned[0][1]
+    return x.instead(_plain_normalisation(), _affine_of(learned["gamma"] * gamma, learned["beta"] * gamma), AFFINE)
 
 
 def _shifted(x: Tensor, beta: np.ndarray) -> Tensor:
-    if not isinstance(x.step.layer, BatchNorm) or x.step.detail != SCALE:
-        x = _scaled(x, np.ones_like(beta))
-    layer = x.step.layer
-    if layer is None:
-        raise ValueError("there is nothing to add to")
-    return x.instead(layer, x.step.learned[0][1] | {"beta": beta})
+    """Each channel plus a constant."""
+    if x.step.detail != AFFINE:
+        return x.then(_plain_normalisation(), _affine_of(np.ones_like(beta), beta), AFFINE)
+    learned = x.step.learned[0][1]
+    return x.instead(_plain_normalisation(), _affine_of(learned["gamma"], learned["beta"] + beta), AFFINE)
+
+
+def _plain_normalisation() -> BatchNorm:
+    layer = BatchNorm(epsilon=float(np.finfo(np.float32).tiny))  # which changes no digit of 1
+    layer.trainable = False
+    return layer
+
+
+def _affine_of(gamma: np.ndarray, beta: np.ndarray) -> dict[str, np.ndarray]:
+    return {"gamma": gamma, "beta": beta, "mean": np.zeros_like(gamma), "variance": np.ones_like(gamma)}

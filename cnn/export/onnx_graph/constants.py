@@ -12,7 +12,7 @@ from .package import onnx_package
 
 ANY_BATCH = 2**61 - 1  # stands for a batch of any size in shapes that nodes compute; no file has so many images
 _BROADCAST = frozenset(["Add", "Div", "Mul", "Sub"])
-_OF_SHAPES = frozenset(["Concat", "Gather", "ReduceProd", "Slice", "Squeeze", "Unsqueeze"])
+_OF_SHAPES = frozenset(["Concat", "ConstantOfShape", "Gather", "ReduceProd", "Shape", "Slice", "Squeeze", "Unsqueeze"])
 FOLDED = _BROADCAST | _OF_SHAPES | {"Cast", "Identity", "Neg", "Reciprocal", "Reshape", "Sqrt", "Transpose"}
 _MOST_ELEMENTS = 1 << 27  # that are computed for a graph
 
@@ -50,6 +50,8 @@ def _most(operation: str, values: Sequence[np.ndarray]) -> int:
     """A bound on the numbers that an operation gives."""
     if operation in _BROADCAST:
         return math.prod(np.broadcast_shapes(*(value.shape for value in values)))
+    if operation == "ConstantOfShape":
+        return math.prod(max(int(size), 0) for size in values[0].ravel())
     sizes = [value.size for value in values]
     return math.prod(sizes) if operation == "Gather" else sum(sizes)
 

@@ -140,6 +140,9 @@ def _reduce(node: Node) -> Tensor:
 
 # ---- activations ---------------------------------------------------------------------------------------------
 
+LARGE = "a comparison"
+_LINEAR = 20.0  # above it, a Softplus in float32 is x
+
 _ACTIVATIONS = {"Relu": ReLU, "Sigmoid": Sigmoid, "Softplus": Softplus, "Swish": SiLU, "Tanh": Tanh}
 
 
@@ -147,6 +150,26 @@ _ACTIVATIONS = {"Relu": ReLU, "Sigmoid": Sigmoid, "Softplus": Softplus, "Swish":
 def _activation(node: Node) -> Tensor:
     node.expect("alpha", 1.0)  # of Swish
     return layers.activation(node.x, _ACTIVATIONS[node.operation]())
+
+
+@_reads("Greater")
+def _greater(node: Node) -> Tensor:
+    """The first half of PyTorch's Softplus, which is x itself where x is large."""
+    limit = node.constant(1)
+    if limit.size != 1 or limit.ravel()[0] < _LINEAR:
+        raise ValueError(f"it must compare with a number of at least {_LINEAR:g}, for a Softplus")
+    return node.x.part(LARGE)
+
+
+@_reads("Where")
+def _where(node: Node) -> Tensor:
+    is_large, x, y = (node.tensor(i) for i in range(3))
+    steps = is_large.step, y.step
+    if is_large.step.detail != LARGE or not isinstance(y.step.layer, Softplus):
+        raise ValueError("it must choose between x, where that is large, and the Softplus of x")
+    if any(step.below is not x.step for step in steps):
+        raise ValueError("it must choose between x and its Softplus")
+    return y
 
 
 @_reads("LeakyRelu")

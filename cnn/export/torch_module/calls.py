@@ -154,7 +154,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = _LINEAR) -> Tensor
     return layers.activation(x, Softplus())
 
 
-def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+def softmax(x: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     if len(x.shape) != 1 or dim not in (1, -1) or dtype is not None:
         raise ValueError(f"it must be of rows, with dim=1, got dim={dim}")
     return x.part(SOFTMAX)
