@@ -3,3 +3,7 @@
 Each layer says in its own file how it is written in a format, by one method that the format's writer calls: `to_onnx`,
 `to_torch`, `to_c`, `to_page`. A layer of somebody else's may have such methods, too.
 """
+
+from .c_header.header import c
+
+__all__ = ["c"]

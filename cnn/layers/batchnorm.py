@@ -170,3 +170,10 @@ class BatchNorm(Scaled):
             normalisation=self,
             epsilon=self.epsilon,
         )
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        mean, variance = (self.statistics[name].astype(np.float64) for name in ("mean", "variance"))
+        slope = self.gamma / np.sqrt(variance + self.epsilon)
+        program.affine(self.input_shape, slope, self.beta - mean * slope)

@@ -155,6 +155,11 @@ class Convolution(Weighted):
             least_pitch=0,
         )
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.convolution(self.geometry, self.weights, self.bias)
+
 
 @register
 class Conv2D(Convolution):

@@ -79,3 +79,8 @@ class Dropout(Layer):
         if not training:
             return None
         return Lowering("dropout", geometry=constant(DropoutGeometry(self.rate, self._threshold)), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        pass  # it does nothing in a prediction

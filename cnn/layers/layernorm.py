@@ -94,3 +94,8 @@ class LayerNorm(Scaled):
         channels = self.input_shape[-1]
         geometry = LayerNormGeometry(math.prod(self.input_shape) // channels, channels, self.epsilon)
         return Lowering("layernorm", geometry=constant(geometry), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.layer_norm(self.gamma, self.beta, self.epsilon)

@@ -130,6 +130,11 @@ class MaxPool2D(Pool):
             return Lowering("maxpool, ties", geometry=geometry)
         return Lowering("maxpool", geometry=geometry)
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.max_pool(self.geometry)
+
 
 # ---- mean --------------------------------------------------------------------------------------------------
 
@@ -190,6 +195,11 @@ class AvgPool2D(Pool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry))
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.avg_pool(self.geometry)
+
 
 # ---- of the whole map --------------------------------------------------------------------------------------
 
@@ -223,6 +233,11 @@ class GlobalMaxPool2D(GlobalPool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("maxpool", geometry=constant(self.geometry), label="global maxpool")
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.max_pool(self.geometry)
+
 
 @register
 class GlobalAvgPool2D(GlobalPool):
@@ -236,3 +251,8 @@ class GlobalAvgPool2D(GlobalPool):
 
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.avg_pool(self.geometry)

@@ -33,6 +33,11 @@ class Flatten(Layer):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> None:
         return None  # the numbers lie in this order already
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        pass  # the numbers lie in this order already
+
 
 @register
 class Rescaling(Layer):
@@ -66,3 +71,8 @@ class Rescaling(Layer):
             return load(self.input_shape, 1, self.scale, self.offset)
         geometry = Elementwise("rescale", (self.scale, self.offset))
         return Lowering("elementwise", geometry=constant(geometry), label="rescale", in_place=True)
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.affine(self.input_shape, self.scale, self.offset)

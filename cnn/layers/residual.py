@@ -193,6 +193,11 @@ class Residual(Layer):
         last = Lowering("sum", geometry=constant(SumGeometry(after, after)), label="add", key=join, x_of=source)
         return first, again if self.shortcut else None, last
 
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.add(self.layers, self.shortcut)
+
 
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):
