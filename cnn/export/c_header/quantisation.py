@@ -101,9 +101,7 @@ def _ranges(
         for tensor, values in evaluate(operations, image, x).items():
             low, high = float(values.min()), float(values.max())
             if not np.isfinite([low, high]).all():
-                raise ValueError(
-                    f"calibration must give finite numbers everywhere, got {low} to {high} in {names[tensor]}"
-                )
+                raise ValueError(f"calibration must give finite numbers, got {low} to {high} in {names[tensor]}")
             before = ranges.get(tensor, (low, high))
             ranges[tensor] = min(before[0], low), max(before[1], high)
     return ranges

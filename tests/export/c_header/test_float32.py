@@ -151,7 +151,7 @@ def test_a_layer_of_ones_own_may_say_how_it_is_written(tmp_path):
 
 def test_a_layer_that_does_not_say_it_is_named_and_no_file_is_written(tmp_path):
     net = net_of(cnn.Residual([cnn.ReLU(), Cubed()]))
-    with pytest.raises(ValueError, match=r"residual_1\.cubed_1, a Cubed, cannot be written as C: the class has no to_c"):
+    with pytest.raises(ValueError, match=r"residual_1\.cubed_1, a Cubed, cannot be written as C: .* no to_c"):
         cnn.export.c(net, tmp_path / "net.h")
     assert list(tmp_path.iterdir()) == []
 
