@@ -13,7 +13,7 @@ from .names import in_comment
 from .source import Source
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 _ELEMENTS = {"float32": ("float", 4), "int8": ("int8_t", 1)}  # of the arena: type and bytes
 
@@ -40,7 +40,7 @@ class Header(NamedTuple):
     outputs: int
     rows: Callable[[np.ndarray], np.ndarray]  # outputs of a batch of rows of float32
 
-    def predict_logits(self, images: ArrayLike) -> np.ndarray:
+    def predict_logits(self, images: ArrayLike) -> NDArray[np.float32]:
         """What the header computes for images (n, *input_shape), float32 (n, outputs).
 
         In int8 by the same integer arithmetic, bit for bit; in float32 up to rounding, for sums are in another order.
