@@ -26,6 +26,7 @@ class Elementwise(Layer):
     """What activations share: all that an operation, a plan and a file need follows from the function's name."""
 
     function: str
+    c_expression: str  # the function of a float x in C, with the constants' names in braces
     keeps_input = False  # whether the gradient is computed from x; else it is from y
 
     @property
@@ -42,6 +43,12 @@ class Elementwise(Layer):
 
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("elementwise", geometry=constant(self.elementwise), label=self.function, in_place=True)
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        constants = {name: program.number(value) for name, value in self.configuration().items()}
+        program.elementwise(self.c_expression.format(**constants), lambda x: self.apply(x, training=False)[0])
 
 
 @numpy_operation
@@ -60,6 +67,12 @@ class ReLU(Elementwise):
     """max(x, 0), elementwise."""
 
     function = "relu"
+    c_expression = "x < 0.0f ? 0.0f : x"
+
+    # ---- in other formats ----
+
+    def to_c(self, program: Any) -> None:
+        program.relu(self.c_expression, lambda x: self.apply(x, training=False)[0])
 
     # ---- in other formats ----
 
@@ -95,6 +108,7 @@ class LeakyReLU(Elementwise):
     """
 
     function = "leaky_relu"
+    c_expression = "x > 0.0f ? x : {slope} * x"
     keeps_input = True
 
     def __init__(self, slope: SupportsFloat = 0.01) -> None:
@@ -126,6 +140,7 @@ class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), elementwise."""
 
     function = "sigmoid"
+    c_expression = "1.0f / (1.0f + expf(-x))"
 
     # ---- in other formats ----
 
@@ -153,6 +168,7 @@ class Tanh(Elementwise):
     """The hyperbolic tangent, elementwise."""
 
     function = "tanh"
+    c_expression = "tanhf(x)"
 
     # ---- in other formats ----
 
@@ -191,6 +207,7 @@ class GELU(Elementwise):
     """x * (1 + erf(x / sqrt(2))) / 2, elementwise (Hendrycks and Gimpel, 2016): exact, with the error function."""
 
     function = "gelu"
+    c_expression = "0.5f * x * erfcf(-0.70710678f * x)"
     keeps_input = True
 
     # ---- in other formats ----
@@ -230,6 +247,7 @@ class SiLU(Elementwise):
     """x / (1 + exp(-x)), elementwise, also called swish (Elfwing, Uchibe and Doya, 2018)."""
 
     function = "silu"
+    c_expression = "x / (1.0f + expf(-x))"
     keeps_input = True
 
     # ---- in other formats ----
@@ -260,6 +278,7 @@ class Softplus(Elementwise):
     """log(1 + exp(x)), elementwise: a smooth ReLU (Dugas et al., 2001)."""
 
     function = "softplus"
+    c_expression = "(x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x)))"
     keeps_input = True
 
     # ---- in other formats ----

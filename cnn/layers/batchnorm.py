@@ -183,3 +183,8 @@ class BatchNorm(Scaled):
         kind = "BatchNorm2d" if len(self.input_shape) == 3 else "BatchNorm1d"
         options = {"eps": self.epsilon, "momentum": 1 - self.momentum}
         modules.add(kind, self.input_shape[-1], **options, learned=learned | statistics)
+
+    def to_c(self, program: Any) -> None:
+        mean, variance = (self.statistics[name].astype(np.float64) for name in ("mean", "variance"))
+        slope = self.gamma / np.sqrt(variance + self.epsilon)
+        program.affine(self.input_shape, slope, self.beta - mean * slope)

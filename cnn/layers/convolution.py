@@ -198,6 +198,9 @@ class Convolution(Weighted):
             learned={"weight": self.weights.transpose(3, 2, 0, 1), "bias": self.bias},
         )
 
+    def to_c(self, program: Any) -> None:
+        program.convolution(self.geometry, self.weights, self.bias)
+
 
 @register
 class Conv2D(Convolution):

@@ -102,3 +102,6 @@ class Dense(Weighted):
     def to_torch(self, modules: Any) -> None:
         learned = {"weight": modules.in_order_of_row(self.weights).T, "bias": self.bias}
         modules.add("Linear", *self.input_shape, self.units, bias=self.bias is not None, learned=learned)
+
+    def to_c(self, program: Any) -> None:
+        program.dense(self.weights, self.bias)

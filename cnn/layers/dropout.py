@@ -87,3 +87,6 @@ class Dropout(Layer):
 
     def to_torch(self, modules: Any) -> None:
         modules.add("Dropout", self.rate)
+
+    def to_c(self, program: Any) -> None:
+        pass  # it does nothing in a prediction

@@ -109,3 +109,6 @@ class LayerNorm(Scaled):
         kind = "LayerNormOfChannels" if len(self.input_shape) == 3 else "LayerNorm"
         learned = {"weight": self.gamma, "bias": self.beta}
         modules.add(kind, self.input_shape[-1], eps=self.epsilon, learned=learned)
+
+    def to_c(self, program: Any) -> None:
+        program.layer_norm(self.gamma, self.beta, self.epsilon)

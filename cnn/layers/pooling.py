@@ -138,6 +138,9 @@ class MaxPool2D(Pool):
     def to_torch(self, modules: Any) -> None:
         modules.add("MaxPool2d", self.pool_size, self.stride, self.padding)
 
+    def to_c(self, program: Any) -> None:
+        program.max_pool(self.geometry)
+
 
 # ---- mean --------------------------------------------------------------------------------------------------
 
@@ -207,6 +210,9 @@ class AvgPool2D(Pool):
     def to_torch(self, modules: Any) -> None:
         modules.add("AvgPool2d", self.pool_size, self.stride, self.padding, count_include_pad=False)
 
+    def to_c(self, program: Any) -> None:
+        program.avg_pool(self.geometry)
+
 
 # ---- of the whole map --------------------------------------------------------------------------------------
 
@@ -250,6 +256,9 @@ class GlobalMaxPool2D(GlobalPool):
         modules.add("AdaptiveMaxPool2d", 1)
         modules.add("Flatten")
 
+    def to_c(self, program: Any) -> None:
+        program.max_pool(self.geometry)
+
 
 @register
 class GlobalAvgPool2D(GlobalPool):
@@ -273,3 +282,6 @@ class GlobalAvgPool2D(GlobalPool):
     def to_torch(self, modules: Any) -> None:
         modules.add("AdaptiveAvgPool2d", 1)
         modules.add("Flatten")
+
+    def to_c(self, program: Any) -> None:
+        program.avg_pool(self.geometry)

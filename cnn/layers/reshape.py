@@ -41,6 +41,9 @@ class Flatten(Layer):
     def to_torch(self, modules: Any) -> None:
         modules.flatten(self.input_shape)
 
+    def to_c(self, program: Any) -> None:
+        pass  # the numbers lie in this order already
+
 
 @register
 class Rescaling(Layer):
@@ -84,3 +87,6 @@ class Rescaling(Layer):
 
     def to_torch(self, modules: Any) -> None:
         modules.add("Rescaling", self.scale, self.offset)
+
+    def to_c(self, program: Any) -> None:
+        program.affine(self.input_shape, self.scale, self.offset)

@@ -202,6 +202,9 @@ class Residual(Layer):
     def to_torch(self, modules: Any) -> None:
         modules.add_residual(self.layers, self.shortcut)
 
+    def to_c(self, program: Any) -> None:
+        program.add(self.layers, self.shortcut)
+
 
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):

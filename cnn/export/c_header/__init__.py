@@ -1,0 +1,1 @@
+"""A net as one C header: a flat list of operations, folded and fused, in float32 or in 8-bit integers."""
