@@ -3,3 +3,5 @@
 Each layer says in its own file how it is written in a format, by one method that the format's writer calls: `to_onnx`,
 `to_torch`, `to_c`, `to_page`. A layer of somebody else's may have such methods, too.
 """
+
+from .web_page.write import html as html

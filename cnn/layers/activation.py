@@ -43,6 +43,11 @@ class Elementwise(Layer):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("elementwise", geometry=constant(self.elementwise), label=self.function, in_place=True)
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "elementwise", "function": self.function, "constants": list(self.elementwise.constants)}
+
 
 @numpy_operation
 def relu_forward(x: np.ndarray) -> np.ndarray:

@@ -170,3 +170,9 @@ class BatchNorm(Scaled):
             normalisation=self,
             epsilon=self.epsilon,
         )
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        learned = {name: page.numbers(value) for name, value in (self.parameters | self.statistics).items()}
+        return {"kind": "batchnorm", "epsilon": self.epsilon, **learned}

@@ -155,6 +155,21 @@ class Convolution(Weighted):
             least_pitch=0,
         )
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        g = self.geometry
+        return {
+            "kind": "conv",
+            "kernel": [g.kh, g.kw],
+            "stride": [g.sh, g.sw],
+            "padding": [g.ph, g.pw],
+            "dilation": [g.dilation_h, g.dilation_w],
+            "groups": g.groups,
+            "weights": page.numbers(self.weights),
+            "bias": page.numbers(self.bias),
+        }
+
 
 @register
 class Conv2D(Convolution):

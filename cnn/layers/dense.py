@@ -92,3 +92,8 @@ class Dense(Weighted):
         has_relu = begins_with(above, ReLU)
         geometry = constant(DenseGeometry(self.input_shape[0], self.units, has_relu))
         return Lowering("dense", 1 + has_relu, geometry, matrix=True)
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "dense", "weights": page.numbers(self.weights), "bias": page.numbers(self.bias)}

@@ -79,3 +79,8 @@ class Dropout(Layer):
         if not training:
             return None
         return Lowering("dropout", geometry=constant(DropoutGeometry(self.rate, self._threshold)), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "dropout", "rate": self.rate}

@@ -94,3 +94,9 @@ class LayerNorm(Scaled):
         channels = self.input_shape[-1]
         geometry = LayerNormGeometry(math.prod(self.input_shape) // channels, channels, self.epsilon)
         return Lowering("layernorm", geometry=constant(geometry), in_place=True)
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        learned = {name: page.numbers(value) for name, value in self.parameters.items()}
+        return {"kind": "layernorm", "epsilon": self.epsilon, **learned}

@@ -130,6 +130,11 @@ class MaxPool2D(Pool):
             return Lowering("maxpool, ties", geometry=geometry)
         return Lowering("maxpool", geometry=geometry)
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "maxpool", **_window(self.geometry)}
+
 
 # ---- mean --------------------------------------------------------------------------------------------------
 
@@ -190,6 +195,11 @@ class AvgPool2D(Pool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry))
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "avgpool", **_window(self.geometry)}
+
 
 # ---- of the whole map --------------------------------------------------------------------------------------
 
@@ -223,6 +233,11 @@ class GlobalMaxPool2D(GlobalPool):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("maxpool", geometry=constant(self.geometry), label="global maxpool")
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "maxpool", **_window(self.geometry)}
+
 
 @register
 class GlobalAvgPool2D(GlobalPool):
@@ -236,3 +251,13 @@ class GlobalAvgPool2D(GlobalPool):
 
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> Lowering:
         return Lowering("avgpool", geometry=constant(self.geometry), label="global avgpool")
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "avgpool", **_window(self.geometry)}
+
+
+def _window(g: PoolGeometry) -> dict[str, Any]:
+    """Of a pooling, as a page takes it."""
+    return {"kernel": [g.kh, g.kw], "stride": [g.sh, g.sw], "padding": [g.ph, g.pw], "map": [g.oh, g.ow]}

@@ -33,6 +33,11 @@ class Flatten(Layer):
     def lower(self, below: Sequence[Layer], above: Sequence[Layer], training: bool) -> None:
         return None  # the numbers lie in this order already
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "flatten"}
+
 
 @register
 class Rescaling(Layer):
@@ -66,3 +71,8 @@ class Rescaling(Layer):
             return load(self.input_shape, 1, self.scale, self.offset)
         geometry = Elementwise("rescale", (self.scale, self.offset))
         return Lowering("elementwise", geometry=constant(geometry), label="rescale", in_place=True)
+
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "rescale", "scale": self.scale, "offset": self.offset}

@@ -193,6 +193,16 @@ class Residual(Layer):
         last = Lowering("sum", geometry=constant(SumGeometry(after, after)), label="add", key=join, x_of=source)
         return first, again if self.shortcut else None, last
 
+    # ---- in other formats ----
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        names, branch = layer_names(self.parts), len(self.layers)
+        return {
+            "kind": "residual",
+            "layers": page.layers(self.layers, names[:branch]),
+            "shortcut": page.layers(self.shortcut, names[branch:]),
+        }
+
 
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):
