@@ -7,3 +7,4 @@ Each layer says in its own file how it is written in a format, by one method tha
 from .c_header.header import c as c
 from .onnx_graph.writer import onnx as onnx
 from .torch_module.writer import torch as torch
+from .web_page.write import html as html

@@ -50,6 +50,9 @@ class Elementwise(Layer):
         constants = {name: program.number(value) for name, value in self.configuration().items()}
         program.elementwise(self.c_expression.format(**constants), lambda x: self.apply(x, training=False)[0])
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "elementwise", "function": self.function, "constants": list(self.elementwise.constants)}
+
 
 @numpy_operation
 def relu_forward(x: np.ndarray) -> np.ndarray:

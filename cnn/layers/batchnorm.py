@@ -188,3 +188,7 @@ class BatchNorm(Scaled):
         mean, variance = (self.statistics[name].astype(np.float64) for name in ("mean", "variance"))
         slope = self.gamma / np.sqrt(variance + self.epsilon)
         program.affine(self.input_shape, slope, self.beta - mean * slope)
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        learned = {name: page.numbers(value) for name, value in (self.parameters | self.statistics).items()}
+        return {"kind": "batchnorm", "epsilon": self.epsilon, **learned}

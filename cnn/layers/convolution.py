@@ -201,6 +201,19 @@ class Convolution(Weighted):
     def to_c(self, program: Any) -> None:
         program.convolution(self.geometry, self.weights, self.bias)
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        g = self.geometry
+        return {
+            "kind": "conv",
+            "kernel": [g.kh, g.kw],
+            "stride": [g.sh, g.sw],
+            "padding": [g.ph, g.pw],
+            "dilation": [g.dilation_h, g.dilation_w],
+            "groups": g.groups,
+            "weights": page.numbers(self.weights),
+            "bias": page.numbers(self.bias),
+        }
+
 
 @register
 class Conv2D(Convolution):

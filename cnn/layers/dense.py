@@ -105,3 +105,6 @@ class Dense(Weighted):
 
     def to_c(self, program: Any) -> None:
         program.dense(self.weights, self.bias)
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "dense", "weights": page.numbers(self.weights), "bias": page.numbers(self.bias)}

@@ -90,3 +90,6 @@ class Dropout(Layer):
 
     def to_c(self, program: Any) -> None:
         pass  # it does nothing in a prediction
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "dropout", "rate": self.rate}

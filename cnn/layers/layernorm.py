@@ -112,3 +112,7 @@ class LayerNorm(Scaled):
 
     def to_c(self, program: Any) -> None:
         program.layer_norm(self.gamma, self.beta, self.epsilon)
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        learned = {name: page.numbers(value) for name, value in self.parameters.items()}
+        return {"kind": "layernorm", "epsilon": self.epsilon, **learned}

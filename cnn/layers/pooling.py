@@ -141,6 +141,9 @@ class MaxPool2D(Pool):
     def to_c(self, program: Any) -> None:
         program.max_pool(self.geometry)
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "maxpool", **_window(self.geometry)}
+
 
 # ---- mean --------------------------------------------------------------------------------------------------
 
@@ -213,6 +216,9 @@ class AvgPool2D(Pool):
     def to_c(self, program: Any) -> None:
         program.avg_pool(self.geometry)
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "avgpool", **_window(self.geometry)}
+
 
 # ---- of the whole map --------------------------------------------------------------------------------------
 
@@ -259,6 +265,9 @@ class GlobalMaxPool2D(GlobalPool):
     def to_c(self, program: Any) -> None:
         program.max_pool(self.geometry)
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "maxpool", **_window(self.geometry)}
+
 
 @register
 class GlobalAvgPool2D(GlobalPool):
@@ -285,3 +294,11 @@ class GlobalAvgPool2D(GlobalPool):
 
     def to_c(self, program: Any) -> None:
         program.avg_pool(self.geometry)
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "avgpool", **_window(self.geometry)}
+
+
+def _window(g: PoolGeometry) -> dict[str, Any]:
+    """Of a pooling, as a page takes it."""
+    return {"kernel": [g.kh, g.kw], "stride": [g.sh, g.sw], "padding": [g.ph, g.pw], "map": [g.oh, g.ow]}

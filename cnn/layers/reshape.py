@@ -44,6 +44,9 @@ class Flatten(Layer):
     def to_c(self, program: Any) -> None:
         pass  # the numbers lie in this order already
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "flatten"}
+
 
 @register
 class Rescaling(Layer):
@@ -90,3 +93,6 @@ class Rescaling(Layer):
 
     def to_c(self, program: Any) -> None:
         program.affine(self.input_shape, self.scale, self.offset)
+
+    def to_page(self, page: Any) -> dict[str, Any]:
+        return {"kind": "rescale", "scale": self.scale, "offset": self.offset}

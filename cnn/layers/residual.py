@@ -205,6 +205,14 @@ class Residual(Layer):
     def to_c(self, program: Any) -> None:
         program.add(self.layers, self.shortcut)
 
+    def to_page(self, page: Any) -> dict[str, Any]:
+        names, branch = layer_names(self.parts), len(self.layers)
+        return {
+            "kind": "residual",
+            "layers": page.layers(self.layers, names[:branch]),
+            "shortcut": page.layers(self.shortcut, names[branch:]),
+        }
+
 
 def _checked(name: str, layers: Any) -> tuple[Layer, ...]:
     if not isinstance(layers, Iterable) or isinstance(layers, str | bytes):

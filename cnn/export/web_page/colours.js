@@ -1,0 +1,64 @@
+// The colours of numbers: blue above zero, orange below it, and the paper's colour at zero; and of ink on paper.
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// From the lowest to the highest number, at equal distances.
+const SIGNED = {
+  light: [[143, 58, 6], [222, 127, 52], [250, 214, 180], [255, 255, 255], [178, 206, 235], [66, 124, 186], [13, 47, 89]],
+  dark: [[255, 176, 104], [196, 104, 38], [84, 46, 22], [20, 26, 32], [20, 52, 88], [52, 122, 196], [150, 210, 255]],
+};
+const INK = {
+  light: [[255, 255, 255], [17, 24, 31]],
+  dark: [[20, 26, 32], [240, 244, 248]],
+};
+
+function scheme() {
+  return dark.matches ? "dark" : "light";
+}
+
+// The colour at a part of the way, from 0 to 1, along some colours.
+function along(colours, part) {
+  const place = Math.min(Math.max(part, 0), 1) * (colours.length - 1);
+  const i = Math.min(Math.floor(place), colours.length - 2);
+  return colours[i].map((value, k) => Math.round(value + (colours[i + 1][k] - value) * (place - i)));
+}
+
+// The colour of a value between -limit and limit; grey for what is no number.
+function signed(value, limit) {
+  if (Number.isNaN(value)) return [140, 140, 140];
+  return along(SIGNED[scheme()], limit > 0 ? 0.5 + value / (2 * limit) : 0.5);
+}
+
+function ink(value, least, most) {
+  return along(INK[scheme()], most > least ? (value - least) / (most - least) : 0);
+}
+
+// Colours a cell, and its text so that it can be read.
+function colour(element, value, limit) {
+  const [red, green, blue] = signed(value, limit);
+  element.style.backgroundColor = `rgb(${red} ${green} ${blue})`;
+  element.style.color = 0.3 * red + 0.59 * green + 0.11 * blue > 130 ? "#16202a" : "#ffffff";
+}
+
+// Paints a canvas of w x h pixels, whose colours a function of row and column gives; undefined leaves one empty.
+function paint(canvas, w, h, colourAt) {
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  const context = canvas.getContext("2d"), image = context.createImageData(w, h);
+  for (let row = 0, at = 0; row < h; row++) {
+    for (let column = 0; column < w; column++, at += 4) {
+      const rgb = colourAt(row, column);
+      if (rgb) image.data.set([...rgb, 255], at);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+// The signed colours of many values at one limit, looked up.
+function palette(limit) {
+  const steps = Array.from({ length: 511 }, (_, i) => signed(i - 255, 255));
+  return (value) => (limit > 0 ? steps[255 + Math.round((255 * value) / limit)] : steps[255]) ?? signed(NaN, 1);
+}
+
+function largest(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}

@@ -1,0 +1,163 @@
+// What each kind of layer computes, of one image. Values are Float32Array, channels last: the value of a channel at
+// a row and a column is at (row * width + column) * channels + channel. Sums are kept in double precision and rounded
+// once, when they are written.
+
+const FORWARD = {
+  conv(layer, x, y) {
+    const [h, w, channels] = layer.input;
+    const [oh, ow, filters] = layer.output;
+    const { weights, bias, groups } = layer;
+    const inputs = channels / groups, outputs = filters / groups; // of a group
+    const sums = new Float64Array(filters);
+    for (let i = 0, to = 0; i < oh; i++) {
+      for (let j = 0; j < ow; j++, to += filters) {
+        if (bias) sums.set(bias);
+        else sums.fill(0);
+        for (const { u, v, row, column } of windowOf(layer, i, j)) {
+          if (!(row >= 0 && row < h && column >= 0 && column < w)) continue; // padding, which is zero
+          const pixel = (row * w + column) * channels;
+          let weight = (u * layer.kernel[1] + v) * inputs * filters;
+          for (let k = 0; k < inputs; k++, weight += filters) {
+            for (let group = 0; group < groups; group++) {
+              const value = x[pixel + group * inputs + k];
+              for (let o = group * outputs; o < (group + 1) * outputs; o++) sums[o] += value * weights[weight + o];
+            }
+          }
+        }
+        y.set(sums, to);
+      }
+    }
+  },
+
+  dense(layer, x, y) {
+    const units = y.length;
+    const sums = new Float64Array(units);
+    if (layer.bias) sums.set(layer.bias);
+    for (let i = 0, weight = 0; i < x.length; i++, weight += units) {
+      const value = x[i];
+      for (let o = 0; o < units; o++) sums[o] += value * layer.weights[weight + o];
+    }
+    y.set(sums);
+  },
+
+  maxpool(layer, x, y) {
+    pool(layer, x, y, (values) => values.reduce((most, value) => Math.max(most, value), -Infinity));
+  },
+
+  avgpool(layer, x, y) {
+    pool(layer, x, y, (values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+  },
+
+  batchnorm(layer, x, y) {
+    const channels = layer.gamma.length;
+    for (let i = 0; i < x.length; i++) {
+      const c = i % channels;
+      y[i] = ((x[i] - layer.mean[c]) / Math.sqrt(layer.variance[c] + layer.epsilon)) * layer.gamma[c] + layer.beta[c];
+    }
+  },
+
+  layernorm(layer, x, y) {
+    const channels = layer.gamma.length;
+    for (let first = 0; first < x.length; first += channels) {
+      const { mean, deviation } = moments(x.subarray(first, first + channels), layer.epsilon);
+      for (let c = 0; c < channels; c++) {
+        y[first + c] = ((x[first + c] - mean) / deviation) * layer.gamma[c] + layer.beta[c];
+      }
+    }
+  },
+
+  elementwise(layer, x, y) {
+    const f = FUNCTIONS[layer.function];
+    for (let i = 0; i < x.length; i++) y[i] = f(x[i], ...layer.constants);
+  },
+
+  rescale(layer, x, y) {
+    for (let i = 0; i < x.length; i++) y[i] = x[i] * layer.scale + layer.offset;
+  },
+
+  flatten(layer, x, y) {
+    y.set(x);
+  },
+
+  dropout(layer, x, y) {
+    y.set(x); // it drops while a net learns
+  },
+
+  softmax(layer, x, y) {
+    const most = Math.max(...x), powers = Array.from(x, (score) => Math.exp(score - most));
+    const sum = powers.reduce((total, power) => total + power, 0);
+    for (let i = 0; i < y.length; i++) y[i] = powers[i] / sum;
+  },
+
+  residual(layer, x, y) {
+    const branch = runLayers(layer.layers, x), shortcut = runLayers(layer.shortcut, x);
+    for (let i = 0; i < y.length; i++) y[i] = branch[i] + shortcut[i];
+  },
+};
+
+// Activations by the names that the package has for them.
+const FUNCTIONS = {
+  relu: (x) => Math.max(x, 0),
+  leaky_relu: (x, slope) => (x > 0 ? x : slope * x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  tanh: Math.tanh,
+  gelu: (x) => (x * (1 + erf(x * Math.SQRT1_2))) / 2,
+  silu: (x) => x / (1 + Math.exp(-x)),
+  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+};
+
+// The error function, to 1e-10: exp(-x * x) times a series of positive terms, so that no digit is lost.
+function erf(x) {
+  if (!(Math.abs(x) < 5)) return Math.sign(x);
+  let term = x, sum = x;
+  for (let n = 1; Math.abs(term) > 1e-16 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return ((2 / Math.sqrt(Math.PI)) * sum) / Math.exp(x * x);
+}
+
+// The layers one after the other; each keeps its input in x and its output in y.
+function runLayers(layers, x) {
+  for (const layer of layers) {
+    layer.x = x;
+    FORWARD[layer.kind](layer, x, layer.y);
+    x = layer.y;
+  }
+  return x;
+}
+
+// The places of the window that makes a pixel: row u and column v in the window, row and column in the input. Those
+// outside of the input are padding.
+function windowOf(layer, i, j) {
+  const [kh, kw] = layer.kernel, [dh, dw] = layer.dilation ?? [1, 1];
+  const top = i * layer.stride[0] - layer.padding[0], left = j * layer.stride[1] - layer.padding[1];
+  const places = [];
+  for (let u = 0; u < kh; u++) {
+    for (let v = 0; v < kw; v++) places.push({ u, v, row: top + u * dh, column: left + v * dw });
+  }
+  return places;
+}
+
+// Every window of every channel, reduced to one value; padding does not count.
+function pool(layer, x, y, reduce) {
+  const [h, w, channels] = layer.input, [oh, ow] = layer.map;
+  for (let i = 0, to = 0; i < oh; i++) {
+    for (let j = 0; j < ow; j++) {
+      const inside = windowOf(layer, i, j).filter(
+        ({ row, column }) => row >= 0 && row < h && column >= 0 && column < w,
+      );
+      for (let c = 0; c < channels; c++) {
+        y[to++] = reduce(inside.map(({ row, column }) => x[(row * w + column) * channels + c]));
+      }
+    }
+  }
+}
+
+// Mean of some values, and the root of their variance plus epsilon.
+function moments(values, epsilon) {
+  let mean = 0, variance = 0;
+  for (const value of values) mean += value / values.length;
+  for (const value of values) variance += (value - mean) ** 2 / values.length;
+  return { mean, deviation: Math.sqrt(variance + epsilon) };
+}
