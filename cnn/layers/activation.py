@@ -74,16 +74,14 @@ class ReLU(Elementwise):
 
     # ---- in other formats ----
 
-    def to_c(self, program: Any) -> None:
-        program.relu(self.c_expression, lambda x: self.apply(x, training=False)[0])
-
-    # ---- in other formats ----
-
     def to_onnx(self, graph: Any) -> None:
         graph.add("Relu")
 
     def to_torch(self, modules: Any) -> None:
         modules.add("ReLU")
+
+    def to_c(self, program: Any) -> None:
+        program.relu(self.c_expression, lambda x: self.apply(x, training=False)[0])
 
 
 @numpy_operation
