@@ -11,6 +11,7 @@ from .commands.config import config
 from .commands.data import data_app
 from .commands.draw import draw
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.plot import plot_app
 from .commands.predict import predict
 from .commands.train import train
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (train, evaluate, predict, draw, compare, config):
+for command in (train, evaluate, predict, export, draw, compare, config):
     app.command()(command)
 app.add_typer(plot_app)
 app.add_typer(data_app)

@@ -115,6 +115,12 @@ def load_net(path: Path) -> Sequential:
         raise FileNotFoundError(f"{path} does not exist; {written}") from None
 
 
+def refuse_its_own(file: Path, model: Path) -> None:
+    """ValueError for a file to write that is the net's."""
+    if file.resolve() == model.resolve():
+        raise ValueError(f"FILE must be another file than the net's, got {file}")
+
+
 def on_its_scale(net: Sequential, images: np.ndarray) -> np.ndarray:
     """Images from files, uint8, on the scale of those that the net was fitted on."""
     return images if net.image_range is None else net.image_range.scaled(images)

@@ -56,7 +56,7 @@ def test_short_help_is_the_help(command):
 def test_help_lists_the_commands(command):
     _, out, _ = command("--help")
     listed = re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE)
-    assert listed == ["train", "evaluate", "predict", "compare", "config", "plot", "data"]
+    assert listed == ["train", "evaluate", "predict", "export", "draw", "compare", "config", "plot", "data"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..common import DebugOption, ModelArgument, load_net, load_test_set, reports_errors
+from ..common import DebugOption, ModelArgument, load_net, load_test_set, refuse_its_own, reports_errors
 
 if TYPE_CHECKING:
     from ...nets.sequential import Sequential
@@ -49,8 +49,7 @@ def draw(
 
     net = load_net(model)
     path = model.with_suffix(".html") if file is None else file
-    if path.resolve() == model.resolve():
-        raise ValueError(f"FILE must be another file than the net's, got {path}")
+    refuse_its_own(path, model)
     images: dict[str, Any] = {}
     if data is not None or _reads_digits(net):
         images["images"], images["labels"], _ = load_test_set(net, model, data)
