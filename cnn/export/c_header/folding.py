@@ -62,11 +62,14 @@ def _scaled_output(below: Operation, affine: Affine) -> Operation | None:
     if isinstance(below, Affine) and below.shape == affine.shape:
         slopes = {"slope": below.slope * slope, "shift": below.shift * slope + shift}
         return replace(below, output=affine.output, **slopes)
-    of_map = isinstance(below, Convolution) and below.geometry.output_shape == affine.shape
-    if isinstance(below, Weighted) and (of_map or isinstance(below, Dense)):
+    if isinstance(below, Weighted) and affine.shape == _output_shape(below):
         weights, bias = below.weights * slope, below.bias * slope + shift
         return replace(below, output=affine.output, weights=weights, bias=bias)
     return None
+
+
+def _output_shape(operation: Weighted) -> tuple[int, ...]:
+    return operation.geometry.output_shape if isinstance(operation, Convolution) else operation.bias.shape
 
 
 def _folded_forwards(operations: list[Operation]) -> list[Operation]:
@@ -77,19 +80,19 @@ def _folded_forwards(operations: list[Operation]) -> list[Operation]:
     result = list(operations)
     for affine in operations:
         above = [each for each in result if affine.output in each.inputs]
-        if isinstance(affine, Affine) and above and all(_takes_affine(each) for each in above):
+        if isinstance(affine, Affine) and above and all(_takes(each, affine) for each in above):
             result = [_scaled_input(each, affine) if each in above else each for each in result if each is not affine]
     return result
 
 
-def _takes_affine(operation: Operation) -> bool:
+def _takes(operation: Operation, affine: Affine) -> bool:
     if isinstance(operation, Dense):
         return True
     if not isinstance(operation, Convolution):
         return False
     g = operation.geometry
     bottom, right = (g.oh - 1) * g.sh + (g.kh - 1) * g.dilation_h + 1, (g.ow - 1) * g.sw + (g.kw - 1) * g.dilation_w + 1
-    return g.ph == g.pw == 0 and bottom <= g.h and right <= g.w
+    return affine.shape == g.input_shape and g.ph == g.pw == 0 and bottom <= g.h and right <= g.w
 
 
 def _scaled_input(above: Operation, affine: Affine) -> Operation:

@@ -166,7 +166,7 @@ def _add(operation: Add, scales: Scales) -> IntegerAdd:
 
 def _table(operation: Elementwise, scales: Scales) -> IntegerTable:
     x, y = scales[operation.inputs[0]], scales[operation.output]
-    if isinstance(operation, ReLU) and x == y:  # whose lowest integer stands for 0
+    if x is y:  # a ReLU's scale, of which the lowest integer stands for 0; nothing else reads its input
         return IntegerTable(operation, None)
     numbers = (np.arange(LOWEST, HIGHEST + 1) - x.zero) * x.step
     return IntegerTable(operation, y.quantised(operation.function(numbers)))

@@ -36,12 +36,12 @@ class Source:
         self._names: set[str] = set()
 
     def function(self, name: str, expression: str) -> str:
-        """The name of a function of a float x; "0", for none, of no expression."""
-        if not expression:
-            return "0"
+        """The name of a function of a float x, which is that of the expression's first layer."""
         if _FUNCTION_OF_MATH.search(expression):
             self.includes.add("<math.h>")
-        return self.functions.setdefault(expression, self._new(name))
+        if expression not in self.functions:
+            self.functions[expression] = self._new(name)
+        return self.functions[expression]
 
     def array(self, kind: str, name: str, values: np.ndarray, shape: str = "") -> str:
         """A constant array of a C type; its name."""
@@ -54,7 +54,7 @@ class Source:
         return name
 
     def struct(self, kind: str, name: str, *fields: object) -> str:
-        """A constant of a struct that the kernel file `kind` declares, or one whose name it is; its address."""
+        """A constant of the struct that the kernel file `kind` declares; its address."""
         self.need(kind)
         name = self._new(name)
         self.constants.append(f"static const {self.stem}_{kind} {name} = {{{', '.join(map(str, fields))}}};\n")
@@ -105,7 +105,7 @@ def number(value: float) -> str:
 def _literals(kind: str, values: np.ndarray) -> list[str]:
     if kind == "float":
         return [f"{each}f" for each in values.astype(np.float32).ravel().astype(str).tolist()]
-    return [str(each) if each > -(2**31) else "-2147483647 - 1" for each in values.ravel().tolist()]
+    return list(map(str, values.ravel().tolist()))
 
 
 def _lines(literals: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 _ELEMENTS = {"float32": ("float", 4), "int8": ("int8_t", 1)}  # of the arena: type and bytes
 
 
-class Header(NamedTuple):
+@dataclass(frozen=True)
+class Header:
     """A header that was written.
 
     Attributes
@@ -38,7 +40,7 @@ class Header(NamedTuple):
     ram: int
     input_shape: tuple[int, ...]
     outputs: int
-    rows: Callable[[np.ndarray], np.ndarray]  # outputs of a batch of rows of float32
+    rows: Callable[[np.ndarray], np.ndarray] = field(repr=False)  # outputs of a batch of rows of float32
 
     def predict_logits(self, images: ArrayLike) -> NDArray[np.float32]:
         """What the header computes for images (n, *input_shape), float32 (n, outputs).

@@ -28,7 +28,7 @@ def assert_same(net, header, stem, x, compiler="gcc"):
 def test_the_nets_of_the_benchmarks_give_the_same_logits(quickly_trained, compiler, mnist_dataset, tmp_path):
     name, net = quickly_trained
     cnn.export.c(net, tmp_path / f"{name}.h")
-    assert_same(net, tmp_path / f"{name}.h", name, mnist_dataset.test_images[:500, ..., None], compiler)
+    assert_same(net, tmp_path / f"{name}.h", name, mnist_dataset.test_images[:200, ..., None], compiler)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def check_random_nets(nets, folder):
 
 
 def test_random_nets_give_the_same_logits(tmp_path):
-    check_random_nets(random_nets(12), tmp_path)
+    check_random_nets(random_nets(7), tmp_path)
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_several_files_may_include_a_header_and_need_not_call_it(tmp_path):
 
 
 def test_sanitizers_find_nothing(tmp_path):
-    for i, net in enumerate(random_nets(6)):
+    for i, net in enumerate(random_nets(4)):
         x = images(net, np.random.default_rng(i), 3)
         cnn.export.c(net, tmp_path / "net.h")
         build(PROGRAM.format(header="net.h", stem="net"), tmp_path / "program", "gcc", [*C99, *SANITIZED])

@@ -33,7 +33,7 @@ def test_the_nets_of_the_benchmarks_have_the_bits_of_the_integers_in_python(
     quickly_trained, compiler, mnist_dataset, tmp_path
 ):
     name, net = quickly_trained
-    x = mnist_dataset.test_images[:500, ..., None]
+    x = mnist_dataset.test_images[:200, ..., None]
     logits = assert_same_bits(net, tmp_path, name, x, compiler)
     assert (logits.argmax(axis=1) == net.predict(x)).mean() > 0.98
 
@@ -52,15 +52,12 @@ def test_all_test_images_have_the_bits_of_the_integers_in_python_and_the_accurac
 
 def check_random_nets(nets, folder):
     for i, net in enumerate(nets):
-        if WITHOUT & layers_of(net):
-            with pytest.raises(ValueError, match=r"layernorm_\d cannot be written as C in int8"):
-                cnn.export.c(net, folder / "net.h", dtype="int8", calibration=images(net, np.random.default_rng(i)))
-        else:
+        if not WITHOUT & layers_of(net):
             assert_same_bits(net, folder, f"net{i}", images(net, np.random.default_rng(i)))
 
 
 def test_random_nets_have_the_bits_of_the_integers_in_python(tmp_path):
-    check_random_nets(random_nets(12), tmp_path)
+    check_random_nets(random_nets(7), tmp_path)
 
 
 @pytest.mark.slow
@@ -106,8 +103,13 @@ def test_a_pruned_channel_and_one_of_tiny_weights_keep_their_bias(tmp_path):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=0.03 * np.abs(expected).max())
 
 
+def test_a_relu_that_changes_nothing_of_what_is_read_twice(tmp_path):
+    net = cnn.Sequential([cnn.Residual([cnn.ReLU()]), cnn.Flatten(), cnn.Dense(3)], (4, 4, 2), seed=0)
+    assert_same_bits(net, tmp_path, "net", np.abs(images(net, np.random.default_rng(0))))
+
+
 def test_sanitizers_find_nothing(tmp_path):
-    for i, net in enumerate(each for each in random_nets(6) if not WITHOUT & layers_of(each)):
+    for i, net in enumerate(each for each in random_nets(4) if not WITHOUT & layers_of(each)):
         x = images(net, np.random.default_rng(i), 3)
         header = cnn.export.c(net, tmp_path / "net.h", dtype="int8", calibration=x[:2])
         build(PROGRAM.format(header="net.h", stem="net"), tmp_path / "program", "gcc", [*C99, *SANITIZED])
@@ -134,6 +136,13 @@ def test_arguments_that_do_not_fit_are_refused(dtype, calibration, message, tmp_
     net = net_of(cnn.Conv2D(2, 3))
     with pytest.raises(ValueError, match=message):
         cnn.export.c(net, tmp_path / "net.h", dtype=dtype, calibration=calibration)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_without_an_integer_form_is_named(tmp_path):
+    net = net_of(cnn.Residual([cnn.LayerNorm()]))
+    with pytest.raises(ValueError, match=r"^residual_1\.layernorm_1 cannot be written as C in int8, .* in float32$"):
+        cnn.export.c(net, tmp_path / "net.h", dtype="int8", calibration=images(net, np.random.default_rng(0)))
     assert list(tmp_path.iterdir()) == []
 
 
