@@ -27,7 +27,7 @@ class Source:
 
     def __init__(self, stem: str, folder: str) -> None:
         self.stem, self.flash = stem, 0
-        self.includes = {"<stdint.h>"}
+        self.includes = {"<limits.h>", "<stdint.h>"}
         self.kernels: dict[str, str] = {}
         self.functions: dict[str, str] = {}  # names by expression
         self.constants: list[str] = []

@@ -16,6 +16,7 @@ from .source import Source
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_ENOUGH = '#if INT_MAX < 2147483647\n#error "sizes of this net need an int of 32 bits"\n#endif\n'
 _ELEMENTS = {"float32": ("float", 4), "int8": ("int8_t", 1)}  # of the arena: type and bytes
 
 
@@ -65,6 +66,7 @@ def text(source: Source, header: Header, net: Any) -> str:
         _about(header, net),
         f"#ifndef {name}_H\n#define {name}_H\n",
         "".join(f"#include {each}\n" for each in sorted(source.includes)),
+        _ENOUGH,
         _macros(header),
         *source.kernels.values(),
         *(_function(each, expression) for expression, each in source.functions.items()),
@@ -79,12 +81,12 @@ def text(source: Source, header: Header, net: Any) -> str:
 def _about(header: Header, net: Any) -> str:
     """What a reader of the file has to know to use it."""
     shape, images = " x ".join(map(str, header.input_shape)), net.image_range
-    trained = f", numbers from {images.minimum:g} to {images.maximum:g} when it was trained" if images else ""
+    trained = f", from {images.minimum:g} to {images.maximum:g} when the net was trained" if images else ""
     classes = f"\n\n   The outputs are {', '.join(map(in_comment, net.classes))}." if net.classes else ""
     return (
         f"/* A net in C, {header.dtype}, written by cnn.export.c.\n\n"
         f"   int {header.stem}_predict(const float *image, float *logits)\n\n"
-        f"   image holds {shape} numbers, of all channels of a pixel one after the other{trained};\n"
+        f"   image holds {shape} numbers: rows, their pixels, the channels of each{trained}.\n"
         f"   logits takes {header.outputs}. It returns the number of the largest one, the first of equal ones.\n"
         "   What it computes it keeps in memory of its own: one call at a time."
         f"{classes} */"
