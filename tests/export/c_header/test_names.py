@@ -44,7 +44,7 @@ def test_any_file_name_becomes_an_identifier_that_is_not_reserved(name):
     assert re.fullmatch(r"[A-Za-z](_?[A-Za-z0-9])*", stem(name))
 
 
-@pytest.mark.parametrize("name", STEMS)
+@pytest.mark.parametrize("name", ["3x3.h", "int.h", "_Bool.h", "größe.h", "*?[.h"])
 def test_a_header_of_any_name_gives_the_same_logits(name, tmp_path):
     net = cnn.Sequential([cnn.Conv2D(2, 2), cnn.Tanh(), cnn.Flatten(), cnn.Dense(3)], (3, 3, 1), seed=0)
     cnn.export.c(net, tmp_path / name)
