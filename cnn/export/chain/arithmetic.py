@@ -13,9 +13,8 @@ from ...layers.reshape import Rescaling
 from ...layers.residual import Residual
 from ...layers.weighted import Weighted
 from .layers import in_places
-from .tensor import Step, Tensor, common_step, layers_of, steps_between
+from .tensor import ERF, Step, Tensor, common_step, layers_of, steps_between
 
-ERF = "the error function"
 SCALE = "scale"  # a product with a constant, to which a constant may yet be added
 AFFINE = "affine"  # products with constants of channels and sums
 FACTOR = "factor"  # the same, which comes of a GELU and may yet be multiplied

@@ -10,8 +10,7 @@ import numpy as np
 from ...layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ...layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from ..chain import arithmetic, layers, shapes
-from ..chain.parsed import SOFTMAX
-from ..chain.tensor import Tensor
+from ..chain.tensor import ERF, LARGE, SOFTMAX, Tensor
 from .node import Node
 
 Reader = Callable[[Node], Tensor]
@@ -140,7 +139,6 @@ def _reduce(node: Node) -> Tensor:
 
 # ---- activations ---------------------------------------------------------------------------------------------
 
-LARGE = "a comparison"
 _LINEAR = 20.0  # above it, a Softplus in float32 is x
 
 _ACTIVATIONS = {"Relu": ReLU, "Sigmoid": Sigmoid, "Softplus": Softplus, "Swish": SiLU, "Tanh": Tanh}
@@ -185,7 +183,7 @@ def _gelu(node: Node) -> Tensor:
 
 @_reads("Erf")
 def _erf(node: Node) -> Tensor:
-    return node.x.part(arithmetic.ERF)
+    return node.x.part(ERF)
 
 
 @_reads("Softmax", "LogSoftmax")
@@ -219,7 +217,10 @@ def _mul(node: Node) -> Tensor:
 
 @_reads("Sub")
 def _sub(node: Node) -> Tensor:
-    return arithmetic.add_constant(node.x, -node.constant(1))
+    x, other = _parts(node)
+    if isinstance(node.values[0], Tensor):
+        return arithmetic.add_constant(x, -node.constant(1))
+    return arithmetic.add_constant(arithmetic.multiply_constant(x, -np.ones((), other.dtype)), other)
 
 
 @_reads("Div")

@@ -99,7 +99,7 @@ class Graph:
         else:
             return False
         says_nothing = proto.op_type in ("Flatten", "Reshape") and not self._is_ours
-        return says_nothing and len(sizes) == 3 and sizes[2] < min(sizes[:2])
+        return says_nothing and shapes.likely_axes(sizes) == CHANNELS_LAST
 
     # ---- nodes ----
 

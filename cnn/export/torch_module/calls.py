@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from ...layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ...layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from ..chain import arithmetic, layers, shapes
-from ..chain.parsed import SOFTMAX
-from ..chain.tensor import Tensor
+from ..chain.tensor import ERF, SOFTMAX, Tensor
 
 ANY_BATCH = 2**61 - 1  # the images of a batch, in shapes that a module computes
 _LINEAR = 20.0  # above this, PyTorch's Softplus is linear, which in float32 it is there
@@ -161,7 +160,7 @@ def softmax(x: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any 
 
 
 def erf(x: Tensor) -> Tensor:
-    return x.part(arithmetic.ERF)
+    return x.part(ERF)
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
