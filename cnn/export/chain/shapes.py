@@ -69,7 +69,8 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
         return x
     if x.step.below is None and len(x.shape) < len(wanted) == 3:
         return start(wanted, x.step.place, likely_axes(wanted))._replace(place=x.place)
-    if len(wanted) == 1:
+    is_pixel = isinstance(x.step.detail, type) and len(wanted) < 3  # of a pooled map, an axis of one may be left
+    if len(wanted) == 1 or is_pixel:
         return flatten(x)
     without_ones = [axis for axis in x.axes if x.shape[axis] > 1]
     for axes in (CHANNELS_FIRST, CHANNELS_LAST):
