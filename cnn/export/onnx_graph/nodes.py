@@ -9,7 +9,7 @@ import numpy as np
 
 from ...layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ...layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
-from ..chain import arithmetic, layers, shapes
+from ..chain import arithmetic, layers, moments, shapes
 from ..chain.tensor import ERF, LARGE, SOFTMAX, Tensor
 from .node import Node
 
@@ -131,6 +131,8 @@ def _global_mean(node: Node) -> Tensor:
 def _reduce(node: Node) -> Tensor:
     x, axes = node.x, node.integers("axes", 1)
     reduced = {x.axes[axis % (len(x.axes) + 1) - 1] for axis in axes or () if axis % (len(x.axes) + 1)}
+    if node.operation == "ReduceMean" and reduced == {len(x.shape) - 1} and node.get("keepdims", 1):
+        return moments.mean_of_channels(x)
     if len(x.shape) != 3 or reduced != {0, 1} or len(axes or ()) != 2:
         raise ValueError(f"it must reduce the height and width of maps, got axes {axes} of {x.sizes}")
     kind = GlobalAvgPool2D if node.operation == "ReduceMean" else GlobalMaxPool2D
@@ -218,15 +220,38 @@ def _mul(node: Node) -> Tensor:
 @_reads("Sub")
 def _sub(node: Node) -> Tensor:
     x, other = _parts(node)
+    if isinstance(other, Tensor):
+        return arithmetic.subtract(x, other)
     if isinstance(node.values[0], Tensor):
-        return arithmetic.add_constant(x, -node.constant(1))
-    return arithmetic.add_constant(arithmetic.multiply_constant(x, -np.ones((), other.dtype)), other)
+        return arithmetic.add_constant(x, -other)
+    return arithmetic.add_constant(arithmetic.negative(x), other)
 
 
 @_reads("Div")
 def _div(node: Node) -> Tensor:
+    if len(node.values) == 2 and all(isinstance(value, Tensor) for value in node.values):
+        return arithmetic.divide(node.x, node.tensor(1))
     with np.errstate(divide="ignore"):
         return arithmetic.multiply_constant(node.x, 1 / node.constant(1))
+
+
+@_reads("Neg")
+def _neg(node: Node) -> Tensor:
+    return arithmetic.negative(node.x)
+
+
+_OF_MOMENTS = {"Reciprocal": moments.reciprocal, "Sqrt": moments.root}
+
+
+@_reads(*_OF_MOMENTS)
+def _of_moments(node: Node) -> Tensor:
+    return arithmetic.of_moments(_OF_MOMENTS[node.operation](node.x))
+
+
+@_reads("Pow")
+def _pow(node: Node) -> Tensor:
+    exponent = node.constant(1)
+    return arithmetic.of_moments(moments.square(node.x) if (exponent == 2).all() else None)
 
 
 # ---- shapes --------------------------------------------------------------------------------------------------
