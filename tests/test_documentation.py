@@ -10,10 +10,11 @@ import pytest
 
 import cnn
 import cnn.datasets
+import cnn.export
 import cnn.plot
 import cnn.reference
 
-MODULES = [cnn, cnn.functional, cnn.datasets, cnn.schedules, cnn.models, cnn.plot, cnn.reference]
+MODULES = [cnn, cnn.functional, cnn.datasets, cnn.export, cnn.schedules, cnn.models, cnn.plot, cnn.reference]
 # What a fit calls, or hands out; users of these read the class.
 NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "ScaleWarning", "Schedule"}
 

@@ -84,7 +84,6 @@ METHODS: dict[str, str] = {
     "forward": "use predict_logits",
     "get_layer": "use layers",
     "get_weights": "use parameters()",
-    "load_state_dict": "use set_parameters",
     "load_weights": "use cnn.load, or set_parameters",
     "named_parameters": "use parameters()",
     "predict_classes": "use predict",

@@ -128,6 +128,31 @@ class NetState:
             for name, value in new.items():
                 state[name][...] = value
 
+    def load_state_dict(self, source: Mapping[str, Any] | str | PathLike[str]) -> None:
+        """Take the parameters of a module of PyTorch whose layers are those of the net, in the same order.
+
+        Names do not count. Each tensor's layout is turned: (filters, channels, height, width) of a convolution to
+        (height, width, channels, filters), (units, inputs) of a linear layer to (inputs, units), its inputs from
+        channels first to channels last where it stands behind a `Flatten`.
+
+        Parameters
+        ----------
+        source : mapping of str to tensor or array, or path
+            The module's `state_dict()`, or a safetensors file of it. A file has lost the order of the modules: they are
+            sorted by name there, numbers in names by their value.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What is neither; tensors that are not those of the net's layers, the first of which is named. Nothing is
+            changed then.
+        OSError
+            There is no such file, or it cannot be read.
+        """
+        from ..export.torch_module.state_dict import learned
+
+        self.set_parameters(learned(self.layers, source))
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the net to a file, from which `cnn.load` makes it again: in safetensors, with its layers as JSON.
 

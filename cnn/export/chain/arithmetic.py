@@ -12,10 +12,10 @@ from ...layers.batchnorm import BatchNorm
 from ...layers.reshape import Rescaling
 from ...layers.residual import Residual
 from ...layers.weighted import Weighted
+from . import moments
 from .layers import in_places
-from .tensor import Step, Tensor, common_step, layers_of, steps_between
+from .tensor import ERF, Step, Tensor, common_step, layers_of, steps_between
 
-ERF = "the error function"
 SCALE = "scale"  # a product with a constant, to which a constant may yet be added
 AFFINE = "affine"  # products with constants of channels and sums
 FACTOR = "factor"  # the same, which comes of a GELU and may yet be multiplied
@@ -31,7 +31,10 @@ def number(value: Any) -> float:
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of two tensors, a residual block from where they part."""
+    """The sum of two tensors, a residual block from where they part; or the last of a layer normalisation."""
+    normalised = moments.add(a, b)
+    if normalised is not None:
+        return normalised
     if a.shape != b.shape or a.axes != b.axes:
         raise ValueError(f"it adds tensors of different shapes, {a.sizes} and {b.sizes}")
     if not _same(a.order, b.order):
@@ -52,11 +55,12 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """The product of two tensors: x times its sigmoid, or times 1 + erf(x / sqrt(2))."""
+    """The product of two tensors: x times its sigmoid, or times 1 + erf(x / sqrt(2)); of a layer normalisation."""
+    found = moments.multiply(a, b)
     for x, gate in ((a, b), (b, a)):
-        found = _silu(x, gate) or _gelu(x, gate)
-        if found is not None:
-            return found
+        found = found or _silu(x, gate) or _gelu(x, gate)
+    if found is not None:
+        return found
     raise ValueError("it multiplies two tensors, which is neither a SiLU nor a GELU")
 
 
@@ -100,12 +104,38 @@ def _rescaled(x: Tensor, scale: float) -> Tensor:
     return x.then(Rescaling(scale), detail=FACTOR)
 
 
+def subtract(a: Tensor, b: Tensor) -> Tensor:
+    """The difference of two tensors, which a layer normalisation alone has."""
+    found = moments.subtract(a, b)
+    if found is None:
+        raise ValueError("it subtracts two tensors; a block here adds them")
+    return found
+
+
+def divide(a: Tensor, b: Tensor) -> Tensor:
+    """The quotient of two tensors, which a layer normalisation alone has."""
+    found = moments.divide(a, b)
+    if found is None:
+        raise ValueError("it divides by what is computed from the images")
+    return found
+
+
+def of_moments(found: Tensor | None) -> Tensor:
+    """A part of a layer normalisation; ValueError for what is none."""
+    if found is None:
+        raise ValueError("no layer here computes that")
+    return found
+
+
 # ---- a tensor and a constant ---------------------------------------------------------------------------------
 
 
 def add_constant(x: Tensor, value: np.ndarray) -> Tensor:
     """A bias, the offset of a rescaling or normalisation, or one by itself."""
     below, vector = x.step.layer, _of_channels(x, value)
+    part = moments.add_constant(x, 0.0 if vector is not None else number(value.ravel()[0]), vector)
+    if part is not None:
+        return part
     if isinstance(below, Weighted) and not below.configuration()["bias"] and (vector is not None or x.shape[-1] == 1):
         return _with_bias(x, below, value.ravel() if vector is None else vector)
     if vector is not None:
@@ -119,12 +149,20 @@ def add_constant(x: Tensor, value: np.ndarray) -> Tensor:
 def multiply_constant(x: Tensor, value: np.ndarray) -> Tensor:
     """A rescaling; with a constant for each channel, a normalisation."""
     vector, below = _of_channels(x, value), x.step.layer
+    part = moments.multiply_constant(x, vector)
+    if part is not None:
+        return part
     if vector is not None:
         return _scaled(x, vector)
     factor = number(value.ravel()[0])
     if isinstance(below, Rescaling) and x.step.detail == FACTOR and x.step.below is not None:
         return _rescaled(x._replace(step=x.step.below), below.scale * factor)
     return x.then(Rescaling(factor), detail=SCALE)
+
+
+def negative(x: Tensor) -> Tensor:
+    """-x."""
+    return moments.negative(x) or multiply_constant(x, np.asarray(-1.0))
 
 
 def _of_channels(x: Tensor, value: np.ndarray) -> np.ndarray | None:

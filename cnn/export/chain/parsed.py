@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...layers.base import Layer
-from .tensor import Learned, Tensor, layers_of, steps_between
-
-SOFTMAX = "a softmax"
+from .tensor import SOFTMAX, Learned, Tensor, layers_of, steps_between
 
 
 class Parsed(NamedTuple):

@@ -26,6 +26,12 @@ def start(sizes: Sequence[int], place: str, axes: tuple[int, ...] = CHANNELS_FIR
     return Tensor(Step(None, None, place, detail=shape), shape, axes)
 
 
+def likely_axes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Those of maps of these sizes, by which of them is small."""
+    is_last = len(sizes) == 3 and sizes[2] < min(sizes[:2])
+    return CHANNELS_LAST if is_last else CHANNELS_FIRST
+
+
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
     """Another order of the axes, of which the batch's, 0, has to stay the first."""
     if sorted(axes) != list(range(len(x.axes) + 1)) or axes[0] != 0:
@@ -51,7 +57,8 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
     Raises
     ------
     ValueError
-        What is neither a flattening nor adds or removes axes of one, except for the graph's input.
+        What is neither a flattening nor adds or removes axes of one; except for the graph's input, which may be rows of
+        which maps are made, for the net then takes those.
     """
     known = -math.prod(sizes)
     total = math.prod(x.shape)
@@ -60,9 +67,10 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
         raise ValueError(f"a reshape must keep all numbers of an image, got {x.sizes} to {tuple(sizes)}")
     if wanted == x.sizes:
         return x
-    if x.step.below is None and len(wanted) > 1:
-        return start(wanted, x.step.place)._replace(place=x.place)
-    if len(wanted) == 1:
+    if x.step.below is None and len(x.shape) < len(wanted) == 3:
+        return start(wanted, x.step.place, likely_axes(wanted))._replace(place=x.place)
+    is_pixel = isinstance(x.step.detail, type) and len(wanted) < 3  # of a pooled map, an axis of one may be left
+    if len(wanted) == 1 or is_pixel:
         return flatten(x)
     without_ones = [axis for axis in x.axes if x.shape[axis] > 1]
     for axes in (CHANNELS_FIRST, CHANNELS_LAST):

@@ -10,6 +10,10 @@ import numpy as np
 from ...layers.base import Layer
 
 Learned = list[tuple[Layer, dict[str, np.ndarray]]]  # parameters and statistics, of each layer that has any
+# Parts of layers.
+ERF = "the error function"
+LARGE = "a comparison"  # of x with a number above which a Softplus is x
+SOFTMAX = "a softmax"
 CHANNELS_FIRST, CHANNELS_LAST = (2, 0, 1), (0, 1, 2)  # of the axes of maps (h, w, c)
 
 
@@ -69,7 +73,9 @@ class Tensor(NamedTuple):
         return tuple(self.shape[axis] for axis in self.axes)
 
     def then(self, layer: Layer, learned: dict[str, np.ndarray] | None = None, detail: Any = None) -> Tensor:
-        """What the layer gives of it, which has to keep the axes."""
+        """What the layer gives of it, which has to keep the axes; ValueError where only a part stands below."""
+        if self.step.layer is None and self.step.below is not None and self.step.detail != ERF:
+            raise incomplete(self.step)
         shape = layer.infer_output_shape(self.shape)
         given: Learned = [(layer, learned)] if learned else []
         return self._replace(step=Step(self.step, layer, self.place, given, detail), shape=shape)
@@ -113,7 +119,12 @@ def layers_of(steps: Sequence[Step]) -> tuple[list[Layer], Learned]:
     learned: Learned = []
     for step in steps:
         if step.layer is None:
-            raise ValueError(f"{step.place}: {step.detail} is not followed by what a layer here would be made of")
+            raise incomplete(step)
         layers.append(step.layer)
         learned += step.learned
     return layers, learned
+
+
+def incomplete(step: Step) -> ValueError:
+    """The error for a part of a layer that is followed by something else."""
+    return ValueError(f"{step.place}: {step.detail} is not followed by what a layer here would be made of")

@@ -9,9 +9,8 @@ import numpy as np
 
 from ...layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ...layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
-from ..chain import arithmetic, layers, shapes
-from ..chain.parsed import SOFTMAX
-from ..chain.tensor import Tensor
+from ..chain import arithmetic, layers, moments, shapes
+from ..chain.tensor import ERF, LARGE, SOFTMAX, Tensor
 from .node import Node
 
 Reader = Callable[[Node], Tensor]
@@ -132,6 +131,8 @@ def _global_mean(node: Node) -> Tensor:
 def _reduce(node: Node) -> Tensor:
     x, axes = node.x, node.integers("axes", 1)
     reduced = {x.axes[axis % (len(x.axes) + 1) - 1] for axis in axes or () if axis % (len(x.axes) + 1)}
+    if node.operation == "ReduceMean" and reduced == {len(x.shape) - 1} and node.get("keepdims", 1):
+        return moments.mean_of_channels(x)
     if len(x.shape) != 3 or reduced != {0, 1} or len(axes or ()) != 2:
         raise ValueError(f"it must reduce the height and width of maps, got axes {axes} of {x.sizes}")
     kind = GlobalAvgPool2D if node.operation == "ReduceMean" else GlobalMaxPool2D
@@ -140,7 +141,6 @@ def _reduce(node: Node) -> Tensor:
 
 # ---- activations ---------------------------------------------------------------------------------------------
 
-LARGE = "a comparison"
 _LINEAR = 20.0  # above it, a Softplus in float32 is x
 
 _ACTIVATIONS = {"Relu": ReLU, "Sigmoid": Sigmoid, "Softplus": Softplus, "Swish": SiLU, "Tanh": Tanh}
@@ -185,7 +185,7 @@ def _gelu(node: Node) -> Tensor:
 
 @_reads("Erf")
 def _erf(node: Node) -> Tensor:
-    return node.x.part(arithmetic.ERF)
+    return node.x.part(ERF)
 
 
 @_reads("Softmax", "LogSoftmax")
@@ -219,13 +219,39 @@ def _mul(node: Node) -> Tensor:
 
 @_reads("Sub")
 def _sub(node: Node) -> Tensor:
-    return arithmetic.add_constant(node.x, -node.constant(1))
+    x, other = _parts(node)
+    if isinstance(other, Tensor):
+        return arithmetic.subtract(x, other)
+    if isinstance(node.values[0], Tensor):
+        return arithmetic.add_constant(x, -other)
+    return arithmetic.add_constant(arithmetic.negative(x), other)
 
 
 @_reads("Div")
 def _div(node: Node) -> Tensor:
+    if len(node.values) == 2 and all(isinstance(value, Tensor) for value in node.values):
+        return arithmetic.divide(node.x, node.tensor(1))
     with np.errstate(divide="ignore"):
         return arithmetic.multiply_constant(node.x, 1 / node.constant(1))
+
+
+@_reads("Neg")
+def _neg(node: Node) -> Tensor:
+    return arithmetic.negative(node.x)
+
+
+_OF_MOMENTS = {"Reciprocal": moments.reciprocal, "Sqrt": moments.root}
+
+
+@_reads(*_OF_MOMENTS)
+def _of_moments(node: Node) -> Tensor:
+    return arithmetic.of_moments(_OF_MOMENTS[node.operation](node.x))
+
+
+@_reads("Pow")
+def _pow(node: Node) -> Tensor:
+    exponent = node.constant(1)
+    return arithmetic.of_moments(moments.square(node.x) if (exponent == 2).all() else None)
 
 
 # ---- shapes --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from ...layers.activation import Sigmoid
 from ...losses import targets_of
 from ..chain import shapes
+from ..chain.moments import moment
 from ..chain.parsed import Parsed, parsed
 from ..chain.tensor import CHANNELS_FIRST, CHANNELS_LAST, Tensor
 from . import metadata
@@ -99,7 +100,7 @@ class Graph:
         else:
             return False
         says_nothing = proto.op_type in ("Flatten", "Reshape") and not self._is_ours
-        return says_nothing and len(sizes) == 3 and sizes[2] < min(sizes[:2])
+        return says_nothing and shapes.likely_axes(sizes) == CHANNELS_LAST
 
     # ---- nodes ----
 
@@ -153,7 +154,7 @@ class Graph:
             sizes[0] = self._batch
         if len(sizes) < 2 or sizes[0] != self._batch:
             raise ValueError(f"the batch must stay the first axis, got the shape {sizes}")
-        return shapes.reshape(x, sizes[1:])
+        return x if moment(x) else shapes.reshape(x, sizes[1:])
 
 
 def _attributes(package: Any, proto: Any) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from torch.nn import functional as F
 
 from ...layers.activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ...layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
-from ..chain import arithmetic, layers, shapes
-from ..chain.parsed import SOFTMAX
-from ..chain.tensor import Tensor
+from ..chain import arithmetic, layers, moments, shapes
+from ..chain.tensor import ERF, SOFTMAX, Tensor
 
 ANY_BATCH = 2**61 - 1  # the images of a batch, in shapes that a module computes
 _LINEAR = 20.0  # above this, PyTorch's Softplus is linear, which in float32 it is there
@@ -105,6 +104,10 @@ def _adaptive(x: Tensor, output_size: Any, kind: type[Any], whole: type[Any]) ->
 
 
 def mean(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    channels = [i for i, axis in enumerate(x.axes, 1) if axis == len(x.shape) - 1]
+    given = [dim] if isinstance(dim, int) else list(dim or ())
+    if keepdim and [axis % (len(x.axes) + 1) for axis in given] == channels:
+        return moments.mean_of_channels(x)
     return _reduced(x, dim, keepdim, GlobalAvgPool2D)
 
 
@@ -161,7 +164,7 @@ def softmax(x: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any 
 
 
 def erf(x: Tensor) -> Tensor:
-    return x.part(arithmetic.ERF)
+    return x.part(ERF)
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -189,18 +192,24 @@ def multiply(a: Any, b: Any) -> Tensor:
 
 def subtract(a: Any, b: Any) -> Tensor:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        raise ValueError("it subtracts two tensors; a block here adds them")
+        return arithmetic.subtract(a, b)
     return add(a, -b) if isinstance(a, Tensor) else add(multiply(b, -1.0), a)
 
 
 def divide(a: Any, b: Any) -> Tensor:
-    if isinstance(b, Tensor):
-        raise ValueError("it divides by what is computed from the images")
-    return multiply(a, 1 / b)
+    return arithmetic.divide(a, b) if isinstance(b, Tensor) else multiply(a, 1 / b)
 
 
 def negative(a: Tensor) -> Tensor:
-    return multiply(a, -1.0)
+    return arithmetic.negative(a)
+
+
+def power(x: Tensor, exponent: Any) -> Tensor:
+    return arithmetic.of_moments(moments.square(x) if exponent == 2 else None)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    return arithmetic.of_moments(moments.root(x))
 
 
 def _constant(value: Any) -> np.ndarray:
@@ -271,9 +280,9 @@ def pad(x: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Tenso
 METHODS: dict[str, Callable[..., Any]] = {
     "add": add, "add_": add, "amax": amax, "contiguous": same, "div": divide, "dim": lambda x: len(x.axes) + 1,
     "double": same, "erf": erf, "flatten": flatten, "float": same, "log_softmax": softmax, "mean": mean,
-    "mul": multiply, "mul_": multiply, "neg": negative, "permute": permute, "relu": relu, "relu_": relu,
-    "reshape": reshape, "sigmoid": sigmoid, "size": size, "softmax": softmax, "squeeze": squeeze, "sub": subtract,
-    "tanh": tanh, "transpose": transpose, "unsqueeze": unsqueeze, "view": reshape,
+    "mul": multiply, "mul_": multiply, "neg": negative, "permute": permute, "pow": power, "relu": relu, "relu_": relu,
+    "reshape": reshape, "sigmoid": sigmoid, "size": size, "softmax": softmax, "sqrt": sqrt, "squeeze": squeeze,
+    "sub": subtract, "tanh": tanh, "transpose": transpose, "unsqueeze": unsqueeze, "view": reshape,
 }  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -285,5 +294,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     F.softplus: softplus, torch.dropout: dropout, torch.max_pool2d: max_pool2d, torch.conv2d: conv2d,
     torch.relu_: relu, F.relu_: relu,
     getattr: attribute, operator.add: add, operator.iadd: add, operator.imul: multiply, operator.mul: multiply,
-    operator.neg: negative, operator.sub: subtract, operator.truediv: divide, torch.true_divide: divide,
+    operator.neg: negative, operator.pow: power, operator.sub: subtract, operator.truediv: divide,
+    torch.true_divide: divide,
 }  # fmt: skip
