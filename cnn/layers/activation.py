@@ -26,7 +26,7 @@ class Elementwise(Layer):
     """What activations share: all that an operation, a plan and a file need follows from the function's name."""
 
     function: str
-    c_expression: str  # the function of a float x in C, with the constants' names in braces
+    formula: str  # of x and the constants, as C and JavaScript have it; functions: abs, erfc, exp, log1p, tanh
     keeps_input = False  # whether the gradient is computed from x; else it is from y
 
     @property
@@ -47,8 +47,7 @@ class Elementwise(Layer):
     # ---- in other formats ----
 
     def to_c(self, program: Any) -> None:
-        constants = {name: program.number(value) for name, value in self.configuration().items()}
-        program.elementwise(self.c_expression.format(**constants), lambda x: self.apply(x, training=False)[0])
+        program.elementwise(self.formula, self.configuration(), lambda x: self.apply(x, training=False)[0])
 
     def to_page(self, page: Any) -> dict[str, Any]:
         return {"kind": "elementwise", "function": self.function, "constants": list(self.elementwise.constants)}
@@ -70,7 +69,7 @@ class ReLU(Elementwise):
     """max(x, 0), elementwise."""
 
     function = "relu"
-    c_expression = "x < 0.0f ? 0.0f : x"
+    formula = "x < 0 ? 0 : x"
 
     # ---- in other formats ----
 
@@ -81,7 +80,7 @@ class ReLU(Elementwise):
         modules.add("ReLU")
 
     def to_c(self, program: Any) -> None:
-        program.relu(self.c_expression, lambda x: self.apply(x, training=False)[0])
+        program.relu(self.formula, lambda x: self.apply(x, training=False)[0])
 
 
 @numpy_operation
@@ -109,7 +108,7 @@ class LeakyReLU(Elementwise):
     """
 
     function = "leaky_relu"
-    c_expression = "x > 0.0f ? x : {slope} * x"
+    formula = "x > 0 ? x : slope * x"
     keeps_input = True
 
     def __init__(self, slope: SupportsFloat = 0.01) -> None:
@@ -141,7 +140,7 @@ class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), elementwise."""
 
     function = "sigmoid"
-    c_expression = "1.0f / (1.0f + expf(-x))"
+    formula = "1 / (1 + exp(-x))"
 
     # ---- in other formats ----
 
@@ -169,7 +168,7 @@ class Tanh(Elementwise):
     """The hyperbolic tangent, elementwise."""
 
     function = "tanh"
-    c_expression = "tanhf(x)"
+    formula = "tanh(x)"
 
     # ---- in other formats ----
 
@@ -208,7 +207,7 @@ class GELU(Elementwise):
     """x * (1 + erf(x / sqrt(2))) / 2, elementwise (Hendrycks and Gimpel, 2016): exact, with the error function."""
 
     function = "gelu"
-    c_expression = "0.5f * x * erfcf(-0.70710678f * x)"
+    formula = "0.5 * x * erfc(-0.7071067811865476 * x)"
     keeps_input = True
 
     # ---- in other formats ----
@@ -248,7 +247,7 @@ class SiLU(Elementwise):
     """x / (1 + exp(-x)), elementwise, also called swish (Elfwing, Uchibe and Doya, 2018)."""
 
     function = "silu"
-    c_expression = "x / (1.0f + expf(-x))"
+    formula = "x / (1 + exp(-x))"
     keeps_input = True
 
     # ---- in other formats ----
@@ -279,7 +278,7 @@ class Softplus(Elementwise):
     """log(1 + exp(x)), elementwise: a smooth ReLU (Dugas et al., 2001)."""
 
     function = "softplus"
-    c_expression = "(x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x)))"
+    formula = "(x > 0 ? x : 0) + log1p(exp(-abs(x)))"
     keeps_input = True
 
     # ---- in other formats ----

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 
 from ...backends.geometry import ConvGeometry, PoolGeometry
 from ...layers.base import Layer, layer_names
+from ..formulas import in_c
 from ..layers import method_of
 from .source import number
 
@@ -153,11 +154,6 @@ class Program:
         write, self._name = method_of(layer, name, "to_c", "C"), name
         write(self)
 
-    @staticmethod
-    def number(value: float) -> str:
-        """A constant of an expression: a float in C."""
-        return number(value)
-
     def convolution(self, geometry: ConvGeometry, weights: np.ndarray, bias: np.ndarray | None) -> None:
         """A convolution; weights (kh, kw, c_in // groups, c_out)."""
         kept = _wide(weights), _wide(np.zeros(geometry.c_out) if bias is None else bias)
@@ -182,13 +178,13 @@ class Program:
         """The mean of every window."""
         self._append(AvgPool(*self._next(geometry.output_shape), geometry))
 
-    def relu(self, expression: str, function: Function) -> None:
+    def relu(self, formula: str, function: Function) -> None:
         """max(x, 0), as `elementwise` takes it."""
-        self._append(ReLU(*self._next((self.here.size,)), expression, function))
+        self._append(ReLU(*self._next((self.here.size,)), in_c(formula, {}, number), function))
 
-    def elementwise(self, expression: str, function: Function) -> None:
-        """A function of each number: a C expression of the float x, and the same of an array in NumPy."""
-        self._append(Elementwise(*self._next((self.here.size,)), expression, function))
+    def elementwise(self, formula: str, constants: Mapping[str, float], function: Function) -> None:
+        """A function of each number: a formula of x and the constants, and the same of an array in NumPy."""
+        self._append(Elementwise(*self._next((self.here.size,)), in_c(formula, constants, number), function))
 
     def layer_norm(self, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> None:
         """The channels of every position with mean 0 and variance 1, times gamma plus beta."""

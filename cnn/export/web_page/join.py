@@ -10,6 +10,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from ..formulas import in_javascript
+
 # In an order in which each file's constants stand before those that are made of them.
 SCRIPTS = (
     "elements.js",
@@ -30,7 +32,7 @@ SCRIPTS = (
 
 def joined(data: dict[str, Any], title: str, summary: str) -> str:
     """The page with its data."""
-    script = "\n" + "\n".join(map(_text, SCRIPTS))
+    script = "\n".join(["", in_javascript(), *map(_text, SCRIPTS)])
     style = "\n" + _text("page.css")
     sources = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}"
     return Template(_text("page.html")).substitute(

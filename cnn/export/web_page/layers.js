@@ -95,26 +95,16 @@ const FORWARD = {
   },
 };
 
-// Activations by the names that the package has for them.
-const FUNCTIONS = {
-  relu: (x) => Math.max(x, 0),
-  leaky_relu: (x, slope) => (x > 0 ? x : slope * x),
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  tanh: Math.tanh,
-  gelu: (x) => (x * (1 + erf(x * Math.SQRT1_2))) / 2,
-  silu: (x) => x / (1 + Math.exp(-x)),
-  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-};
-
-// The error function, to 1e-10: exp(-x * x) times a series of positive terms, so that no digit is lost.
-function erf(x) {
-  if (!(Math.abs(x) < 5)) return Math.sign(x);
+// The complement of the error function, 1 - erf(x), to 1e-10: exp(-x * x) times a series of positive terms, so that no
+// digit of the error function is lost.
+function erfc(x) {
+  if (!(Math.abs(x) < 5)) return 1 - Math.sign(x);
   let term = x, sum = x;
   for (let n = 1; Math.abs(term) > 1e-16 * Math.abs(sum); n++) {
     term *= (2 * x * x) / (2 * n + 1);
     sum += term;
   }
-  return ((2 / Math.sqrt(Math.PI)) * sum) / Math.exp(x * x);
+  return 1 - ((2 / Math.sqrt(Math.PI)) * sum) / Math.exp(x * x);
 }
 
 // The layers one after the other; each keeps its input in x and its output in y.

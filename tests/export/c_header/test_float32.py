@@ -140,7 +140,7 @@ class Cubed(cnn.Layer):
 
 class Written(Cubed):
     def to_c(self, program):
-        program.elementwise("x * x * x", lambda x: x**3)
+        program.elementwise("x * x * x", {}, lambda x: x**3)
 
 
 def test_a_layer_of_ones_own_may_say_how_it_is_written(tmp_path):
