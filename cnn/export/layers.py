@@ -1,12 +1,18 @@
-"""What a layer says of itself to a format's writer, and the refusal where it says nothing."""
+"""The net that a format's writer is given, what a layer says of itself to it, and the refusal where that is nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from ..backends import names
 from ..layers.base import Layer
+
+
+def at_one_moment(net: Any) -> Any:
+    """A copy of the net: one state between two steps, also while another thread trains it."""
+    return copy(net)
 
 
 def method_of(layer: Layer, name: str, method: str, format: str) -> Callable[..., Any]:

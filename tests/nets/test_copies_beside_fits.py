@@ -41,11 +41,24 @@ def pickled(net, path):
     return pickle.loads(pickle.dumps(net)).state()
 
 
+def in_onnx(net, path):
+    pytest.importorskip("onnx")
+    net.export(path, "onnx")
+    return cnn.from_onnx(path).state()
+
+
+def in_pytorch(net, path):
+    pytest.importorskip("torch")
+    return cnn.from_torch(cnn.export.torch(net), net.input_shape).state()
+
+
 COPIES = {
     "saved": saved,
     "pickled": pickled,
     "deep copied": lambda net, path: copy.deepcopy(net).state(),
     "copied": lambda net, path: copy.copy(net).state(),
+    "in ONNX": in_onnx,
+    "in PyTorch": in_pytorch,
     "snapshot": lambda net, path: net.snapshot(),
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...backends import checks
 from ...storage.atomic import write_atomically
+from ..layers import at_one_moment
 from . import float32, int8
 from .arena import arena
 from .evaluation import Floats
@@ -66,7 +67,7 @@ def c(
     OSError
         The file cannot be written.
     """
-    path = checks.path("path", path)
+    path, net = checks.path("path", path), at_one_moment(net)
     images = _checked_calibration(net, dtype, calibration)
     program = Program(math.prod(net.input_shape))
     program.write(net.layers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 from ...backends import checks
 from ...losses import has_accuracy, targets_of
 from ...storage.atomic import write_atomically
+from ..layers import at_one_moment
 from . import metadata
 from .package import onnx_package
 
@@ -66,7 +67,7 @@ def onnx(
         raise ValueError(f'input_dtype must be "float32" or "uint8", got {input_dtype!r}')
     if checks.flag("softmax", softmax) and not has_accuracy(net.loss):
         raise ValueError(f"softmax must be False for a net trained by {net.loss!r}, which gives no probabilities")
-    write_atomically(path, model(net, opset, input_dtype, softmax))
+    write_atomically(path, model(at_one_moment(net), opset, input_dtype, softmax))
 
 
 def model(net: Any, opset: int, input_dtype: str, softmax: bool) -> bytes:

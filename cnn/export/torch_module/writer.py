@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...layers.base import Layer, layer_names
-from ..layers import method_of
+from ..layers import at_one_moment, method_of
 from ..order import check_channels, flattened, reaches_dense
 from .package import torch_package
 
@@ -43,7 +43,7 @@ def torch(net: Any) -> nn.Sequential:
     ImportError
         PyTorch is not installed: `pip install 'cnn-c[torch]'`.
     """
-    package = torch_package()
+    package, net = torch_package(), at_one_moment(net)
     writer = Modules(package, package.float64 if net.dtype == np.float64 else package.float32)
     return writer.chain(net.layers, net.layer_names).eval()
 

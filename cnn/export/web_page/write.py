@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ...backends import checks
 from ...losses import targets_of
 from ...storage.atomic import write_atomically
+from ..layers import at_one_moment
 from . import examples
 from .join import joined
 from .net import page_net
@@ -54,7 +55,7 @@ def html(
     """
     if len(net.input_shape) != 3:
         raise ValueError(f"net must take images (height, width, channels), and takes inputs of shape {net.input_shape}")
-    path = checks.path("path", path)
+    path, net = checks.path("path", path), at_one_moment(net)
     x = np.empty((0, *net.input_shape), np.uint8) if images is None else net.inputs.images("images", images)
     y = None if labels is None else _labels(net, labels, len(x))
     data = {
