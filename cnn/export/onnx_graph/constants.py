@@ -42,7 +42,10 @@ class Folding:
             [helper.make_value_info(node.output[0], package.TypeProto())],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self._opset)])
-        (result, *_) = ReferenceEvaluator(model).run(None, inputs)
+        try:
+            (result, *_) = ReferenceEvaluator(model).run(None, inputs)
+        except Exception as error:  # whatever the reference says of constants that do not fit
+            raise ValueError(f"its constants cannot be computed: {error}") from error
         return np.asarray(result)
 
 

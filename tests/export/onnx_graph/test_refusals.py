@@ -81,6 +81,17 @@ REFUSED = {
         K,
         "channels first",
     ),
+    "a layer in two places": (
+        [("Relu", ["x"], "r", {}), ("Add", ["r", "x"], "a", {}), ("Add", ["a", "r"], "bad", {})],
+        {},
+        "used in two places",
+    ),
+    "a stride of 0": ([("Conv", ["x", "k"], "bad", {"strides": [0, 1]})], K, r"node 'bad' .* by zero"),
+    "constants that do not fit": (
+        [("Add", ["k", "k2"], "c", {}), ("Add", ["x", "c"], "bad", {})],
+        {"k": normal(2), "k2": np.array([1, 2], np.int64)},
+        r"node 'c' .Add, 1 of 4.: its constants cannot be computed",
+    ),
     "a batch that moves": ([("Transpose", ["x"], "bad", {"perm": [1, 0, 2, 3]})], {}, "must keep the batch"),
     "a reshape": (
         [("Relu", ["x"], "r", {}), ("Reshape", ["r", "k"], "bad", {})],
