@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ...backends.parts import leaves
 from ...layers.base import Layer
 from .tensor import SOFTMAX, Learned, Tensor, layers_of, steps_between
 
@@ -42,4 +43,6 @@ def parsed(y: Tensor, dtype: str) -> Parsed:
     while start.below is not None:
         start = start.below
     layers, learned = layers_of(steps_between(start, y.step) or [])
+    if len({id(layer) for layer in leaves(layers)}) < len(leaves(layers)):
+        raise ValueError("what one of its layers gives is used in two places, which are no residual block")
     return Parsed(layers, learned, start.detail, dtype)

@@ -107,7 +107,7 @@ class Graph:
     def _take(self, proto: Any, place: str) -> None:
         try:
             self._values[proto.output[0]] = self._value(proto, place)
-        except (ValueError, TypeError, LookupError, OverflowError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             raise ValueError(f"{place}: {error}") from error
 
     def _value(self, proto: Any, place: str) -> Value:

@@ -10,7 +10,9 @@ from torch import nn
 
 from ..chain import layers, shapes
 from ..chain.tensor import Tensor
-from . import calls
+from .calls import activations
+from .calls import layers as called
+from .calls import shapes as reshaping
 
 
 def array(value: Any) -> np.ndarray | None:
@@ -22,11 +24,11 @@ def _convolution(x: Tensor, module: Any) -> Tensor:
     if module.padding_mode != "zeros":
         raise ValueError(f"padding_mode must be 'zeros', got {module.padding_mode!r}")
     weight, bias = array(module.weight), array(module.bias)
-    return calls.conv2d(x, weight, bias, module.stride, module.padding, module.dilation, module.groups)  # type: ignore[arg-type]
+    return called.conv2d(x, weight, bias, module.stride, module.padding, module.dilation, module.groups)  # type: ignore[arg-type]
 
 
 def _linear(x: Tensor, module: Any) -> Tensor:
-    return calls.linear(x, array(module.weight), array(module.bias))  # type: ignore[arg-type]
+    return called.linear(x, array(module.weight), array(module.bias))  # type: ignore[arg-type]
 
 
 def _batch_norm(x: Tensor, module: Any) -> Tensor:
@@ -40,7 +42,7 @@ def _batch_norm(x: Tensor, module: Any) -> Tensor:
 
 
 def _layer_norm(x: Tensor, module: Any) -> Tensor:
-    return calls.layer_norm(x, module.normalized_shape, array(module.weight), array(module.bias), module.eps)
+    return called.layer_norm(x, module.normalized_shape, array(module.weight), array(module.bias), module.eps)
 
 
 def _unflatten(x: Tensor, module: Any) -> Tensor:
@@ -50,37 +52,37 @@ def _unflatten(x: Tensor, module: Any) -> Tensor:
 
 
 def _max_pool(x: Tensor, m: Any) -> Tensor:
-    return calls.max_pool2d(x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
+    return called.max_pool2d(x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
 
 
 def _mean_pool(x: Tensor, m: Any) -> Tensor:
     sizes = m.kernel_size, m.stride, m.padding
-    return calls.avg_pool2d(x, *sizes, m.ceil_mode, m.count_include_pad, m.divisor_override)
+    return called.avg_pool2d(x, *sizes, m.ceil_mode, m.count_include_pad, m.divisor_override)
 
 
 KINDS: dict[type[Any], Callable[[Tensor, Any], Tensor]] = {
-    nn.AdaptiveAvgPool2d: lambda x, m: calls.adaptive_avg_pool2d(x, m.output_size),
-    nn.AdaptiveMaxPool2d: lambda x, m: calls.adaptive_max_pool2d(x, m.output_size, m.return_indices),
+    nn.AdaptiveAvgPool2d: lambda x, m: called.adaptive_avg_pool2d(x, m.output_size),
+    nn.AdaptiveMaxPool2d: lambda x, m: called.adaptive_max_pool2d(x, m.output_size, m.return_indices),
     nn.AvgPool2d: _mean_pool,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Conv2d: _convolution,
-    nn.Dropout: lambda x, m: calls.dropout(x, m.p),
-    nn.Dropout2d: lambda x, m: calls.dropout(x, m.p),
-    nn.Flatten: lambda x, m: calls.flatten(x, m.start_dim, m.end_dim),
-    nn.GELU: lambda x, m: calls.gelu(x, m.approximate),
+    nn.Dropout: lambda x, m: activations.dropout(x, m.p),
+    nn.Dropout2d: lambda x, m: activations.dropout(x, m.p),
+    nn.Flatten: lambda x, m: reshaping.flatten(x, m.start_dim, m.end_dim),
+    nn.GELU: lambda x, m: activations.gelu(x, m.approximate),
     nn.Identity: lambda x, m: x,
     nn.LayerNorm: _layer_norm,
-    nn.LeakyReLU: lambda x, m: calls.leaky_relu(x, m.negative_slope),
+    nn.LeakyReLU: lambda x, m: activations.leaky_relu(x, m.negative_slope),
     nn.Linear: _linear,
-    nn.LogSoftmax: lambda x, m: calls.softmax(x, m.dim),
+    nn.LogSoftmax: lambda x, m: activations.softmax(x, m.dim),
     nn.MaxPool2d: _max_pool,
-    nn.ReLU: lambda x, m: calls.relu(x),
-    nn.SiLU: lambda x, m: calls.silu(x),
-    nn.Sigmoid: lambda x, m: calls.sigmoid(x),
-    nn.Softmax: lambda x, m: calls.softmax(x, m.dim),
-    nn.Softplus: lambda x, m: calls.softplus(x, m.beta, m.threshold),
-    nn.Tanh: lambda x, m: calls.tanh(x),
+    nn.ReLU: lambda x, m: activations.relu(x),
+    nn.SiLU: lambda x, m: activations.silu(x),
+    nn.Sigmoid: lambda x, m: activations.sigmoid(x),
+    nn.Softmax: lambda x, m: activations.softmax(x, m.dim),
+    nn.Softplus: lambda x, m: activations.softplus(x, m.beta, m.threshold),
+    nn.Tanh: lambda x, m: activations.tanh(x),
     nn.Unflatten: _unflatten,
-    nn.ZeroPad2d: lambda x, m: calls.pad(x, m.padding),
+    nn.ZeroPad2d: lambda x, m: reshaping.pad(x, m.padding),
 }

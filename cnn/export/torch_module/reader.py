@@ -55,7 +55,7 @@ class Walk:
             place = f"{node.name!r} ({_kind(self._module, node)}, {i + 1} of {len(self._nodes)})"
             try:
                 self._values[node] = self._value(node, place)
-            except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
+            except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
                 raise ValueError(f"{place}: {error}") from error
         y = self._values[self._nodes[-1]]
         if not isinstance(y, Tensor):
