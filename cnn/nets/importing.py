@@ -27,6 +27,8 @@ def from_onnx(path: str | PathLike[str], backend: Backend = "compiled", *, loss:
     exporters for nets of such layers. Images have channels last here, whatever the graph takes; the memory's order is
     turned, and weights of dense layers behind a flattening are permuted. A softmax at the end is left out: the net
     gives logits. Numbers for each channel that images are multiplied with, or added to, become a frozen `BatchNorm`.
+    Where a graph of images makes rows of them at once, nothing in it says which axis the channels are: the last one, if
+    that is the smallest, else the first.
 
     Parameters
     ----------

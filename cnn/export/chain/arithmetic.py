@@ -32,13 +32,10 @@ def number(value: Any) -> float:
 
 def add(a: Tensor, b: Tensor) -> Tensor:
     """The sum of two tensors, a residual block from where they part; or the last of a layer normalisation."""
+    _check_alike(a, b)
     normalised = moments.add(a, b)
     if normalised is not None:
         return normalised
-    if a.shape != b.shape or a.axes != b.axes:
-        raise ValueError(f"it adds tensors of different shapes, {a.sizes} and {b.sizes}")
-    if not _same(a.order, b.order):
-        raise ValueError("it adds a flattened map to rows of another order; no block here can")
     fork = common_step(a.step, b.step)
     branches = [layers_of(steps_between(fork, x.step) or []) for x in (a, b)]
     if not branches[0][0]:
@@ -50,12 +47,18 @@ def add(a: Tensor, b: Tensor) -> Tensor:
     return a._replace(step=Step(fork, block, a.place, learned + of_shortcut))
 
 
-def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    return np.array_equal(a, b) if a is not None and b is not None else a is b
+def _check_alike(a: Tensor, b: Tensor) -> None:
+    """ValueError for two tensors whose numbers are not in the same places."""
+    if a.shape != b.shape or a.axes != b.axes:
+        raise ValueError(f"it takes tensors of different shapes or layouts, {a.sizes} and {b.sizes}")
+    orders = [x.order for x in (a, b) if x.order is not None]
+    if len(orders) == 1 or (orders and not np.array_equal(orders[0], orders[1])):
+        raise ValueError("it takes a flattened map and rows of another order; no block here can")
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
     """The product of two tensors: x times its sigmoid, or times 1 + erf(x / sqrt(2)); of a layer normalisation."""
+    _check_alike(a, b)
     found = moments.multiply(a, b)
     for x, gate in ((a, b), (b, a)):
         found = found or _silu(x, gate) or _gelu(x, gate)
@@ -106,6 +109,7 @@ def _rescaled(x: Tensor, scale: float) -> Tensor:
 
 def subtract(a: Tensor, b: Tensor) -> Tensor:
     """The difference of two tensors, which a layer normalisation alone has."""
+    _check_alike(a, b)
     found = moments.subtract(a, b)
     if found is None:
         raise ValueError("it subtracts two tensors; a block here adds them")
@@ -114,6 +118,7 @@ def subtract(a: Tensor, b: Tensor) -> Tensor:
 
 def divide(a: Tensor, b: Tensor) -> Tensor:
     """The quotient of two tensors, which a layer normalisation alone has."""
+    _check_alike(a, b)
     found = moments.divide(a, b)
     if found is None:
         raise ValueError("it divides by what is computed from the images")

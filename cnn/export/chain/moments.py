@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...layers.layernorm import LayerNorm
-from .tensor import Tensor
+from .tensor import CHANNELS_FIRST, CHANNELS_LAST, Tensor
 
 
 class Moment(NamedTuple):
@@ -54,6 +54,15 @@ def _changed(x: Tensor, made: Moment) -> Tensor:
 def mean_of_channels(x: Tensor) -> Tensor:
     """The mean of x or of squares along the channels, which stay an axis of one."""
     return _changed(x, Moment("variance")) if is_(x, "squares") else x.part(Moment("mean"))
+
+
+def reshape(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """A part whose channels are an axis of one, for maps of either layout."""
+    last = len(x.shape) - 1
+    for axes in (x.axes, CHANNELS_FIRST, CHANNELS_LAST):
+        if len(axes) == len(x.axes) and sizes == tuple(1 if axis == last else x.shape[axis] for axis in axes):
+            return x._replace(axes=axes)
+    raise ValueError(f"a reshape of a mean or variance of channels must only move their axis, got {sizes}")
 
 
 def negative(x: Tensor) -> Tensor | None:

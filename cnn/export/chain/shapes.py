@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ...layers.reshape import Flatten
 from ..order import flattened
+from . import moments
 from .tensor import CHANNELS_FIRST, CHANNELS_LAST, Step, Tensor
 
 
@@ -60,6 +61,8 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
         What is neither a flattening nor adds or removes axes of one; except for the graph's input, which may be rows of
         which maps are made, for the net then takes those.
     """
+    if moments.moment(x):
+        return moments.reshape(x, tuple(sizes))
     known = -math.prod(sizes)
     total = math.prod(x.shape)
     wanted = tuple(total // known if size == -1 and known > 0 else size for size in sizes)

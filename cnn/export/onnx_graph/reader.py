@@ -10,7 +10,6 @@ import numpy as np
 from ...layers.activation import Sigmoid
 from ...losses import targets_of
 from ..chain import shapes
-from ..chain.moments import moment
 from ..chain.parsed import Parsed, parsed
 from ..chain.tensor import CHANNELS_FIRST, CHANNELS_LAST, Tensor
 from . import metadata
@@ -21,6 +20,8 @@ from .nodes import NODES
 from .package import onnx_package
 
 _ELEMENTWISE = frozenset(["Add", "Cast", "Div", "Identity", "LeakyRelu", "Mul", "Relu", "Sigmoid", "Sub", "Tanh"])
+
+_OLDEST_OPSET = 7  # before, additions had other rules for shapes
 
 
 def read(path: str) -> Parsed:
@@ -35,7 +36,9 @@ class Graph:
         self._package = onnx_package()
         self._model, self._graph = model, model.graph
         opsets = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
-        self._fold = Folding(max(opsets, default=1))
+        if max(opsets, default=1) < _OLDEST_OPSET:
+            raise ValueError(f"its opset must be at least {_OLDEST_OPSET}, got {max(opsets, default=1)}")
+        self._fold = Folding(max(opsets))
         self._dtype = self._checked_dtype()
         to_array = self._package.numpy_helper.to_array
         self._values: dict[str, Value] = {"": None} | {each.name: to_array(each) for each in self._graph.initializer}
@@ -136,7 +139,7 @@ class Graph:
 
     def _checked(self, value: Value) -> Value:
         """An input of a node; ValueError for numbers of another precision than the net's."""
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "iu" and value.dtype.name != self._dtype:
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "iub" and value.dtype.name != self._dtype:
             raise ValueError(f"its constants must be of {self._dtype}, as the output, got {value.dtype}")
         return value
 
@@ -154,7 +157,7 @@ class Graph:
             sizes[0] = self._batch
         if len(sizes) < 2 or sizes[0] != self._batch:
             raise ValueError(f"the batch must stay the first axis, got the shape {sizes}")
-        return x if moment(x) else shapes.reshape(x, sizes[1:])
+        return shapes.reshape(x, sizes[1:])
 
 
 def _attributes(package: Any, proto: Any) -> dict[str, Any]:

@@ -73,7 +73,21 @@ MAPS = {
         [("Softplus", ["x"], "s", {}), ("Greater", ["x", "twenty"], "g", {}), ("Where", ["g", "x", "s"], "h", {})],
         ["Softplus"],
     ),
-    "Dropout and Identity": ([("Identity", ["x"], "i", {}), ("Dropout", ["i", "half"], "h", {})], ["Dropout"]),
+    "a normalisation in parts": (
+        [
+            ("ReduceMean", ["x"], "m", {"axes": [1]}),
+            ("Sub", ["x", "m"], "d", {}),
+            ("Pow", ["d", "two"], "q", {}),
+            ("ReduceMean", ["q"], "v", {"axes": [1]}),
+            ("Add", ["v", "half"], "e", {}),
+            ("Sqrt", ["e"], "r", {}),
+            ("Div", ["d", "r"], "n", {}),
+            ("Mul", ["n", "c1"], "s", {}),
+            ("Add", ["s", "d1"], "h", {}),
+        ],
+        ["LayerNorm", "BatchNorm"],
+    ),
+    "Dropout and Identity": ([("Identity", ["x"], "i", {}), ("Dropout", ["i", "half", "no"], "h", {})], ["Dropout"]),
     "a block": ([("Relu", ["x"], "r", {}), ("Add", ["x", "r"], "h", {})], ["Residual"]),
     "two blocks, one in the other": (
         [
@@ -130,6 +144,8 @@ CONSTANTS = (
     | WEIGHTS
     | {
         "twenty": np.float32(20),
+        "two": np.float32(2),
+        "no": np.bool_(False),
         "pads": np.array([0, 0, 1, 0, 0, 0, 1, 1], np.int64),
         "k": normal(2, 2, 3, 2),
         "kg": normal(2, 1, 1, 1),

@@ -81,6 +81,38 @@ REFUSED = {
         K,
         "channels first",
     ),
+    "a number divided by images": ([("Div", ["k", "x"], "bad", {})], {"k": np.float32(2)}, "input 0 must be computed"),
+    "images of another layout": (
+        [
+            ("Transpose", ["x"], "t", {"perm": [0, 1, 3, 2]}),
+            ("Sigmoid", ["t"], "s", {}),
+            ("Mul", ["x", "s"], "bad", {}),
+        ],
+        {},
+        "different shapes or layouts",
+    ),
+    "whole numbers": ([("Mul", ["x", "k"], "bad", {})], {"k": np.int64(2)}, "must be of floating-point numbers"),
+    "a bias for each image": (
+        [("Flatten", ["x"], "f", {}), ("Gemm", ["f", "k", "k2"], "bad", {})],
+        {"k": normal(60, 4), "k2": normal(4, 1)},
+        "a bias must have one number or 4",
+    ),
+    "dropout in training": (
+        [("Dropout", ["x", "k", "k2"], "bad", {})],
+        {"k": np.float32(0.5), "k2": np.bool_(True)},
+        "training_mode must be False",
+    ),
+    "the batch squeezed": (
+        [("Squeeze", ["x", "k"], "bad", {})],
+        {"k": np.array([0], np.int64)},
+        "the batch must stay the first axis",
+    ),
+    "moments of images and channels": (
+        [("ReduceMean", ["x"], "bad", {"axes": [0, 1]})],
+        {},
+        "must reduce the height and width",
+    ),
+    "a mean alone": ([("ReduceMean", ["x"], "bad", {"axes": [1]})], {}, "a part of a LayerNorm .mean. is not followed"),
     "a layer in two places": (
         [("Relu", ["x"], "r", {}), ("Add", ["r", "x"], "a", {}), ("Add", ["a", "r"], "bad", {})],
         {},
@@ -180,6 +212,11 @@ def test_other_inputs_and_outputs_are_refused(tmp_path):
         cnn.from_onnx(save(tmp_path, graphs.model([("Flatten", ["x"], "y", {})], {}, outputs=("n", 60))))
     with pytest.raises(ValueError, match="output must be of float32 or float64"):
         cnn.from_onnx(save(tmp_path, graphs.model(nodes, WEIGHTS, kind=TensorProto.FLOAT16)))
+
+
+def test_an_old_opset_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="its opset must be at least 7, got 6"):
+        cnn.from_onnx(save(tmp_path, graphs.model([("Relu", ["x"], "h", {}), *HEAD], WEIGHTS, opset=6)))
 
 
 def test_constants_that_grow_without_end_are_refused(tmp_path):

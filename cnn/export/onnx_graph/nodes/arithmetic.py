@@ -16,6 +16,8 @@ def _parts(node: Node) -> tuple[Tensor, Any]:
     """Images, and what they are added to or multiplied with: other images or a constant."""
     a, b = node.values
     first, other = (0, b) if isinstance(a, Tensor) else (1, a)
+    if isinstance(other, np.ndarray) and other.dtype.kind != "f":
+        raise ValueError(f"a constant must be of floating-point numbers, got {other.dtype}")
     return node.tensor(first), other
 
 
@@ -43,10 +45,11 @@ def _sub(node: Node) -> Tensor:
 
 @reads("Div")
 def _div(node: Node) -> Tensor:
-    if len(node.values) == 2 and all(isinstance(value, Tensor) for value in node.values):
-        return arithmetic.divide(node.x, node.tensor(1))
+    x, other = node.x, _parts(node)[1]
+    if isinstance(other, Tensor):
+        return arithmetic.divide(x, other)
     with np.errstate(divide="ignore"):
-        return arithmetic.multiply_constant(node.x, 1 / node.constant(1))
+        return arithmetic.multiply_constant(x, 1 / other)
 
 
 @reads("Neg")

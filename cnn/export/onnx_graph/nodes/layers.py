@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ....layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
@@ -51,7 +53,7 @@ def _gemm(node: Node) -> Tensor:
 
 
 def _row(bias: np.ndarray, units: int) -> np.ndarray:
-    if bias.size not in (1, units):
+    if bias.size not in (1, units) or bias.size != math.prod(bias.shape[-1:]):
         raise ValueError(f"a bias must have one number or {units}, got shape {bias.shape}")
     return np.broadcast_to(bias.ravel(), (units,))
 
@@ -114,7 +116,8 @@ def _global_mean(node: Node) -> Tensor:
 def _reduce(node: Node) -> Tensor:
     x, axes = node.x, node.integers("axes", 1)
     reduced = {x.axes[axis % (len(x.axes) + 1) - 1] for axis in axes or () if axis % (len(x.axes) + 1)}
-    if node.operation == "ReduceMean" and reduced == {len(x.shape) - 1} and node.get("keepdims", 1):
+    of_channels = reduced == {len(x.shape) - 1} and len(axes or ()) == 1
+    if node.operation == "ReduceMean" and of_channels and node.get("keepdims", 1):
         return moments.mean_of_channels(x)
     if len(x.shape) != 3 or reduced != {0, 1} or len(axes or ()) != 2:
         raise ValueError(f"it must reduce the height and width of maps, got axes {axes} of {x.sizes}")

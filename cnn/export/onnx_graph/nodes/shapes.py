@@ -16,7 +16,9 @@ def _identity(node: Node) -> Tensor:
 @reads("Dropout")
 def _dropout(node: Node) -> Tensor:
     """In a prediction it does nothing; trained on, the net drops as much."""
-    ratio = node.optional(1)
+    ratio, training = node.optional(1), node.optional(2)
+    if training is not None and training.any():
+        raise ValueError("training_mode must be False")
     return layers.dropout(node.x, node.get("ratio", 0.5) if ratio is None else arithmetic.number(ratio.ravel()[0]))
 
 
@@ -36,6 +38,8 @@ def _squeeze(node: Node) -> Tensor:
     x, axes = node.x, node.integers("axes", 1)
     count = len(x.axes) + 1
     removed = {i for i, size in enumerate(x.sizes, 1) if size == 1} if axes is None else {axis % count for axis in axes}
+    if 0 in removed:
+        raise ValueError("the batch must stay the first axis")
     return shapes.reshape(x, [size for i, size in enumerate(x.sizes, 1) if i not in removed])
 
 
