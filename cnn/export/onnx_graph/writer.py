@@ -79,8 +79,7 @@ def model(net: Any, opset: int, input_dtype: str, softmax: bool) -> bytes:
     if input_dtype == "uint8":
         graph.add("Cast", to=package.TensorProto.FLOAT)
         graph.rename_output("images_float32")
-    with net.executor.access.between_steps():  # of a fit in another thread
-        graph.chain(net.layers, net.layer_names)
+    graph.chain(net.layers, net.layer_names)
     _add_output(graph, net, softmax)
     return _bytes(package, graph, net, input_dtype)
 

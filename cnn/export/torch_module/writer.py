@@ -45,8 +45,7 @@ def torch(net: Any) -> nn.Sequential:
     """
     package, net = torch_package(), at_one_moment(net)
     writer = Modules(package, package.float64 if net.dtype == np.float64 else package.float32)
-    with net.executor.access.between_steps():  # of a fit in another thread
-        return writer.chain(net.layers, net.layer_names).eval()
+    return writer.chain(net.layers, net.layer_names).eval()
 
 
 class Modules:

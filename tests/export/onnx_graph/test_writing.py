@@ -11,6 +11,7 @@ import pytest
 import cnn
 from cnn.layers import registry
 
+from ...full_disk import largest_file
 from .. import random_nets
 
 onnx = pytest.importorskip("onnx", reason="it writes the files")
@@ -213,13 +214,14 @@ def test_options_that_are_none(path, options, error, message):
     assert not path.exists()
 
 
-def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(path):
+def test_a_full_disk_leaves_the_old_file(path):
     path.write_bytes(b"old")
-    path.chmod(0o400)
-    with pytest.raises(OSError, match=r"net\.onnx"):
-        cnn.export.onnx(small(), path.parent / "missing" / "net.onnx")
+    with largest_file(1000), pytest.raises(OSError, match=r"cannot be written: .*net\.onnx"):
+        cnn.export.onnx(small(), path)
     assert path.read_bytes() == b"old"
     assert [each.name for each in path.parent.iterdir()] == ["net.onnx"]
+    with pytest.raises(OSError, match=r"net\.onnx"):
+        cnn.export.onnx(small(), path.parent / "missing" / "net.onnx")
 
 
 def test_without_the_package_the_error_says_how_to_install_it(path, monkeypatch):
