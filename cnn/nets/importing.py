@@ -9,6 +9,9 @@ from ..backends import checks
 from ..backends.select import operations
 from ..export.chain.parsed import Parsed
 from ..export.torch_module.package import torch_package
+from ..layers.activation import Sigmoid
+from ..layers.registry import begins_with
+from ..losses import targets_of
 from ..storage.archive import reading
 from ..training.scale import ImageRange
 from .sequential import Sequential
@@ -35,7 +38,8 @@ def from_onnx(path: str | PathLike[str], backend: Backend = "compiled", *, loss:
     path : str or pathlib.Path
     backend : "compiled" or "numpy"
     loss : Loss, callable or None
-        None stands for that of the file, if it was written here, else for `cnn.losses.SoftmaxCrossEntropy()`.
+        None stands for that of the file, if it was written here, else for `cnn.losses.SoftmaxCrossEntropy()`. With one
+        for yes and no, such as `cnn.losses.BinaryCrossEntropy()`, a sigmoid at the end is left out, too.
 
     Returns
     -------
@@ -80,7 +84,8 @@ def from_torch(
         (inputs,).
     backend : "compiled" or "numpy"
     loss : Loss, callable or None
-        None stands for `cnn.losses.SoftmaxCrossEntropy()`.
+        None stands for `cnn.losses.SoftmaxCrossEntropy()`. With one for yes and no, such as
+        `cnn.losses.BinaryCrossEntropy()`, a sigmoid at the end is left out, too.
 
     Returns
     -------
@@ -104,8 +109,9 @@ def from_torch(
 
 
 def _made(parsed: Parsed, backend: Backend, loss: AnyLoss | None) -> Sequential:
+    ends_with_sigmoid = begins_with(parsed.layers[-1:], Sigmoid)
     net = Sequential(
-        parsed.layers,
+        parsed.layers[:-1] if ends_with_sigmoid and targets_of(loss) == "bits" else parsed.layers,
         parsed.input_shape,
         parsed.dtype,
         seed=0,

@@ -98,6 +98,13 @@ def test_float64_backend_and_loss():
     assert cnn.from_torch(nn.Linear(3, 2), (3,)).predict_logits(np.zeros((1, 3))).shape == (1, 2)
 
 
+def test_a_sigmoid_at_the_end_is_left_out_where_the_loss_has_one():
+    module, x = nn.Sequential(nn.Linear(3, 2), nn.Sigmoid()), torch.randn(4, 3)
+    net = cnn.from_torch(module, (3,), loss=cnn.losses.BinaryCrossEntropy())
+    np.testing.assert_allclose(net.predict_proba(x.numpy()), torch_models.outputs(module, x), rtol=0, atol=1e-6)
+    assert [type(layer).__name__ for layer in cnn.from_torch(module, (3,)).layers] == ["Dense", "Sigmoid"]
+
+
 class Choosing(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
