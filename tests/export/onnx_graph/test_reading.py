@@ -258,6 +258,31 @@ def test_a_pooling_of_a_whole_map_below_a_convolution(tmp_path):
     check(path, ["AvgPool2D", "Conv2D", "ReLU", "Flatten"], normal(4, 2, 6, 5))
 
 
+def test_a_graph_as_cntk_wrote_them(tmp_path):
+    """Its MNIST model: a fixed batch, zeros by `auto_pad`, biases of maps, weights that the graph itself reshapes."""
+    windows = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    nodes = [
+        ("Div", ["x", "full"], "s", {}),
+        ("Conv", ["s", "k1"], "v1", {"auto_pad": "SAME_UPPER", "kernel_shape": [5, 5]}),
+        ("Add", ["v1", "b1"], "a1", {}),
+        ("Relu", ["a1"], "r1", {}),
+        ("MaxPool", ["r1"], "p1", windows),
+        ("Conv", ["p1", "k2"], "v2", {"auto_pad": "SAME_UPPER", "kernel_shape": [5, 5]}),
+        ("Add", ["v2", "b2"], "a2", {}),
+        ("Reshape", ["a2", "row"], "r", {}),
+        ("Reshape", ["w", "matrix"], "m", {}),
+        ("MatMul", ["r", "m"], "d", {}),
+        ("Add", ["d", "b"], "y", {}),
+    ]
+    constants = {
+        "full": np.float32(255), "k1": normal(3, 1, 5, 5), "b1": normal(3, 1, 1), "k2": normal(4, 3, 5, 5),
+        "b2": normal(4, 1, 1), "row": np.array([1, 64]), "w": normal(4, 4, 4, 3), "matrix": np.array([64, 3]),
+        "b": normal(1, 3),
+    }  # fmt: skip
+    path = graphs.save(tmp_path / "net.onnx", graphs.model(nodes, constants, (1, 1, 8, 8), (1, 3), opset=8))
+    check(path, ["Rescaling", "Conv2D", "ReLU", "MaxPool2D", "Conv2D", "Flatten", "Dense"], normal(1, 1, 8, 8))
+
+
 def test_rows_as_input_with_a_map_made_of_them(tmp_path):
     nodes = [("Reshape", ["x", "shape"], "h", {}), ("Relu", ["h"], "r", {}), *HEAD]
     nodes[2] = ("Flatten", ["r"], "flat", {})
