@@ -8,13 +8,14 @@ const EDGE = 1 / 3; // of the darkest ink: what is fainter is taken for paper
 
 // The drawing { width, height, greys } as greys of an image (SIDE, SIDE); null where there is no ink.
 function laidOut({ width, height, greys }) {
-  const darkest = greys.reduce((most, grey) => Math.max(most, grey), 0);
+  const darkest = largest(greys);
   if (darkest < FAINTEST) return null;
   const { top, left, bottom, right } = inkBox(width, height, greys, EDGE * darkest);
-  const digit = { width: right - left, height: bottom - top, greys: new Uint8Array((right - left) * (bottom - top)) };
+  const digit = { width: right - left, height: bottom - top };
+  digit.greys = new Uint8ClampedArray(digit.width * digit.height);
   for (let row = top, to = 0; row < bottom; row++) {
     for (let column = left; column < right; column++) {
-      digit.greys[to++] = roundEven((greys[row * width + column] * 255) / darkest);
+      digit.greys[to++] = (greys[row * width + column] * 255) / darkest; // rounded as it is written, of two to the even
     }
   }
   const longer = Math.max(digit.width, digit.height);
@@ -25,14 +26,15 @@ function laidOut({ width, height, greys }) {
 // The smallest box around all pixels with more ink than `least`.
 function inkBox(width, height, greys, least) {
   const box = { top: height, left: width, bottom: 0, right: 0 };
-  greys.forEach((grey, i) => {
-    if (grey <= least) return;
-    const row = Math.floor(i / width), column = i % width;
-    box.top = Math.min(box.top, row);
-    box.left = Math.min(box.left, column);
-    box.bottom = Math.max(box.bottom, row + 1);
-    box.right = Math.max(box.right, column + 1);
-  });
+  for (let row = 0, i = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      if (greys[i++] <= least) continue;
+      box.top = Math.min(box.top, row);
+      box.left = Math.min(box.left, column);
+      box.bottom = row + 1;
+      box.right = Math.max(box.right, column + 1);
+    }
+  }
   return box;
 }
 
@@ -58,7 +60,7 @@ function centred({ width, height, greys }) {
 
 // An image scaled by cubic convolution, which averages where it shrinks: rows first, then columns, each rounded.
 function resized({ width, height, greys }, toWidth, toHeight) {
-  const narrow = new Uint8ClampedArray(height * toWidth); // which rounds as it is written
+  const narrow = new Uint8ClampedArray(height * toWidth);
   kernels(width, toWidth).forEach((kernel, column) => {
     for (let row = 0; row < height; row++) narrow[row * toWidth + column] = weighted(kernel, greys, row * width, 1);
   });
