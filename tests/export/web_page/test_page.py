@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import cnn
 import cnn.export
@@ -17,9 +16,8 @@ from cnn.datasets import load_images, load_strokes
 from cnn.export.web_page.net import page_net
 from cnn.layers.registry import LAYERS
 
-from ..plan.nets import MODELS, net_of, noise
-from ..plan.random_nets import stacks
-from ..plan.steps import teach
+from ...plan.nets import MODELS
+from ..random_nets import trained_nets
 from .browser import SEVEN, opened, stroke
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -62,11 +60,9 @@ def test_every_layer_of_the_package_can_be_on_a_page():
 
 
 @settings(max_examples=30)
-@given(stack=stacks(), seed=st.integers(0, 2**32 - 1))
-def test_a_random_net_gives_the_same_logits_in_the_page(page, stack, seed):
-    net = net_of(*stack, dtype="float32", seed=seed)
-    teach(net, seed)
-    x, _ = noise(net, 2, "float32", seed)
+@given(trained_nets())
+def test_a_random_net_gives_the_same_logits_in_the_page(page, trained):
+    net, x = trained
     expected = net.predict_logits(x)
     asked = "([net, images]) => { const other = cnn.open(net); return images.map((image) => other.predict(image)); }"
     logits = np.array(page.evaluate(asked, [page_net(net), [image.ravel().tolist() for image in x]]))
