@@ -59,7 +59,7 @@ const WORDS = {
       "learned numbers.",
   ],
 
-  elementwise: (layer) => ACTIVATIONS[layer.function],
+  elementwise: (layer) => ACTIVATIONS[layer.function] ?? [layer.class, `Every number x becomes ${layer.formula}.`],
 
   rescale: (layer) => [
     "Rescaling",
