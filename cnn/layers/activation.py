@@ -50,7 +50,8 @@ class Elementwise(Layer):
         program.elementwise(self.formula, self.configuration(), lambda x: self.apply(x, training=False)[0])
 
     def to_page(self, page: Any) -> dict[str, Any]:
-        return {"kind": "elementwise", "function": self.function, "constants": list(self.elementwise.constants)}
+        function, constants = self.elementwise
+        return {"kind": "elementwise", "function": function, "constants": list(constants), "formula": self.formula}
 
 
 @numpy_operation

@@ -4,8 +4,12 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // From the lowest to the highest number, at equal distances.
 const SIGNED = {
-  light: [[143, 58, 6], [222, 127, 52], [250, 214, 180], [255, 255, 255], [178, 206, 235], [66, 124, 186], [13, 47, 89]],
-  dark: [[255, 176, 104], [196, 104, 38], [84, 46, 22], [20, 26, 32], [20, 52, 88], [52, 122, 196], [150, 210, 255]],
+  light: [
+    [143, 58, 6], [222, 127, 52], [250, 214, 180], [255, 255, 255], [178, 206, 235], [66, 124, 186], [13, 47, 89],
+  ],
+  dark: [
+    [255, 176, 104], [196, 104, 38], [84, 46, 22], [20, 26, 32], [20, 52, 88], [52, 122, 196], [150, 210, 255],
+  ],
 };
 const INK = {
   light: [[255, 255, 255], [17, 24, 31]],
@@ -40,25 +44,36 @@ function colour(element, value, limit) {
   element.style.color = 0.3 * red + 0.59 * green + 0.11 * blue > 130 ? "#16202a" : "#ffffff";
 }
 
-// Paints a canvas of w x h pixels, whose colours a function of row and column gives; undefined leaves one empty.
+// Paints a canvas of w x h pixels, whose packed colours a function of row and column gives; 0 leaves one empty.
 function paint(canvas, w, h, colourAt) {
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
   const context = canvas.getContext("2d"), image = context.createImageData(w, h);
+  const colours = new Uint32Array(image.data.buffer);
   for (let row = 0, at = 0; row < h; row++) {
-    for (let column = 0; column < w; column++, at += 4) {
-      const rgb = colourAt(row, column);
-      if (rgb) image.data.set([...rgb, 255], at);
-    }
+    for (let column = 0; column < w; column++) colours[at++] = colourAt(row, column);
   }
   context.putImageData(image, 0, 0);
 }
 
-// The signed colours of many values at one limit, looked up.
+// A colour as a canvas holds it: the bytes red, green, blue, opacity, the first one lowest.
+function packed([red, green, blue]) {
+  return (red | (green << 8) | (blue << 16) | (255 << 24)) >>> 0;
+}
+
+const STEPS = 255; // of the colours that maps have, on each side of zero
+const PALETTES = {};
+
+// A function that gives the packed colours of values between -limit and limit.
 function palette(limit) {
-  const steps = Array.from({ length: 511 }, (_, i) => signed(i - 255, 255));
-  return (value) => (limit > 0 ? steps[255 + Math.round((255 * value) / limit)] : steps[255]) ?? signed(NaN, 1);
+  const steps = (PALETTES[scheme()] ??= Uint32Array.from({ length: 2 * STEPS + 1 }, (_, i) =>
+    packed(signed(i - STEPS, STEPS)),
+  ));
+  const factor = limit > 0 ? STEPS / limit : 0, none = packed(signed(NaN, 1));
+  return (value) => (Number.isNaN(value) ? none : steps[STEPS + Math.round(value * factor)]);
 }
 
 function largest(values) {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
+  return most;
 }

@@ -7,9 +7,10 @@ function showExamples(list, examples, page, start) {
     const pixels = example.pixels.float32 ? floatsOf(example.pixels.float32) : bytesOf(example.pixels.uint8);
     const canvas = make("canvas", { "aria-hidden": "true" }), name = page.net.classes[example.label];
     const isWrong = example.read !== undefined, read = page.net.classes[example.read];
-    const label = isWrong ? `${name}, which the net takes for ${read}` : name === undefined ? "A picture" : `A picture of ${name}`;
+    const label = isWrong ? `${name}, which the net takes for ${read}` : `A picture${name ? ` of ${name}` : ""}`;
     const caption = isWrong ? make("span", {}, name, make("b", {}, ` \u2192 ${read}`)) : null;
-    const button = make("button", { type: "button", class: "example", "aria-label": label, title: label }, canvas, caption);
+    const attributes = { type: "button", class: "example", "aria-label": label, title: label };
+    const button = make("button", attributes, canvas, caption);
     button.addEventListener("click", () => start(pixels));
     list.append(button);
     const [h, w] = page.net.input, redraw = () => paintPicture(canvas, pixels, page);

@@ -20,6 +20,7 @@ SCRIPTS = (
     "net.js",
     "layout.js",
     "words.js",
+    "panel.js",
     "explain.js",
     "maps.js",
     "tiles.js",

@@ -4,8 +4,8 @@
 
 const FORWARD = {
   conv(layer, x, y) {
-    const [h, w, channels] = layer.input;
-    const [oh, ow, filters] = layer.output;
+    const [h, w, channels] = layer.input, [oh, ow, filters] = layer.output;
+    const [kh, kw] = layer.kernel, [sh, sw] = layer.stride, [ph, pw] = layer.padding, [dh, dw] = layer.dilation;
     const { weights, bias, groups } = layer;
     const inputs = channels / groups, outputs = filters / groups; // of a group
     const sums = new Float64Array(filters);
@@ -13,14 +13,19 @@ const FORWARD = {
       for (let j = 0; j < ow; j++, to += filters) {
         if (bias) sums.set(bias);
         else sums.fill(0);
-        for (const { u, v, row, column } of windowOf(layer, i, j)) {
-          if (!(row >= 0 && row < h && column >= 0 && column < w)) continue; // padding, which is zero
-          const pixel = (row * w + column) * channels;
-          let weight = (u * layer.kernel[1] + v) * inputs * filters;
-          for (let k = 0; k < inputs; k++, weight += filters) {
+        for (let u = 0; u < kh; u++) {
+          const row = i * sh - ph + u * dh;
+          if (row < 0 || row >= h) continue; // padding, which is zero
+          for (let v = 0; v < kw; v++) {
+            const column = j * sw - pw + v * dw;
+            if (column < 0 || column >= w) continue;
+            let pixel = (row * w + column) * channels;
             for (let group = 0; group < groups; group++) {
-              const value = x[pixel + group * inputs + k];
-              for (let o = group * outputs; o < (group + 1) * outputs; o++) sums[o] += value * weights[weight + o];
+              let weight = (u * kw + v) * inputs * filters;
+              for (let k = 0; k < inputs; k++, pixel++, weight += filters) {
+                const value = x[pixel];
+                for (let o = group * outputs; o < (group + 1) * outputs; o++) sums[o] += value * weights[weight + o];
+              }
             }
           }
         }
@@ -41,11 +46,11 @@ const FORWARD = {
   },
 
   maxpool(layer, x, y) {
-    pool(layer, x, y, (values) => values.reduce((most, value) => Math.max(most, value), -Infinity));
+    pool(layer, x, y, -Infinity, Math.max, (most) => most);
   },
 
   avgpool(layer, x, y) {
-    pool(layer, x, y, (values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+    pool(layer, x, y, 0, (sum, value) => sum + value, (sum, count) => sum / count);
   },
 
   batchnorm(layer, x, y) {
@@ -117,28 +122,20 @@ function runLayers(layers, x) {
   return x;
 }
 
-// The places of the window that makes a pixel: row u and column v in the window, row and column in the input. Those
-// outside of the input are padding.
-function windowOf(layer, i, j) {
-  const [kh, kw] = layer.kernel, [dh, dw] = layer.dilation ?? [1, 1];
-  const top = i * layer.stride[0] - layer.padding[0], left = j * layer.stride[1] - layer.padding[1];
-  const places = [];
-  for (let u = 0; u < kh; u++) {
-    for (let v = 0; v < kw; v++) places.push({ u, v, row: top + u * dh, column: left + v * dw });
-  }
-  return places;
-}
-
-// Every window of every channel, reduced to one value; padding does not count.
-function pool(layer, x, y, reduce) {
+// Every window of every channel, reduced to one value: from `start`, value by value; padding does not count.
+function pool(layer, x, y, start, reduce, finish) {
   const [h, w, channels] = layer.input, [oh, ow] = layer.map;
+  const [kh, kw] = layer.kernel, [sh, sw] = layer.stride, [ph, pw] = layer.padding;
   for (let i = 0, to = 0; i < oh; i++) {
+    const top = Math.max(i * sh - ph, 0), bottom = Math.min(i * sh - ph + kh, h);
     for (let j = 0; j < ow; j++) {
-      const inside = windowOf(layer, i, j).filter(
-        ({ row, column }) => row >= 0 && row < h && column >= 0 && column < w,
-      );
+      const left = Math.max(j * sw - pw, 0), right = Math.min(j * sw - pw + kw, w);
       for (let c = 0; c < channels; c++) {
-        y[to++] = reduce(inside.map(({ row, column }) => x[(row * w + column) * channels + c]));
+        let value = start;
+        for (let row = top; row < bottom; row++) {
+          for (let column = left; column < right; column++) value = reduce(value, x[(row * w + column) * channels + c]);
+        }
+        y[to++] = finish(value, (bottom - top) * (right - left));
       }
     }
   }

@@ -1,38 +1,40 @@
-// Where a drawing lies in the net's image. A net for images of 28 x 28 grey pixels is given it as MNIST has its digits:
-// the ink cut out, its longer side scaled to 20 pixels, its centre of mass in the middle. Others are given the pad,
-// scaled. This follows cnn/datasets; all images are greys from 0, the paper, to 255.
+// Where a drawing lies in the net's image. A net for images of 28 x 28 grey pixels is given it as MNIST has its digits
+// and as --digits lays out the digit of a picture: the ink cut out, its longer side scaled to 20 pixels, its centre of
+// mass in the middle. Others are given the pad, scaled. All images are greys from 0, the paper, to 255.
 
 const SIDE = 28, BOX = 20, CANVAS = 2 * SIDE - BOX;
 const FAINTEST = 25; // the least grey that the darkest ink must have
-const EDGE = 1 / 3; // of the darkest ink: what is fainter is taken for paper
+const BLACK = 0.7, PAPER = 0.25; // of the darkest ink: what is all ink, and what is none
 
 // The drawing { width, height, greys } as greys of an image (SIDE, SIDE); null where there is no ink.
 function laidOut({ width, height, greys }) {
-  const darkest = greys.reduce((most, grey) => Math.max(most, grey), 0);
+  const darkest = largest(greys);
   if (darkest < FAINTEST) return null;
-  const { top, left, bottom, right } = inkBox(width, height, greys, EDGE * darkest);
-  const digit = { width: right - left, height: bottom - top, greys: new Uint8Array((right - left) * (bottom - top)) };
-  for (let row = top, to = 0; row < bottom; row++) {
-    for (let column = left; column < right; column++) {
-      digit.greys[to++] = roundEven((greys[row * width + column] * 255) / darkest);
-    }
+  const ink = new Uint8ClampedArray(greys.length); // which rounds as it is written
+  for (let i = 0; i < ink.length; i++) ink[i] = ((greys[i] / darkest - PAPER) * 255) / (BLACK - PAPER);
+  const { top, left, bottom, right } = inkBox(width, height, ink);
+  const digit = { width: right - left, height: bottom - top };
+  digit.greys = new Uint8ClampedArray(digit.width * digit.height);
+  for (let row = top, to = 0; row < bottom; row++, to += digit.width) {
+    digit.greys.set(ink.subarray(row * width + left, row * width + right), to);
   }
   const longer = Math.max(digit.width, digit.height);
   const [h, w] = [digit.height, digit.width].map((side) => Math.max(1, roundEven((BOX * side) / longer)));
   return centred(resized(digit, w, h));
 }
 
-// The smallest box around all pixels with more ink than `least`.
-function inkBox(width, height, greys, least) {
+// The smallest box around all pixels that are more ink than paper.
+function inkBox(width, height, ink) {
   const box = { top: height, left: width, bottom: 0, right: 0 };
-  greys.forEach((grey, i) => {
-    if (grey <= least) return;
-    const row = Math.floor(i / width), column = i % width;
-    box.top = Math.min(box.top, row);
-    box.left = Math.min(box.left, column);
-    box.bottom = Math.max(box.bottom, row + 1);
-    box.right = Math.max(box.right, column + 1);
-  });
+  for (let row = 0, i = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      if (ink[i++] <= 127) continue;
+      box.top = Math.min(box.top, row);
+      box.left = Math.min(box.left, column);
+      box.bottom = row + 1;
+      box.right = Math.max(box.right, column + 1);
+    }
+  }
   return box;
 }
 
@@ -56,46 +58,33 @@ function centred({ width, height, greys }) {
   return image;
 }
 
-// An image scaled by cubic convolution, which averages where it shrinks: rows first, then columns, each rounded.
+// An image scaled: each new pixel is the mean of the area that it covers.
 function resized({ width, height, greys }, toWidth, toHeight) {
-  const narrow = new Uint8ClampedArray(height * toWidth); // which rounds as it is written
-  kernels(width, toWidth).forEach((kernel, column) => {
-    for (let row = 0; row < height; row++) narrow[row * toWidth + column] = weighted(kernel, greys, row * width, 1);
+  const narrow = new Float64Array(height * toWidth), result = new Uint8ClampedArray(toHeight * toWidth);
+  areas(width, toWidth).forEach((area, column) => {
+    for (let row = 0; row < height; row++) narrow[row * toWidth + column] = mean(area, greys, row * width, 1);
   });
-  const result = new Uint8ClampedArray(toHeight * toWidth);
-  kernels(height, toHeight).forEach((kernel, row) => {
-    for (let column = 0; column < toWidth; column++) {
-      result[row * toWidth + column] = weighted(kernel, narrow, column, toWidth);
-    }
+  areas(height, toHeight).forEach((area, row) => {
+    const to = row * toWidth;
+    for (let column = 0; column < toWidth; column++) result[to + column] = mean(area, narrow, column, toWidth);
   });
   return { width: toWidth, height: toHeight, greys: result };
 }
 
-function weighted({ first, weights }, values, start, step) {
+function mean({ first, weights }, values, start, step) {
   let sum = 0;
   for (let i = 0; i < weights.length; i++) sum += weights[i] * values[start + (first + i) * step];
   return sum;
 }
 
-// For each pixel of a scaled row, the first pixel that counts and the weights of it and the following ones.
-function kernels(size, toSize) {
-  const factor = size / toSize, wide = Math.max(factor, 1);
+// For each pixel of a scaled row, the first pixel that it covers, and how much of it that one and the next ones are.
+function areas(size, toSize) {
   return Array.from({ length: toSize }, (_, i) => {
-    const centre = (i + 0.5) * factor;
-    const first = Math.max(Math.floor(centre - 2 * wide + 0.5), 0);
-    const end = Math.min(Math.floor(centre + 2 * wide + 0.5), size);
+    const from = (i * size) / toSize, to = ((i + 1) * size) / toSize, first = Math.floor(from);
     const weights = [];
-    for (let k = first; k < end; k++) weights.push(cubic((k + 0.5 - centre) / wide));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    return { first, weights: weights.map((weight) => weight / sum) };
+    for (let k = first; k < to; k++) weights.push((Math.min(k + 1, to) - Math.max(k, from)) / (to - from));
+    return { first, weights };
   });
-}
-
-// Keys' kernel with a = -1/2.
-function cubic(x) {
-  const t = Math.abs(x);
-  if (t < 1) return (1.5 * t - 2.5) * t * t + 1;
-  return t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0;
 }
 
 // To the nearest integer, and to the even one of two that are equally near, as NumPy rounds.

@@ -13,8 +13,8 @@ const page = {
   // The colour of a pixel of an input picture, whose first channel is at i: ink on paper, or its own colours.
   pictureColour(values, i) {
     const [factor, least] = data.scale;
-    if (channels !== 3) return ink(values[i], least, least + 255 * factor);
-    return [0, 1, 2].map((c) => Math.min(Math.max((values[i + c] - least) / factor, 0), 255));
+    if (channels !== 3) return packed(ink(values[i], least, least + 255 * factor));
+    return packed([0, 1, 2].map((c) => Math.min(Math.max((values[i + c] - least) / factor, 0), 255)));
   },
 };
 

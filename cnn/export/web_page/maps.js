@@ -13,7 +13,8 @@ class LayerView {
     this.panel = make("div", { class: "panel", role: "region", hidden: true, onclick: (event) => this.lead(event) });
     this.panel.setAttribute("aria-label", `How a number of ${this.title} came about`);
     const filters = layer.kind === "conv" ? filtersOf(layer, this.maps.width()) : null;
-    this.card = make("article", { class: "card" }, this.head(), filters, this.maps.element, this.panel);
+    const kind = this.maps.isBrief ? "card brief" : "card";
+    this.card = make("article", { class: kind }, this.head(), filters, this.maps.element, this.panel);
   }
 
   get title() {
@@ -21,7 +22,6 @@ class LayerView {
   }
 
   get words() {
-    if (this.layer.kind === "picture") return ["The picture", "What you draw, laid out as the pictures that the net has learned from."];
     return WORDS[this.layer.kind](this.layer, this.page.isLast(this));
   }
 
@@ -68,7 +68,9 @@ class LayerView {
 
   nameOf({ row, column, channel }) {
     const [h, , channels] = this.shape;
-    if (this.page.isNamed(this)) return `${this.page.isLast(this) ? "score" : "probability"} of ${this.page.net.classes[column]}`;
+    if (this.page.isNamed(this)) {
+      return `${this.page.isLast(this) ? "score" : "probability"} of ${this.page.net.classes[column]}`;
+    }
     if (this.layer.output.length === 1) return `number ${column + 1}`;
     const map = channels > 1 ? `map ${channel + 1}, ` : "";
     return h > 0 ? `${map}row ${row + 1}, column ${column + 1}` : "";
@@ -114,7 +116,8 @@ class LayerView {
     const { elements, windows } = EXPLAIN[this.layer.kind](this, this.chosen);
     for (const window of windows) this.sources[0]?.maps.window(this, window);
     const heading = make("h4", {}, capital(this.nameOf(this.chosen)), " is ", strong(told(this.at(this.chosen), 3)));
-    const close = make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.close() }, "\u00d7");
+    const attributes = { type: "button", class: "close", "aria-label": "Close", onclick: () => this.close() };
+    const close = make("button", attributes, "\u00d7");
     this.panel.replaceChildren(heading, close, ...elements);
   }
 }
@@ -127,19 +130,22 @@ function capital(text) {
 function filtersOf(layer, width) {
   const [kh, kw] = layer.kernel, filters = layer.output[2], inputs = layer.input[2] / layer.groups;
   if (kh * kw === 1) return null;
-  const shown = Math.min(filters, MOST_MAPS), deep = Math.min(inputs, 16);
+  const limit = largest(layer.weights), shown = Math.min(filters, MOST_MAPS), deep = Math.min(inputs, 16);
   const pictures = Array.from({ length: shown }, (_, filter) => {
     const canvases = Array.from({ length: deep }, (_, k) => {
       const canvas = make("canvas");
-      const redraw = () =>
-        paint(canvas, kw, kh, (u, v) => palette(largest(layer.weights))(layer.weights[((u * kw + v) * inputs + k) * filters + filter]));
+      const redraw = () => {
+        const colours = palette(limit);
+        paint(canvas, kw, kh, (u, v) => colours(layer.weights[((u * kw + v) * inputs + k) * filters + filter]));
+      };
       redraw();
       dark.addEventListener("change", redraw);
       return canvas;
     });
     return make("div", { class: "filter", role: "img", "aria-label": `Filter ${filter + 1}` }, ...canvases);
   });
-  const text = deep > 1 ? `Its ${filters} filters: of each, a picture for every map it looks at` : `Its ${filters} filters`;
+  const text = `Its ${counted(filters, "filter")}${deep > 1 ? ": of each, a picture for every map it looks at" : ""}`;
   for (const picture of pictures) picture.style.width = deep === 1 ? `${width}px` : "";
-  return make("details", { class: "filters", open: deep === 1 }, make("summary", {}, text), make("div", {}, ...pictures));
+  const list = make("div", {}, ...pictures);
+  return make("details", { class: "filters", open: deep === 1 }, make("summary", {}, text), list);
 }

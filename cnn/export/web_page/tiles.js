@@ -9,10 +9,12 @@ class Maps {
     this.columns = this.isRow ? Math.min(w, MOST_COLUMNS) : w;
     this.rows = this.isRow ? Math.ceil(w / this.columns) : h;
     this.pictures = view.layer.kind === "picture" ? 1 : channels;
+    this.isBrief = this.pictures === 1 && !this.isRow; // there is room for it beside the words
     this.tiles = [];
     this.list = make("div", { class: "maps", role: "group" });
     this.list.setAttribute("aria-label", this.label());
-    this.legend = make("div", { class: "legend" }, make("span"), make("canvas", { "aria-hidden": "true" }), make("span"));
+    const scale = make("canvas", { "aria-hidden": "true" });
+    this.legend = make("div", { class: "legend" }, make("span"), scale, make("span"));
     this.element = make("div", {}, this.list, this.legend);
     this.add(Math.min(this.pictures, MOST_MAPS));
     if (this.pictures > MOST_MAPS) this.element.append(this.more());
@@ -46,7 +48,8 @@ class Maps {
     const mark = make("i", { class: "mark", hidden: true }), frame = make("div", { class: "frame" }, canvas, mark);
     frame.style.width = `${this.width()}px`;
     canvas.style.aspectRatio = `${this.columns} / ${this.rows}`;
-    const caption = this.pictures > 1 ? make("span", { class: "caption", "aria-hidden": "true" }, String(channel + 1)) : null;
+    const number = make("span", { class: "caption", "aria-hidden": "true" }, String(channel + 1));
+    const caption = this.pictures > 1 ? number : null;
     const tile = { canvas, mark, frame, channel, windows: new Map() };
     canvas.addEventListener("click", (event) => this.click(tile, event));
     canvas.addEventListener("keydown", (event) => this.key(tile, event));
@@ -76,8 +79,8 @@ class Maps {
     const colours = this.view.layer.kind === "picture" ? null : palette(this.limit(largest(y)));
     for (const { canvas, channel } of this.tiles) {
       paint(canvas, this.columns, this.rows, (row, column) => {
-        const i = this.isRow ? row * this.columns + column : (row * this.columns + column) * this.view.shape[2] + channel;
-        if (i >= y.length) return undefined;
+        const pixel = row * this.columns + column, i = this.isRow ? pixel : pixel * this.view.shape[2] + channel;
+        if (i >= y.length) return 0;
         return colours ? colours(y[i]) : this.view.page.pictureColour(y, i);
       });
     }
@@ -124,8 +127,10 @@ class Maps {
   }
 
   put(element, { row, column }, height = 1, width = 1) {
-    const percents = { left: column / this.columns, top: row / this.rows, width: width / this.columns, height: height / this.rows };
-    for (const [name, part] of Object.entries(percents)) element.style[name] = `${100 * part}%`;
+    const parts = {
+      left: column / this.columns, top: row / this.rows, width: width / this.columns, height: height / this.rows,
+    };
+    for (const [name, part] of Object.entries(parts)) element.style[name] = `${100 * part}%`;
   }
 
   // ---- choosing ----
@@ -145,7 +150,7 @@ class Maps {
   // One picture of a layer is reached by Tab: the last one that was.
   focused(tile) {
     for (const each of this.tiles) each.canvas.tabIndex = each === tile ? 0 : -1;
-    this.cursor ??= { row: Math.floor(this.rows / 2), column: Math.floor(this.columns / 2) };
+    this.cursor ??= [Math.floor(this.rows / 2), Math.floor(this.columns / 2)];
   }
 
   key(tile, event) {
@@ -153,7 +158,7 @@ class Maps {
     const others = { PageDown: 1, PageUp: -1 };
     if (event.key in ways) this.go(tile, ...ways[event.key]);
     else if (event.key in others) this.tiles[tile.channel + others[event.key]]?.canvas.focus();
-    else if (event.key === "Enter" || event.key === " ") this.view.choose(this.place(tile, this.cursor.row, this.cursor.column));
+    else if (event.key === "Enter" || event.key === " ") this.view.choose(this.place(tile, ...this.cursor));
     else if (event.key === "Escape") this.view.close();
     else return;
     event.preventDefault();
@@ -161,11 +166,11 @@ class Maps {
 
   // Moves the keyboard's pixel; the number there is told.
   go(tile, down, right) {
-    const row = Math.min(Math.max(this.cursor.row + down, 0), this.rows - 1);
-    const column = Math.min(Math.max(this.cursor.column + right, 0), this.columns - 1);
+    const row = Math.min(Math.max(this.cursor[0] + down, 0), this.rows - 1);
+    const column = Math.min(Math.max(this.cursor[1] + right, 0), this.columns - 1);
     const place = this.place(tile, row, column);
     if (this.view.indexOf(place) >= this.view.layer.y.length) return;
-    this.cursor = { row, column };
+    this.cursor = [row, column];
     if (this.view.chosen) this.view.choose(place);
     else {
       this.mark(place);

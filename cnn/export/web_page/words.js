@@ -1,8 +1,11 @@
 // What each kind of layer does, in a heading and a few plain words.
 
 const WORDS = {
+  picture: () => ["The picture", "Your drawing as the net gets it, scaled to the pictures that it has learned from."],
+
   conv(layer) {
-    const [kh, kw] = layer.kernel, filters = layer.output[2], channels = layer.input[2], inputs = channels / layer.groups;
+    const [kh, kw] = layer.kernel, filters = layer.output[2];
+    const channels = layer.input[2], inputs = channels / layer.groups;
     const what = `${times(kh, kw)} convolution, ${counted(filters, "filter")}`;
     const over = inputs > 1 ? ` on each of ${inputs} maps` : "";
     const parts = [
@@ -22,8 +25,8 @@ const WORDS = {
     const last = isLast ? " One unit stands for each answer, and the largest number wins." : "";
     return [
       `Dense layer, ${counted(units, "unit")}`,
-      `Each unit looks at all ${inputs.toLocaleString("en")} numbers above, multiplies each by a weight of its own and ` +
-        `adds them up: ${(units * inputs).toLocaleString("en")} weights.${last}`,
+      `Each unit looks at all ${inputs.toLocaleString("en")} numbers above, multiplies each by a weight of its own ` +
+        `and adds them up: ${(units * inputs).toLocaleString("en")} weights.${last}`,
     ];
   },
 
@@ -56,12 +59,12 @@ const WORDS = {
       "learned numbers.",
   ],
 
-  elementwise: (layer) => ACTIVATIONS[layer.function],
+  elementwise: (layer) => ACTIVATIONS[layer.function] ?? [layer.class, `Every number x becomes ${layer.formula}.`],
 
   rescale: (layer) => [
     "Rescaling",
-    `Every number times ${told(layer.scale, 4)}${layer.offset ? `, plus ${told(layer.offset, 3)}` : ""}: small numbers ` +
-      "around zero are easier to learn from.",
+    `Every number times ${told(layer.scale, 4)}${layer.offset ? `, plus ${told(layer.offset, 3)}` : ""}: small ` +
+      "numbers around zero are easier to learn from.",
   ],
 
   flatten: (layer) => [
@@ -77,13 +80,14 @@ const WORDS = {
 
   softmax: () => [
     "Softmax",
-    "The scores become probabilities: e to the power of each score, divided by the sum of all these. All are positive, " +
-      "and together they are 1.",
+    "The scores become probabilities: e to the power of each score, divided by the sum of all these. All are " +
+      "positive, and together they are 1.",
   ],
 
   residual: (layer) => [
     "Residual sum",
-    `What the layers above made of their input, plus ${layer.shortcut.length ? "what the shortcut made of it" : "that input itself"}.`,
+    "What the layers above made of their input, plus " +
+      (layer.shortcut.length ? "what the shortcut made of it." : "that input itself."),
   ],
 };
 
