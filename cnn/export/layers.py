@@ -11,7 +11,15 @@ from ..layers.base import Layer
 
 
 def at_one_moment(net: Any) -> Any:
-    """A copy of the net: one state between two steps, also while another thread trains it."""
+    """A copy of the net: one state between two steps, also while another thread trains it.
+
+    Raises
+    ------
+    TypeError
+        It is no net of layers.
+    """
+    if isinstance(net, type) or not all(hasattr(net, name) for name in ("layers", "layer_names", "input_shape")):
+        raise TypeError(f"net must be a cnn.Sequential, got {net!r}")
     return copy(net)
 
 

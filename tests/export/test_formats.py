@@ -24,6 +24,15 @@ def test_what_says_none_is_refused():
         format_of("net.onnx", "onx")
 
 
+@pytest.mark.parametrize("write", ["onnx", "c", "html", "torch"])
+@pytest.mark.parametrize("net", [None, "net.safetensors", cnn.Sequential, cnn.Dense(3)], ids=repr)
+def test_what_is_no_net_is_refused(write, net, tmp_path):
+    arguments = () if write == "torch" else (tmp_path / "net",)
+    with pytest.raises(TypeError, match=r"^net must be a cnn\.Sequential, got "):
+        getattr(cnn.export, write)(net, *arguments)
+    assert not any(tmp_path.iterdir())
+
+
 class Doubled(cnn.Layer):
     def apply(self, x, training):
         return 2 * x, None

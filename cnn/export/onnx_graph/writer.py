@@ -61,13 +61,13 @@ def onnx(
     ImportError
         The package onnx is not installed: `pip install 'cnn-c[onnx]'`.
     """
-    path = checks.path("path", path)
+    path, net = checks.path("path", path), at_one_moment(net)
     opset = checks.integer("opset", opset, minimum=OLDEST_OPSET, maximum=NEWEST_OPSET)
     if input_dtype not in ("float32", "uint8"):
         raise ValueError(f'input_dtype must be "float32" or "uint8", got {input_dtype!r}')
     if checks.flag("softmax", softmax) and not has_accuracy(net.loss):
         raise ValueError(f"softmax must be False for a net trained by {net.loss!r}, which gives no probabilities")
-    write_atomically(path, model(at_one_moment(net), opset, input_dtype, softmax))
+    write_atomically(path, model(net, opset, input_dtype, softmax))
 
 
 def model(net: Any, opset: int, input_dtype: str, softmax: bool) -> bytes:

@@ -38,8 +38,8 @@ def torch(net: Any) -> nn.Sequential:
 
     Raises
     ------
-    ValueError
-        A layer that has no `to_torch`, which is named.
+    TypeError, ValueError
+        What is no net; a layer that has no `to_torch`, which is named.
     ImportError
         PyTorch is not installed: `pip install 'cnn-c[torch]'`.
     """

@@ -53,9 +53,9 @@ def html(
     OSError
         The file cannot be written; an older one is still there.
     """
+    path, net = checks.path("path", path), at_one_moment(net)
     if len(net.input_shape) != 3:
         raise ValueError(f"net must take images (height, width, channels), and takes inputs of shape {net.input_shape}")
-    path, net = checks.path("path", path), at_one_moment(net)
     x = np.empty((0, *net.input_shape), np.uint8) if images is None else net.inputs.images("images", images)
     y = None if labels is None else _labels(net, labels, len(x))
     data = {
