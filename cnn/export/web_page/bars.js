@@ -4,9 +4,11 @@ class Bars {
   constructor(answer, list, net, say) {
     Object.assign(this, { answer, list, net, say });
     this.rows = net.classes.map((name) => {
-      const fill = make("span", { class: "fill" }), value = make("span", { class: "value" });
+      const hidden = { "aria-hidden": "true" }; // the meter tells it all
+      const label = make("span", { class: "name", ...hidden }, name);
+      const fill = make("span", { class: "fill" }), value = make("span", { class: "value", ...hidden });
       const track = make("span", { class: "track", role: "meter", "aria-label": name, "aria-valuemin": 0 }, fill);
-      const row = make("li", {}, make("span", { class: "name" }, name), track, value);
+      const row = make("li", {}, label, track, value);
       list.append(row);
       return { row, fill, track, value };
     });

@@ -67,13 +67,12 @@ class LayerView {
   }
 
   nameOf({ row, column, channel }) {
-    const [h, , channels] = this.shape;
     if (this.page.isNamed(this)) {
       return `${this.page.isLast(this) ? "score" : "probability"} of ${this.page.net.classes[column]}`;
     }
     if (this.layer.output.length === 1) return `number ${column + 1}`;
-    const map = channels > 1 ? `map ${channel + 1}, ` : "";
-    return h > 0 ? `${map}row ${row + 1}, column ${column + 1}` : "";
+    const map = this.shape[2] > 1 ? `map ${channel + 1}, ` : "";
+    return `${map}row ${row + 1}, column ${column + 1}`;
   }
 
   // The view of the maps whose numbers the input is, if there are such; else the one before.

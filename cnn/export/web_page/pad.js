@@ -20,10 +20,6 @@ class Pad {
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  get isEmpty() {
-    return this.drawing().greys.every((grey) => grey === 0);
-  }
-
   // The ink as greys from 0 to 255, row by row.
   drawing() {
     const { width, height } = this.canvas;

@@ -11,7 +11,8 @@ class Maps {
     this.pictures = view.layer.kind === "picture" ? 1 : channels;
     this.isBrief = this.pictures === 1 && !this.isRow; // there is room for it beside the words
     this.tiles = [];
-    this.list = make("div", { class: "maps", role: "group" });
+    // A screen reader leaves the arrow keys to an application.
+    this.list = make("div", { class: "maps", role: "application", "aria-roledescription": "maps" });
     this.list.setAttribute("aria-label", this.label());
     const scale = make("canvas", { "aria-hidden": "true" });
     this.legend = make("div", { class: "legend" }, make("span"), scale, make("span"));

@@ -36,6 +36,11 @@ def is_read(page) -> bool:
     return page.locator("#answer b").inner_text() != "?"
 
 
+def is_a_line_down(image: np.ndarray) -> bool:
+    """Of 20 pixels, in the middle, but for its round ends."""
+    return (image.max(axis=1) > 127).sum() in (18, 19, 20) and not image[:, :12].any() and not image[:, 17:].any()
+
+
 def number(text: str) -> float:
     """The last number of a text, which the page tells with a minus sign."""
     return float(re.findall(r"-?[\d.]+", text.replace("\N{MINUS SIGN}", "-"))[-1])
@@ -58,7 +63,7 @@ def test_a_finger_draws_and_does_not_scroll(browser, path):
         touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         assert page.evaluate("scrollY") == scrolled
         image = np.array(page.evaluate("cnn.input()")).reshape(28, 28)
-        assert (image[:, 13:15].max(axis=1) > 200).sum() >= 19  # a line down, of 20 pixels in the middle
+        assert is_a_line_down(image)
         assert is_read(page)
 
 
@@ -103,7 +108,7 @@ def test_one_can_draw_by_keyboard(browser, path):
         for key in ["ArrowDown"] * 16:
             page.keyboard.press(key)
         image = np.array(page.evaluate("cnn.input()")).reshape(28, 28)
-        assert (image[:, 13:15].max(axis=1) > 200).sum() >= 19
+        assert is_a_line_down(image)
         page.keyboard.press("Space")
         page.keyboard.press("ArrowRight")
         assert (np.array(page.evaluate("cnn.input()")).reshape(28, 28) == image).all()
@@ -143,7 +148,7 @@ def test_a_screen_reader_finds_everything_by_its_role_and_name(browser, path):
         assert [page.get_by_role("meter", name=str(digit), exact=True).count() for digit in range(10)] == [1] * 10
         assert page.get_by_role("button", name="A picture of 4").count() == 2
         assert page.get_by_role("button", name=re.compile("^., which the net takes for .$")).count() > 0
-        assert page.get_by_role("group", name=re.compile(r"^6 maps of 24...24$")).count() == 2
+        assert page.get_by_role("application", name=re.compile(r"^6 maps of 24...24$")).count() == 2
         assert page.get_by_role("img", name=re.compile("^Map 3 of 5...5 convolution, 16 filters.")).count() == 1
         assert page.get_by_role("heading", level=1).count() == 1
         headings = page.get_by_role("heading", level=3).all_inner_texts()
