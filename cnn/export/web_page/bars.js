@@ -19,9 +19,9 @@ class Bars {
     const best = answers.indexOf(Math.max(...answers));
     const most = this.net.answers === "values" ? largest(answers) : 1;
     this.rows.forEach(({ row, fill, track, value }, i) => {
-      const part = isEmpty ? 0 : answers[i] / most;
+      const part = isEmpty || !most ? 0 : answers[i] / most;
       const text = isEmpty ? "\u2013" : this.text(answers[i]);
-      fill.style.transform = `scaleX(${Math.abs(part) || 0})`;
+      fill.style.transform = `translateX(${100 * Math.abs(part) - 100}%)`; // its end stays round
       fill.classList.toggle("below", part < 0);
       row.classList.toggle("best", i === best && !isEmpty);
       value.textContent = text;
