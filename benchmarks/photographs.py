@@ -28,7 +28,7 @@ from cnn.datasets import load_mnist
 from cnn.datasets.picture import read_picture
 from cnn.nets.recognition import Recognised, recognise
 
-SAME = 0.3  # of the area that two boxes cover together, which both cover: they are of the same digit
+SAME = 0.15  # of the area that two boxes cover together, which both cover: they are of the same digit
 FRAME = 640, 480
 
 

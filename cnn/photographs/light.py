@@ -16,8 +16,11 @@ Array = np.ndarray[Any, Any]
 
 LONGEST, SHORTEST = 1600, 80  # pixels of the longer side between which a page is read
 REDUCED = 320  # pixels of the longer side, where it is found out how broad the strokes are
-BROADEST, NARROWEST = 0.15, 0.02  # of the longer side: strokes that are filled at most and at least
+BROADEST, NARROWEST = 0.25, 0.02  # of the longer side: strokes that are filled at most and at least
+LEAST_LIGHT = 40  # grey
 COARSE = 5  # pixels on the page to one where light is looked for
+UNCLEAR = 0.2  # of the contrast: what paper differs by from the middle of edges at least
+MIDDLE_GREY = 127.5
 POLARITY = 64  # pixels of the longer side where it is decided whether the ink is dark
 
 
@@ -44,7 +47,7 @@ def has_dark_ink(page: Array) -> bool:
     """Whether the ink is darker than its paper, which is what most of a page is made of around any edge of a stroke.
 
     An edge is where the greys differ much within a few pixels. Its middle grey is compared with the median of a wide
-    window, which is the paper's.
+    window, which is the paper's. Where that says little, paper is what the border is mostly.
     """
     reach = np.ones((5, 5), np.uint8)
     lightest, darkest = cv2.dilate(page, reach), cv2.erode(page, reach)
@@ -57,7 +60,12 @@ def has_dark_ink(page: Array) -> bool:
     paper = cv2.medianBlur(around, 2 * margin + 1)[margin:-margin, margin:-margin]
     paper = cv2.resize(paper, page.shape[::-1], interpolation=cv2.INTER_NEAREST)
     middle = (lightest[edges].astype(np.float32) + darkest[edges]) / 2
-    return float((paper[edges] - middle).sum()) >= 0
+    contrasts = contrast[edges].sum(dtype=np.int64)
+    vote = float((paper[edges] - middle).sum() / max(1, contrasts))
+    if abs(vote) >= UNCLEAR:
+        return vote > 0
+    around = np.concatenate([page[0], page[-1], page[1:-1, 0], page[1:-1, -1]])
+    return float(np.median(around)) > MIDDLE_GREY  # a digit without margins, or nothing
 
 
 def light_of(grey: Array, stroke: float) -> Array:
@@ -72,6 +80,9 @@ def light_of(grey: Array, stroke: float) -> Array:
     return cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def divided_by(grey: Array, light: Array) -> Array:
-    """Darkness uint8: 0 where the page is as light as its paper, 255 where nothing of the light comes back."""
-    return 255 - cv2.divide(grey, light, scale=255)
+def divided_by(page: Array, light: Array) -> Array:
+    """Darkness uint8: 0 where the page is as light as its paper, 255 where nothing of the light comes back.
+
+    In the dark, where noise is more than ink could be, light counts as LEAST_LIGHT.
+    """
+    return cv2.divide(cv2.subtract(light, page), np.maximum(light, np.uint8(LEAST_LIGHT)), scale=255)

@@ -10,9 +10,11 @@ from .ink import Parts
 
 Array = np.ndarray[Any, Any]
 
-SMALLEST = 0.008  # of the page's longer side: the height of a digit at least
-SMALL = 0.25  # of the usual height: a digit at least; what is lower is a speck, or part of a digit
+SMALLEST = 0.012  # of the page's longer side: the height of a digit at least
+SMALL = 0.22  # of the usual height: a digit at least; what is lower is a speck, or part of a digit
+SPECK = 0.12  # of the usual height: the longer side of a part of a digit at least
 MOST = 400  # parts of a page that are looked at, the largest
+SPARSE = 0.04  # of its box: the ink of a part at least; a frame has less
 FLAT = 2.2  # times as broad as high: a dash, or several digits that touch
 ALONG = 0.6  # of its length: a part along the border
 GAP = 0.15  # of the usual height: between parts of one digit at most
@@ -32,20 +34,23 @@ class Digit(NamedTuple):
 
 
 def digits_of(parts: Parts, may_be_digit: Array) -> list[Digit]:
-    """The digits on a page whose longer side has so many pixels, in no order."""
+    """The digits among the parts of a page's ink, bool (parts,) of which may be one, in no order."""
     longer = max(parts.numbers.shape)
-    left, top, width, height, area = parts.stats.T
+    width, height, area = parts.stats[:, 2:].T
     least = max(3, round(SMALLEST * longer))
-    is_large = (np.maximum(height, width) >= least) & (area >= least) & may_be_digit
+    is_large = (
+        (np.maximum(height, width) >= least) & (area >= np.maximum(least, SPARSE * height * width)) & may_be_digit
+    )
     found = np.flatnonzero(is_large & ~_along_the_border(parts))
     if not len(found):
         found = np.flatnonzero(is_large)
     found = found[np.argsort(-area[found], kind="stable")[:MOST]]
     if not len(found):
         return []
-    digits = [Digit((int(i),), (int(top[i]), int(left[i]), int(height[i]), int(width[i]))) for i in found]
-    usual = usual_height([digit.box for digit in digits])
-    digits = _joined(digits, usual)
+    usual = _usual_height(height[found], area[found])
+    found = found[np.maximum(height, width)[found] >= SPECK * usual]
+    boxes = parts.stats[:, [1, 0, 3, 2]].tolist()  # top, left, height, width
+    digits = _joined([Digit((int(i),), tuple(boxes[i])) for i in found], usual)
     return [digit for digit in digits if _may_be_digit(digit.box, usual)]
 
 
@@ -57,10 +62,11 @@ def _along_the_border(parts: Parts) -> Array:
     return contact > ALONG * np.maximum(parts.stats[:, 2], parts.stats[:, 3])
 
 
-def usual_height(boxes: list[Box]) -> float:
-    """Of the digits, some of which are in parts: the median of those that are not much lower than the highest."""
-    heights = np.array([box[2] for box in boxes])
-    return float(np.median(heights[heights >= SMALL * heights.max()]))
+def _usual_height(heights: Array, areas: Array) -> float:
+    """Of the digits, among parts of them and specks: the median of the heights, weighted by them and by the ink."""
+    order = np.argsort(heights)
+    weights = np.cumsum((areas * heights)[order], dtype=np.int64)
+    return float(heights[order[np.searchsorted(weights, weights[-1] / 2)]])
 
 
 def _may_be_digit(box: Box, usual: float) -> bool:

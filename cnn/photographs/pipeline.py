@@ -74,7 +74,7 @@ def stages_of(grey: Array, invert: bool | None = None) -> Stages:
     if not (has_dark_ink(small) if invert is None else invert):
         page, small = 255 - page, 255 - small
     light = light_of(page, broadest_stroke(small) * max(page.shape))
-    darkness = divided_by(page, light)
+    darkness = divided_by(cv2.GaussianBlur(page, (3, 3), 0), light)  # without the noise of single pixels
     return Stages(page, light, darkness, without_ruling(ink_of(darkness), darkness))
 
 

@@ -41,7 +41,7 @@ def without_ruling(ink: Array, darkness: Array) -> Array:
 def _ruled(ink: Array, darkness: Array) -> Array:
     """What of the ink is lines from left to right and nothing else, uint8, 1 or 0."""
     longer = max(ink.shape)
-    thickest = max(3, round(THICK * longer))
+    thickest = max(5, round(THICK * longer))
     thin = _no_higher(ink, thickest)
     edges = np.linspace(0, ink.shape[1], STRIPS + 1).astype(int)
     strips = list(map(slice, edges[:-1], edges[1:]))
@@ -66,6 +66,8 @@ def _no_higher(ink: Array, height: int) -> Array:
 def _lines(thin: Array) -> Lines | None:
     """The lines that thin ink shows, uint8 (height, width); None for less than LEAST."""
     height, width = thin.shape
+    if not width:
+        return None
     upper = thin.copy()
     upper[1:] &= ~thin[:-1]  # of each line one pixel in a column
     in_columns = cv2.reduce(upper, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)

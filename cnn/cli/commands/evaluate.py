@@ -38,7 +38,7 @@ def evaluate(
     \b
     cnn evaluate digits.safetensors
     cnn evaluate digits.safetensors --data strokes --json
-    cnn evaluate leaves.safetensors --data more-leaves
+    cnn evaluate leaves.net --data more-leaves
     """
     net = load_net(model)
     with ordinary_output(quiet=False, as_json=as_json):

@@ -142,7 +142,7 @@ def train(
     cnn train --recipe keras
     cnn train --net lenet5 --epochs 5 --learning-rate 0.05 --data fashion-mnist
     cnn train --data ~/my-digits --threads 1 --json
-    cnn train --data leaves --color --size 32 --validation 0.25 --save leaves.safetensors
+    cnn train --data leaves --color --size 32 --validation 0.25 --save leaves.net
     """
     if resume and checkpoint is None:
         raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
