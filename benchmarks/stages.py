@@ -1,6 +1,6 @@
-"""The picture in `docs/photographs.md`: a made photograph through the stages of `cnn.photographs`.
+"""The photograph in `docs/`, which is a made one, and the picture of it in the stages of `cnn.photographs`.
 
-    python benchmarks/stages.py [--file docs/photographs.png] [--seed 4]
+    python benchmarks/stages.py [--folder docs] [--seed 7]
 
 MNIST is found as `cnn.datasets.load_mnist` finds it.
 """
@@ -23,12 +23,13 @@ from cnn.photographs.pipeline import read_page, stages_of
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--file", type=Path, default=Path(__file__).parent.parent / "docs" / "photographs.png")
-    parser.add_argument("--seed", type=int, default=4, help="of the page")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent.parent / "docs")
+    parser.add_argument("--seed", type=int, default=7, help="of the page")
     options = parser.parse_args()
     matplotlib.use("agg")
     data = load_mnist()
-    page = photographed_page(Pens(data.test_images, data.test_labels), 5, np.random.default_rng(options.seed), 0.3)
+    page = photographed_page(Pens(data.test_images, data.test_labels), 5, np.random.default_rng(options.seed), 0.25)
+    (options.folder / "page.jpg").write_bytes(page.file)
     grey = np.array(ImageOps.exif_transpose(Image.open(BytesIO(page.file))).convert("L"))
     stages, read = stages_of(grey), read_page(grey)
 
@@ -54,7 +55,7 @@ def main() -> None:
     panels[4].set_title("what the net sees", fontsize=10)
     for panel in panels:
         panel.set_axis_off()
-    figure.savefig(options.file, dpi=110)
+    figure.savefig(options.folder / "photographs.png", dpi=110)
 
 
 if __name__ == "__main__":
