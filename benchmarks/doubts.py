@@ -1,24 +1,25 @@
-"""Where the limits of `cnn predict`'s warnings come from: how often it is right by probability, and parts of ink.
+"""Where the limits of `cnn predict`'s warnings come from: how often it is right by probability, and on what pages.
 
-python benchmarks/doubts.py [--recipe fast] [--seeds 5] [--pairs 1000]
+python benchmarks/doubts.py [--recipe fast] [--seeds 5] [--pages 100]
 """
 
 from __future__ import annotations
 
 import argparse
 from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
-from PIL import Image
+from photographed import Pens, photographed_page
 from rich.console import Console
 from rich.table import Table
 from timing import machine
 
-from cnn.cli.doubts import UNSURE, ink_parts
+import cnn
+from cnn.cli.doubts import UNSURE, doubts_of_page
 from cnn.cli.recipes import RECIPES
-from cnn.datasets import Dataset, load_images, load_mnist
+from cnn.datasets import Dataset, load_mnist
+from cnn.photographs.pipeline import read_page
 
 LIMITS = (0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99, 1)
 
@@ -35,22 +36,41 @@ def read(data: Dataset, recipe: str, seeds: int) -> tuple[np.ndarray, np.ndarray
     return np.concatenate(probabilities), np.concatenate(right)
 
 
-def pairs(images: np.ndarray, count: int) -> np.ndarray:
-    """Pages with two test digits beside each other, as `cnn predict --digits` lays them out."""
+def doubtful(net: cnn.Sequential, pages: list[np.ndarray]) -> float:
+    """Which part of pages with digits, uint8 (height, width), is warned of as a whole."""
+    count = 0
+    for grey in pages:
+        page = read_page(grey)
+        images = np.array([digit.image for digit in page.digits])
+        count += not len(images) or bool(doubts_of_page(page.share, net.predict_proba(images).max(axis=1)))
+    return count / len(pages)
+
+
+def photographs(data: Dataset, count: int) -> list[np.ndarray]:
+    """Photographs of five numbers, at a quarter of their size."""
+    pens = Pens(data.test_images, data.test_labels)
+    files = [photographed_page(pens, 5, np.random.default_rng(i), 0.25).file for i in range(count)]
+    return [cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE) for file in files]
+
+
+def textures(count: int) -> list[np.ndarray]:
+    """Noise of all degrees of smoothness, such as photographs of things that are no pages have."""
     rng = np.random.default_rng(0)
-    with TemporaryDirectory() as folder:
-        for i in range(count):
-            page = np.hstack(images[rng.integers(0, len(images), 2)])
-            enlarged = Image.fromarray(255 - page).resize((560, 280), Image.Resampling.BICUBIC)
-            enlarged.save(Path(folder) / f"{i:05}.png")
-        return load_images(folder, digits=True)
+    pages = []
+    for i in range(count):
+        down, across = np.fft.fftfreq(1000)[:, None], np.fft.fftfreq(750)
+        steepness = 2.5 * i / count
+        spectrum = np.fft.fft2(rng.standard_normal((1000, 750))) / np.maximum(np.hypot(down, across), 1e-3) ** steepness
+        noise = np.fft.ifft2(spectrum).real
+        pages.append(np.clip(128 + 50 * noise / noise.std(), 0, 255).astype(np.uint8))
+    return pages
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", choices=RECIPES, default="fast")
     parser.add_argument("--seeds", type=int, default=5, help="how many nets")
-    parser.add_argument("--pairs", type=int, default=1000, help="pages with two digits")
+    parser.add_argument("--pages", type=int, default=100, help="photographs, and as many textures")
     options = parser.parse_args()
     data = load_mnist()
     probabilities, right = read(data, options.recipe, options.seeds)
@@ -65,9 +85,10 @@ def main() -> None:
     console = Console(width=110, highlight=False)
     console.print(table)
 
-    for name, images in (("one digit", data.test_images), ("two digits", pairs(data.test_images, options.pairs))):
-        several = np.mean([ink_parts(image) > 1 for image in images])
-        console.print(f"of {len(images):,} pages with {name}, {several:.1%} show several parts of ink")
+    net = RECIPES[options.recipe].build(seed=0)
+    net.fit(data.train_images, data.train_labels, progress=False, **RECIPES[options.recipe].arguments(0))
+    for name, pages in (("photographs", photographs(data, options.pages)), ("textures", textures(options.pages))):
+        console.print(f"of {len(pages):,} {name}, {doubtful(net, pages):.1%} are warned of or show no digit")
     console.print(machine())
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from .nets.importing import from_onnx as from_onnx
     from .nets.importing import from_torch as from_torch
     from .nets.loading import load as load
+    from .nets.recognition import recognise as recognise
     from .plot import report as report
     from .training.average import ExponentialAverage as ExponentialAverage
     from .training.checkpoint import Checkpoint as Checkpoint
@@ -82,6 +83,7 @@ else:
         "load",
         "losses",
         "models",
+        "recognise",
         "schedules",
         "set_num_threads",
         "show_config",
@@ -99,6 +101,7 @@ else:
         "from_onnx": "nets.importing",
         "from_torch": "nets.importing",
         "load": "nets.loading",
+        "recognise": "nets.recognition",
     }
     _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
 

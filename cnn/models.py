@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _MNIST = (28, 28, 1)
 
 
-def tutorial(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def tutorial(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """The tutorial's net: one convolution of 8 filters of 3x3, max pooling, dense; softmax comes with the loss.
 
     Parameters
@@ -38,21 +40,26 @@ def tutorial(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(8, 3, bias=False), MaxPool2D(2),
-        Flatten(), Dense(10),
+        Flatten(), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
-def two_conv(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def two_conv(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """Two convolutions of 8 and 16 filters of 3x3 with ReLU and pooling, dense layers of 128 and 10.
 
     Parameters
@@ -60,22 +67,27 @@ def two_conv(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(8, 3, padding="same"), ReLU(), MaxPool2D(2),
         Conv2D(16, 3, padding="same"), ReLU(), MaxPool2D(2),
-        Flatten(), Dense(128), ReLU(), Dense(10),
+        Flatten(), Dense(128), ReLU(), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
-def lenet5(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def lenet5(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """LeNet-5 with ReLU and max pooling (LeCun et al., 1998, had tanh and averages).
 
     Parameters
@@ -83,22 +95,27 @@ def lenet5(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(6, 5), ReLU(), MaxPool2D(2),
         Conv2D(16, 5), ReLU(), MaxPool2D(2),
-        Flatten(), Dense(120), ReLU(), Dense(84), ReLU(), Dense(10),
+        Flatten(), Dense(120), ReLU(), Dense(84), ReLU(), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
-def wide(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def wide(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """The net of the accurate recipe: LeNet-5's shape with more filters and dropout, for training with augmentation.
 
     Parameters
@@ -106,22 +123,27 @@ def wide(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / 255, -0.5),
         Conv2D(16, 5), ReLU(), MaxPool2D(2),
         Conv2D(64, 5), ReLU(), MaxPool2D(2),
-        Flatten(), Dense(192), ReLU(), Dropout(0.3), Dense(10),
+        Flatten(), Dense(192), ReLU(), Dropout(0.3), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
-def keras_mnist(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def keras_mnist(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """The net of Keras' example "Simple MNIST convnet": two convolutions with pooling, dropout, dense.
 
     Parameters
@@ -129,22 +151,27 @@ def keras_mnist(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / 255),
         Conv2D(32, 3), ReLU(), MaxPool2D(2),
         Conv2D(64, 3), ReLU(), MaxPool2D(2),
-        Flatten(), Dropout(0.5), Dense(10),
+        Flatten(), Dropout(0.5), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
-def pytorch_mnist(seed: Seed = None, dtype: DType = "float32") -> Sequential:
+def pytorch_mnist(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
     """The net of PyTorch's example "mnist": two convolutions, one pooling, two dense layers with dropout.
 
     The images are brought to mean 0 and variance 1, those of MNIST's training images.
@@ -154,18 +181,21 @@ def pytorch_mnist(seed: Seed = None, dtype: DType = "float32") -> Sequential:
     seed : int or None
         Of the initial parameters.
     dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
 
     Raises
     ------
     TypeError, ValueError
-        A seed or dtype that is none.
+        An argument that is none, or images of which nothing is left.
     """
     layers = [
         Rescaling(1 / (255 * 0.3081), -0.1307 / 0.3081),
         Conv2D(32, 3), ReLU(), Conv2D(64, 3), ReLU(), MaxPool2D(2), Dropout(0.25),
-        Flatten(), Dense(128), ReLU(), Dropout(0.5), Dense(10),
+        Flatten(), Dense(128), ReLU(), Dropout(0.5), Dense(classes),
     ]  # fmt: skip
-    return Sequential(layers, input_shape=_MNIST, dtype=dtype, seed=seed)
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
 def resnet_small(

@@ -223,8 +223,25 @@ def images(name: str, value: Any, input_shape: tuple[int, ...], dtype: np.dtype 
         value = value[:, 0]
     if input_shape[-1] == 1 and value.shape[1:] == input_shape[:-1]:
         value = value[..., None]
+    _same_channels(name, value.shape, input_shape)
     shape(name, value, (None, *input_shape), "a batch of inputs")
     return value
+
+
+def _same_channels(name: str, given: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+    """ValueError for images that are right but for their channels: in colour where grey is wanted, or the reverse."""
+    if len(input_shape) != 3:
+        return
+    *size, channels = input_shape
+    if channels == 1 and given[1:] in ((*size, 3), (*size, 4)):
+        way = f"make it grey first, {name}[..., :3].mean(axis=-1) for example"
+        wanted, got = f"(N, {size[0]}, {size[1]}, 1), grey", f"{given} in {given[-1]} channels"
+        raise ValueError(f"{name} must have shape {wanted}, got {got}; {way}")
+    if channels == 3 and given[1:] in (tuple(size), (*size, 1)):
+        grey = f"{name}[..., None]" if len(given) == 3 else name
+        way = f"np.repeat({grey}, 3, axis=-1) makes it grey in three"
+        wanted, got = f"(N, {size[0]}, {size[1]}, 3), in colour", f"{given} in one channel"
+        raise ValueError(f"{name} must have shape {wanted}, got {got}; {way}")
 
 
 def not_colour(name: str, shape: tuple[int, ...]) -> None:

@@ -18,13 +18,14 @@ from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import numpy as np
 import typer
 
+from ..datasets.split import AS_MNIST, Classes
 from ..nets.loading import load
+from ..nets.recognition import on_its_scale
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..datasets import Dataset
     from ..nets.sequential import Sequential
 
@@ -35,7 +36,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="NAME|DIR",
-        help="mnist, fashion-mnist, strokes, or a folder with four files in MNIST's form.",
+        help="mnist, fashion-mnist, strokes; a folder with four files in MNIST's form, or with a folder of pictures "
+        "for each class.",
         show_default="MNIST, or strokes where it cannot be had",
     ),
 ]
@@ -97,13 +99,24 @@ def ordinary_output(quiet: bool, as_json: bool) -> AbstractContextManager[Any]:
     return redirect_stdout(io.StringIO() if quiet else sys.stderr if as_json else sys.stdout)
 
 
-def load_data(what: str | None) -> tuple[Dataset, str]:
-    """The data set that --data means, and what it is, which is also printed."""
+def load_data(what: str | None, how: Classes = AS_MNIST) -> tuple[Dataset, str, tuple[str, ...] | None]:
+    """The data set that --data means, what it is, which is also printed, and the names of a folder's classes.
+
+    `how` says how a folder of classes is read.
+    """
     from ..datasets.resolve import load_named
 
-    dataset, origin = load_named(what)
+    dataset, origin, classes = load_named(what, how)
     typer.echo(f"data: {origin}")
-    return dataset, origin
+    return dataset, origin, classes
+
+
+def classes_for(net: Sequential) -> Classes:
+    """How a folder of classes is read for a net: in the size of its images, in colour or grey; all to test with."""
+    if len(net.input_shape) != 3:
+        return AS_MNIST
+    height, width, channels = net.input_shape
+    return Classes((height, width), channels == 3, 1.0)
 
 
 def load_net(path: Path) -> Sequential:
@@ -121,15 +134,21 @@ def refuse_its_own(file: Path, model: Path) -> None:
         raise ValueError(f"FILE must be another file than the net's, got {file}")
 
 
-def on_its_scale(net: Sequential, images: np.ndarray) -> np.ndarray:
-    """Images from files, uint8, on the scale of those that the net was fitted on."""
-    return images if net.image_range is None else net.image_range.scaled(images)
-
-
 def load_test_set(net: Sequential, model: Path, what: str | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """Test images and labels of the data set that --data means, which the net in `model` can tell apart; what it is."""
-    dataset, origin = load_data(what)
-    known, highest = net.output_shape[0], int(dataset.test_labels.max())
+    """Test images and labels of the data set that --data means, which the net in `model` can tell apart; what it is.
+
+    Of a folder of classes all pictures are test images, and its classes are found by their names.
+    """
+    dataset, origin, classes = load_data(what, classes_for(net))
+    labels = dataset.test_labels
+    if classes is not None and net.classes is not None:
+        unknown = [name for name in classes if name not in net.classes and np.any(labels == classes.index(name))]
+        if unknown:
+            raise ValueError(
+                f"{model} knows the classes {', '.join(net.classes)}, got {', '.join(unknown)} in {origin}"
+            )
+        labels = np.array([net.classes.index(name) if name in net.classes else 0 for name in classes])[labels]
+    known, highest = net.output_shape[0], int(labels.max())
     if highest >= known:
         raise ValueError(f"{model} holds a net for {known} classes, but labels go up to {highest} in {origin}")
-    return on_its_scale(net, dataset.test_images), dataset.test_labels, origin
+    return on_its_scale(net, dataset.test_images), labels, origin

@@ -14,7 +14,7 @@ from ..backends import checks
 from ..backends.annotations import Pair
 from ..backends.tables import call
 from .mnist_files import Array
-from .picture import MOST_PIXELS, SUFFIXES, read_picture
+from .picture import MOST_PIXELS, SUFFIXES, fitted, light_on_dark, read_picture
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -23,7 +23,7 @@ MOST_CLASSES = 256  # that a uint8 label can tell apart
 
 
 class LabelledImages(NamedTuple):
-    """Images uint8 (N, height, width), labels uint8 (N,), and for each label the name of its class."""
+    """Images uint8 (N, height, width), (N, height, width, 3) in colour; labels uint8 (N,); the name of each class."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -42,6 +42,7 @@ def load_folder(
     path: str | os.PathLike[str],
     size: Pair = (28, 28),
     invert: bool | Literal["auto"] = "auto",
+    color: bool = False,
 ) -> LabelledImages:
     """Load pictures from the sub-folders of a folder, one for each class.
 
@@ -57,12 +58,15 @@ def load_folder(
         pixels.
     invert : bool or "auto"
         Whether to make dark ink on light paper light on dark, as MNIST is; "auto" does so with every picture whose
-        border is mostly lighter than the middle grey.
+        border is mostly lighter than the middle grey. In colour "auto" leaves pictures as they are.
+    color : bool
+        Red, green and blue, and not grey. Behind what is transparent lies white then.
 
     Returns
     -------
     LabelledImages
-        (images, labels, classes): uint8 (N, height, width), uint8 (N,), tuple of str.
+        (images, labels, classes): uint8 (N, height, width), or (N, height, width, 3) in colour; uint8 (N,); tuple of
+        str.
 
     Raises
     ------
@@ -88,7 +92,12 @@ def load_folder(
     if not found:
         raise ValueError(f"{folder} holds no pictures in sub-folders, expected a sub-folder for each class")
     files, labels = zip(*found, strict=True)
-    return LabelledImages(load_images(files, size, invert), np.array(labels, np.uint8), classes)
+    return LabelledImages(load_images(files, size, invert, color=color), np.array(labels, np.uint8), classes)
+
+
+def has_classes(folder: Path) -> bool:
+    """Whether a folder has a sub-folder with a picture in it."""
+    return any(entry.is_dir() and not entry.name.startswith(".") and _pictures(entry) for entry in folder.iterdir())
 
 
 def load_images(
@@ -96,6 +105,7 @@ def load_images(
     size: Pair = (28, 28),
     invert: bool | Literal["auto"] = "auto",
     digits: bool = False,
+    color: bool = False,
 ) -> Array:
     """Load pictures from files and folders, in the order of `image_files`.
 
@@ -104,33 +114,54 @@ def load_images(
     Parameters
     ----------
     paths : str or path-like, or several
-    size, invert
+    size, invert, color
         As for `load_folder`.
     digits : bool
-        Lay each picture out as MNIST lays out its digits, whatever its margins: cropped to the ink, the longer side
-        scaled to 20 of 28 pixels, the centre of mass in the middle, from paper at 0 to ink at 255.
+        Find the digit on each picture, a scan or a photograph, and lay it out as MNIST does, whatever its light and its
+        margins: the longer side of its ink takes 20 of 28 pixels, the centre of mass is in the middle. This needs
+        OpenCV. Of pictures with several digits, `cnn.recognise` reads all.
 
     Returns
     -------
     ndarray
-        uint8 (N, height, width).
+        uint8 (N, height, width), or (N, height, width, 3) in colour.
 
     Raises
     ------
     FileNotFoundError, TypeError, ValueError, OSError, ImportError
-        As for `load_folder`.
+        As for `load_folder`; ValueError also for `digits` of colours, or for a picture with no digit or several.
     MemoryError
         If so many images of that size do not fit into the memory.
     """
     height, width = _checked_size(size)
     if invert not in (True, False, "auto"):
         raise ValueError(f'invert must be True, False or "auto", got {invert!r}')
+    if digits and color:
+        raise ValueError("digits are grey: expected digits or color, got both")
     inverted = None if invert == "auto" else bool(invert)
     files = image_files(paths)
-    images = np.empty((len(files), height, width), np.uint8)
+    images = np.empty((len(files), height, width, *[3] * color), np.uint8)
     for image, file in zip(images, files, strict=True):
-        image[...] = read_picture(file, (height, width), inverted, digits)
+        picture = read_picture(file, color)
+        if digits:
+            picture = _only_digit(file, picture, inverted)
+        elif color:
+            picture = 255 - picture if inverted else picture
+        else:
+            picture = light_on_dark(picture, inverted)
+        image[...] = fitted(picture, (height, width))
     return images
+
+
+def _only_digit(file: Path, grey: Array, invert: bool | None) -> Array:
+    """The digit on a picture, uint8 (28, 28)."""
+    from ..photographs.pipeline import read_page
+
+    found = read_page(grey, invert).digits
+    if len(found) != 1:
+        several = f"{len(found)} digits, expected one; cnn.recognise and cnn predict --digits read several"
+        raise ValueError(f"{file}: it shows {several if found else 'no digit'}")
+    return found[0].image
 
 
 def _checked_size(size: Pair) -> tuple[int, int]:

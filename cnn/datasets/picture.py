@@ -1,4 +1,4 @@
-"""One picture file of any kind as a grey image of a given size, light on dark as in MNIST.
+"""One picture file of any kind as an array: as it is, or in a given size, light on dark as in MNIST, or in colour.
 
 Pillow decodes it, and is imported only here. A file may come from anybody, so whatever a decoder says about its
 content is a ValueError that names the file.
@@ -7,12 +7,13 @@ content is a ValueError that names the file.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from .centring import BOX, CANVAS, centred
 from .mnist_files import Array
 
 if TYPE_CHECKING:
@@ -23,25 +24,13 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MOST_PIXELS = 1 << 26  # of an image that a picture is made to fit; Pillow reads pictures of up to 89 million
 
 BLACK, MIDDLE_GREY, WHITE = 0, 127.5, 255
-FAINTEST = 25  # difference from the paper that the darkest ink of a digit has at least
-EDGE = 1 / 3  # of the darkest ink: what is fainter is taken for paper, where a digit is looked for
 
 
-def read_picture(path: Path, size: tuple[int, int], invert: bool | None, digit: bool = False) -> Array:
-    """The picture in a file as uint8 (height, width) = `size`, shrunk or grown to fit, its border's grey around it.
+def read_picture(path: Path, color: bool = False) -> Array:
+    """The picture in a file as uint8, grey (height, width) or in colour (height, width, 3).
 
     Of an animation the first frame counts; a photograph is turned as its camera says; behind what is transparent lies
-    black or white, as `_opaque` chooses.
-
-    Parameters
-    ----------
-    path : Path
-    size : (int, int)
-        Height, width.
-    invert : bool or None
-        Make dark light; None for a picture whose border is mostly lighter than the middle grey.
-    digit : bool
-        Lay its ink out as MNIST does, before it is made to fit.
+    black or white, as `opaque` chooses.
 
     Raises
     ------
@@ -52,18 +41,37 @@ def read_picture(path: Path, size: tuple[int, int], invert: bool | None, digit: 
     ImportError
         If Pillow is not installed.
     """
-    with path.open("rb") as file:
-        try:
-            grey = _grey(_decode(file))
-            if invert or (invert is None and _border(grey) > MIDDLE_GREY):
-                grey = 255 - grey
-            return _fit(_laid_out(grey) if digit else grey, size)
-        except (ImportError, MemoryError):
+    with path.open("rb") as file, _faults_of(path):
+        image = _decode(file)
+        return _colours(image) if color else _grey(image)
+
+
+def as_grey_or_color(pixels: Array, color: bool) -> Array:
+    """The same of pixels uint8 (height, width) or (height, width, 3 or 4)."""
+    from PIL import Image
+
+    if pixels.shape[2:] == ((3,) if color else ()):
+        return pixels
+    image = Image.fromarray(pixels)
+    return _colours(image) if color else _grey(image)
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Make whatever a decoder raises a ValueError that names the file."""
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # what decoders raise for a damaged file is not limited to OSError and ValueError
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        except Exception as error:  # what decoders raise for a damaged file is not limited to OSError and ValueError
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise ValueError(f"{path}: not a picture that can be read: {_reason(error)}") from error
+        raise ValueError(f"{path}: not a picture that can be read: {_reason(error)}") from error
+
+
+def light_on_dark(grey: Array, invert: bool | None) -> Array:
+    """A picture uint8 (height, width), made negative; None does so where its border is lighter than middle grey."""
+    return 255 - grey if invert or (invert is None and _border(grey) > MIDDLE_GREY) else grey
 
 
 def _decode(file: BinaryIO) -> Image:
@@ -77,6 +85,8 @@ def _decode(file: BinaryIO) -> Image:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         image = Image.open(file, formats=FORMATS)
         image.load()
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers, expected integers")
     return ImageOps.exif_transpose(image)
 
 
@@ -86,16 +96,29 @@ def _grey(image: Image) -> Array:
         if deep.min() < 0 or deep.max() > 65535:
             raise ValueError(f"pixels from {deep.min()} to {deep.max()}, expected 0 to 65,535")
         grey = np.rint(deep / 257).astype(np.uint8)
-        return _opaque(grey, np.where(deep == image.info.get("transparency"), np.uint8(0), np.uint8(255)))
-    if image.mode == "F":
-        raise ValueError("pixels are floating-point numbers, expected integers")
+        return opaque(grey, np.where(deep == image.info.get("transparency"), np.uint8(0), np.uint8(255)))
     if not image.has_transparency_data:
         return np.array(image.convert("L"))
     image = image.convert("RGBA")
-    return _opaque(np.array(image.convert("L")), np.array(image.getchannel("A")))
+    return opaque(np.array(image.convert("L")), np.array(image.getchannel("A")))
 
 
-def _opaque(grey: Array, alpha: Array) -> Array:
+def _colours(image: Image) -> Array:
+    """RGB of any picture; grey becomes three channels that are the same."""
+    if image.mode.startswith("I"):  # of 16 bits, of which Pillow makes no colours
+        return np.repeat(_grey(image)[..., None], 3, axis=2)
+    if not image.has_transparency_data:
+        return np.array(image.convert("RGB"))
+    return on_white(np.array(image.convert("RGBA")))
+
+
+def on_white(pixels: Array) -> Array:
+    """RGB of pixels uint8 (height, width, 4), of which the last channel is how much can be seen; white lies behind."""
+    alpha = pixels[..., 3:].astype(np.uint16)
+    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def opaque(grey: Array, alpha: Array) -> Array:
     """A picture laid on black or white: on the one that its ink is not.
 
     Where most of it can be seen, in dark and in light, it shows its own paper, with ink on it: then it is laid on the
@@ -120,35 +143,20 @@ def _opaque(grey: Array, alpha: Array) -> Array:
     return np.array(Image.composite(*map(Image.fromarray, (grey, behind, alpha))))
 
 
-def _border(grey: Array) -> float:
-    return float(np.median(np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])))
+def _border(picture: Array) -> Array:
+    """The median of the pixels around a picture, in each of its channels."""
+    around = [picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]]
+    return np.median(np.concatenate(around), axis=0)
 
 
-def _laid_out(grey: Array) -> Array:
-    """The ink of a picture, from 0 to 255, where MNIST would have it; the border is taken for paper."""
-    from PIL import Image
-
-    ink = grey - np.minimum(_border(grey), grey)
-    darkest = ink.max()
-    if darkest < FAINTEST:
-        raise ValueError(f"it shows no ink: nothing differs by {FAINTEST} greys from its border")
-    inked = ink > EDGE * darkest
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * (255 / darkest)
-    height, width = (max(1, round(BOX * side / max(digit.shape))) for side in digit.shape)
-    canvas = np.zeros((1, CANVAS, CANVAS), np.uint8)
-    top, left = (CANVAS - height) // 2, (CANVAS - width) // 2
-    scaled = Image.fromarray(np.rint(digit).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    canvas[0, top : top + height, left : left + width] = np.asarray(scaled)
-    return centred(canvas)[0]
-
-
-def _fit(grey: Array, size: tuple[int, int]) -> Array:
+def fitted(picture: Array, size: tuple[int, int]) -> Array:
+    """A picture uint8 (height, width) or (height, width, 3), shrunk or grown to fit, its border's colour around it."""
     from PIL import Image, ImageOps
 
     height, width = size
-    fitted = ImageOps.pad(Image.fromarray(grey), (width, height), color=round(_border(grey)))
-    return np.array(fitted)
+    border = np.rint(_border(picture)).astype(int)
+    color = tuple(border.tolist()) if border.ndim else int(border)
+    return np.array(ImageOps.pad(Image.fromarray(picture), (width, height), color=color))
 
 
 def _reason(error: Exception) -> str:

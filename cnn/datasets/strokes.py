@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backends import checks
 from ..backends.log import LOGGER
-from .centring import BOX, CANVAS, SIZE, centred
+from ..photographs.centring import BOX, CANVAS, SIZE, centred
 from .mnist_files import Array, Dataset
 from .skeletons import SKELETONS
 

@@ -269,21 +269,79 @@ def test_there_is_a_column_for_warnings_only_where_there_is_one(command, sure, p
     assert [prediction["warnings"] for prediction in predictions] == [[], ["it shows no ink"]]
 
 
-def test_two_digits_on_a_page_are_warned_of_where_one_is_laid_out(command, sure, tmp_path):
-    page = np.full((100, 160), 240, np.uint8)
-    page[20:80, 30:40] = page[20:80, 100:110] = page[20:30, 90:120] = 10
-    Image.fromarray(page).save(tmp_path / "two.png")
-    for options, warnings in ((("--digits",), ["2 separate parts of ink"]), ((), [])):
-        (prediction,) = json.loads(command("predict", sure, tmp_path / "two.png", "--json", *options)[1])
-        assert prediction["warnings"] == warnings
+@pytest.fixture
+def numbers(tmp_path):
+    """A page with the strokes of 17 in its first line, and of 4 and 1 far from each other in its second."""
+    page = np.full((300, 600), 240, np.uint8)
+    page[30:90, 40:48] = page[30:90, 80:88] = page[30:38, 70:88] = 10
+    page[180:240, 60:68] = page[210:218, 40:80] = page[180:240, 400:408] = 10
+    Image.fromarray(page).save(tmp_path / "numbers.png")
+    return tmp_path / "numbers.png"
 
 
-def test_a_page_without_ink_is_told_and_the_others_are_predicted(command, model, page, tmp_path):
-    Image.fromarray(np.full((30, 30), 250, np.uint8)).save(tmp_path / "empty.png")
+def test_the_digits_of_a_page_are_answers_of_their_own_in_reading_order(command, sure, numbers):
+    answers = json.loads(command("predict", sure, numbers, "--digits", "--json")[1])
+    assert [answer["number"] for answer in answers] == ["33", "33", "3", "3"]
+    assert [answer["place"] for answer in answers] == [1, 1, 2, 3]
+    assert [answer["label"] for answer in answers] == [3] * 4
+    tops_and_lefts = [answer["box"][:2] for answer in answers]
+    np.testing.assert_allclose(tops_and_lefts, [(30, 40), (30, 70), (180, 40), (180, 400)], atol=2)
+    assert all(answer["warnings"] == [] and answer["file"] == str(numbers) for answer in answers)
+    _, out, _ = command("predict", sure, numbers, "--digits")
+    heading, *rows = (line.split() for line in out.splitlines())
+    assert heading == ["file", "number", "box", "label", "probability", "otherwise"]
+    assert [row[1] for row in rows] == ["33", "33", "3", "3"]
+
+
+def test_show_writes_the_page_with_boxes_and_what_the_net_reads(command, sure, numbers, tmp_path):
+    (tmp_path / "more").mkdir()
+    other = tmp_path / "more" / "numbers.png"
+    other.write_bytes(numbers.read_bytes())
+    assert command("predict", sure, numbers, "--digits", "--show", tmp_path / "seen")[0] == 0
+    names = {"numbers.png.digits.png", *(f"numbers.png.digit-{i}.png" for i in (1, 2, 3, 4))}
+    assert {file.name for file in (tmp_path / "seen").iterdir()} == names
+    image = np.asarray(Image.open(tmp_path / "seen" / "numbers.png.digit-2.png"))
+    assert (image.shape, image.max()) == ((28, 28), 255)
+    page = np.asarray(Image.open(tmp_path / "seen" / "numbers.png.digits.png")).astype(int)
+    assert page.shape == (300, 600, 3)
+    red = (page[..., 0] - page[..., 1]) > 100
+    assert red[28, 40:48].all()  # the upper side of the first box
+    assert command("predict", sure, numbers, other, "--digits", "--show", tmp_path / "both")[0] == 0
+    expected = {f"{i}-{name}" for i in (1, 2) for name in names}
+    assert {file.name for file in (tmp_path / "both").iterdir()} == expected
+
+
+def test_show_without_digits_is_refused(command, sure, numbers, tmp_path):
+    status, _, err = command("predict", sure, numbers, "--show", tmp_path / "seen")
+    assert status == 2
+    assert "--show" in err
+
+
+def test_a_face_is_warned_of_or_refused(command, sure, tmp_path):
+    y, x = np.mgrid[:400, :300]
+    page = np.full((400, 300), 190.0)
+    page[(x - 150) ** 2 / 100**2 + (y - 210) ** 2 / 140**2 < 1] = 140
+    page[((x - 150) ** 2 / 115**2 + (y - 160) ** 2 / 110**2 < 1) & (y < 130)] = 40
+    for side in (-40, 40):
+        page[(x - 150 - side) ** 2 / 22**2 + (y - 190) ** 2 / 11**2 < 1] = 240
+        page[(x - 150 - side) ** 2 + (y - 190) ** 2 < 9**2] = 20
+    page[(x - 150) ** 2 / 40**2 + (y - 280) ** 2 / 12**2 < 1] = 80
+    page += np.random.default_rng(0).normal(0, 3, page.shape)
+    Image.fromarray(page.astype(np.uint8)).save(tmp_path / "face.png")
+    status, out, err = command("predict", sure, tmp_path / "face.png", "--digits", "--json")
+    answers = json.loads(out)
+    assert answers or (status == 1 and "it shows no digit" in err)
+    assert all("most of what the picture shows is no digit" in answer["warnings"] for answer in answers)
+
+
+@pytest.mark.parametrize("paper", [0, 30, 128, 250])
+def test_a_page_without_ink_is_told_and_the_others_are_predicted(command, model, page, tmp_path, paper):
+    noise = np.random.default_rng(0).normal(0, 2, (300, 200))
+    Image.fromarray(np.clip(paper + noise, 0, 255).astype(np.uint8)).save(tmp_path / "empty.png")
     status, out, err = command("predict", model, tmp_path / "empty.png", page, "--digits")
-    assert status == 1
-    assert err.startswith(f"cnn: {tmp_path / 'empty.png'}: not a picture that can be read: it shows no ink")
+    assert (status, err) == (1, f"cnn: {tmp_path / 'empty.png'}: it shows no digit\n")
     assert [line.split()[0] for line in out.splitlines()[1:]] == [str(page)]
+    assert command("predict", model, tmp_path / "empty.png", "--digits", "--json")[:2] == (1, "[]\n")
 
 
 def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_predicted(command, model, pictures):
@@ -310,11 +368,18 @@ def test_without_any_picture_there_is_no_table(command, model, tmp_path):
     assert re.fullmatch(r"cnn: .*empty\n", err)
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 3), (784,)])
-def test_a_net_for_anything_but_grey_pictures_is_refused(command, pictures, tmp_path, shape):
+@pytest.mark.parametrize("shape", [(28, 28, 2), (784,)])
+def test_a_net_for_anything_but_pictures_is_refused(command, pictures, tmp_path, shape):
     cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], shape, seed=0).save(tmp_path / "other.net")
     status, _, err = command("predict", tmp_path / "other.net", pictures)
-    expected = f"{tmp_path / 'other.net'} must hold a net for grey pictures (height, width, 1), got one for {shape}"
+    net = f"the net in {tmp_path / 'other.net'}"
+    assert (status, err) == (1, f"cnn: {net} must be for pictures (height, width, 1 or 3), got one for {shape}\n")
+
+
+def test_digits_are_not_read_by_a_net_for_colours(command, pictures, tmp_path):
+    cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (28, 28, 3), seed=0).save(tmp_path / "other.net")
+    status, _, err = command("predict", tmp_path / "other.net", pictures, "--digits")
+    expected = f"{tmp_path / 'other.net'} must hold a net for grey pictures (height, width, 1), got one for (28, 28, 3)"
     assert (status, err) == (1, f"cnn: {expected}\n")
 
 

@@ -39,7 +39,7 @@ def compare(
     from ...datasets.resolve import load_named
     from ..comparison import compare
 
-    dataset, origin = load_named(data)
+    dataset, origin, _ = load_named(data)
     # The tutorial trains on a thousand images.
     show_comparison(compare(dataset.train_images[:1000], dataset.train_labels[:1000], steps), origin)
 

@@ -7,6 +7,7 @@ import typer
 
 from ...backends.tables import aligned
 from ...datasets.labels import confusion
+from ...nets.recognition import label_of
 from ..common import (
     DataOption,
     DebugOption,
@@ -29,13 +30,15 @@ def evaluate(
     """Measure a net on the test images.
 
     Tells accuracy and loss, and which classes are taken for which most often. With --json it prints an object
-    of accuracy, loss, errors, images, data and confusion: rows are true classes, columns what they are read as.
+    of accuracy, loss, errors, images, data and confusion: rows are true classes, columns what they are read as. Of a
+    folder with a folder of pictures for each class all pictures are test images, and classes go by their names.
 
     Examples:
 
     \b
     cnn evaluate digits.safetensors
     cnn evaluate digits.safetensors --data strokes --json
+    cnn evaluate leaves.net --data more-leaves
     """
     net = load_net(model)
     with ordinary_output(quiet=False, as_json=as_json):
@@ -50,7 +53,8 @@ def evaluate(
         return
     typer.echo(f"test accuracy {accuracy:.2%}: {errors:,} errors in {images:,} images; loss {loss:.4f}")
     if errors:
-        rows = [("true", "read as", "images"), *((f"{y}", f"{p}", f"{n:,}") for y, p, n in worst_pairs(counts))]
+        pairs = ((f"{label_of(net, y)}", f"{label_of(net, p)}", f"{n:,}") for y, p, n in worst_pairs(counts))
+        rows = [("true", "read as", "images"), *pairs]
         typer.echo("\n".join(aligned(rows, left=0)))
 
 

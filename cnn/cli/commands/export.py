@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...export.formats import FORMATS, format_of
+from ...nets.recognition import on_its_scale
 from ..common import (
     DebugOption,
     ModelArgument,
+    classes_for,
     load_data,
     load_net,
     load_test_set,
-    on_its_scale,
     one_of,
     refuse_its_own,
     reports_errors,
@@ -104,7 +105,7 @@ def _write_c(net: Sequential, file: Path, options: dict[str, Any], data: str | N
     """The header, and its memory; of int8 the accuracy, too."""
     dataset = None
     if options.get("dtype") == "int8":
-        dataset, _ = load_data(data)
+        dataset, _, _ = load_data(data, classes_for(net))
         options["calibration"] = on_its_scale(net, dataset.train_images[:_CALIBRATION])
     header = net.export(file, "c", **options)
     _tell(file)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ...backends import checks
+from ...nets.recognition import on_its_scale
 from ...storage.regular import open_regular
 from ...training.history import History
 from ...training.saved_fit import holds_fit, read_status
@@ -18,10 +19,10 @@ from ..common import (
     DebugOption,
     DigitsOption,
     ModelArgument,
+    classes_for,
     load_data,
     load_net,
     load_test_set,
-    on_its_scale,
     reports_errors,
 )
 
@@ -87,7 +88,7 @@ def feature_maps(
         size = checks.pair("the size of the net's images", net.input_shape[:-1], minimum=1)
         (shown,) = load_images(file, size, digits=digits)
     else:
-        images = load_data(data)[0].test_images
+        images = load_data(data, classes_for(net))[0].test_images
         if (image or 0) >= len(images):
             raise ValueError(f"--image must be below {len(images):,}, the number of test images, got {image or 0:,}")
         shown = images[image or 0]

@@ -14,6 +14,7 @@ import cnn
 from ... import models
 from ...backends import checks
 from ...backends.threads import MOST as MOST_THREADS
+from ...datasets.split import Classes, is_folder_of_classes
 from ...storage.atomic import checked_target
 from ...training.saved_fit import read_status
 from ..common import DataOption, DebugOption, JsonOption, load_data, one_of, ordinary_output, print_json, reports_errors
@@ -45,6 +46,12 @@ def _rate(value: float | None) -> float | None:
         return None if value is None else checks.learning_rate("the rate", value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _part(value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"{value:g} is not between 0 and 1")
+    return value
 
 
 RecipeOption = Annotated[
@@ -79,6 +86,15 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(min=1, max=MOST_THREADS, metavar="N", help="Threads to compute with.", show_default="one a core"),
 ]
+ValidationOption = Annotated[
+    float | None,
+    typer.Option(metavar="PART", callback=_part, help="Part of a folder of pictures to test with.", show_default="0.2"),
+]
+ColorOption = Annotated[bool, typer.Option("--color", help="Read a folder of pictures in colour, and not grey.")]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="PIXELS", help="Side to which a folder's pictures are fitted.", show_default="28"),
+]
 SaveOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Save the trained net.")]
 CheckpointOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Save how the training stands, after every epoch.")
@@ -98,6 +114,9 @@ def train(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
     data: DataOption = None,
+    validation: ValidationOption = None,
+    color: ColorOption = False,
+    size: SizeOption = None,
     save: SaveOption = None,
     checkpoint: CheckpointOption = None,
     resume: ResumeOption = False,
@@ -107,6 +126,9 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a net and measure it on the test images.
+
+    The data may be a folder of your own pictures, with a folder for each class. --validation, --color and --size say
+    how they are read; the names of the classes are saved with the net.
 
     With --json it ends with an object of accuracy, loss, errors, seconds, images_per_second, epochs, parameters,
     data, files (save, checkpoint, report) and history; everything else goes to the standard error.
@@ -120,6 +142,7 @@ def train(
     cnn train --recipe keras
     cnn train --net lenet5 --epochs 5 --learning-rate 0.05 --data fashion-mnist
     cnn train --data ~/my-digits --threads 1 --json
+    cnn train --data leaves --color --size 32 --validation 0.25 --save leaves.net
     """
     if resume and checkpoint is None:
         raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
@@ -130,8 +153,8 @@ def train(
     with ordinary_output(quiet, as_json):
         files.check()
         start = files.start(resume)
-        dataset, origin = load_data(data)
-        model = chosen.build(seed=seed)
+        dataset, origin, classes = load_data(data, _how(data, validation, color, size, seed))
+        model = _built(chosen, dataset, classes, seed)
         model.summary()
         history = _fit(model, dataset, chosen.arguments(seed), checkpoint, start)
         result = _measured(model, dataset, history) | {"data": origin}
@@ -208,6 +231,28 @@ def _chosen(
     given: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     given["build"] = NETS[net] if net else None
     return recipe._replace(**{name: value for name, value in given.items() if value is not None})
+
+
+def _how(data: str | None, validation: float | None, color: bool, size: int | None, seed: int) -> Classes:
+    """How a folder of classes is read; ValueError if that is said of other data."""
+    given = {"--validation": validation is not None, "--color": color, "--size": size is not None}
+    if any(given.values()) and (data is None or not is_folder_of_classes(data)):
+        named = ", ".join(name for name, is_given in given.items() if is_given)
+        raise ValueError(
+            f"{named}: only for a folder with a folder of pictures for each class; the images of other data sets are "
+            "grey, of one size, and split already"
+        )
+    return Classes(size or 28, color, 0.2 if validation is None else validation, seed)
+
+
+def _built(chosen: Recipe, dataset: Dataset, classes: tuple[str, ...] | None, seed: int) -> Sequential:
+    """The net of a recipe, for MNIST's images or for a folder's."""
+    if classes is None:
+        return chosen.build(seed=seed)
+    shape = dataset.train_images.shape[1:]
+    model = chosen.build(seed=seed, input_shape=shape if len(shape) == 3 else (*shape, 1), classes=len(classes))
+    model.classes = classes
+    return model
 
 
 def _fit(

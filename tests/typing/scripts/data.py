@@ -28,6 +28,7 @@ assert_type(told, str)
 assert_type(load_strokes(train=100, test=np.int64(10), seed=1), Dataset)
 assert_type(load_folder("scans", size=28, invert="auto"), LabelledImages)
 assert_type(load_folder(Path("scans"), (20, 20), True).classes, tuple[str, ...])
+assert_type(load_folder("scans", color=True), LabelledImages)
 load_images(["one.png", Path("two.png")], digits=True)
 save_idx("images.gz", load_idx(Path("images.gz")))
 x_train = cnn.datasets.normalize(x_train)
@@ -39,6 +40,7 @@ cnn.datasets.load_mnist(3)  # error: data_dir
 load_strokes("100")  # error: train
 load_folder("scans", size="28")  # error: size
 load_folder("scans", invert="yes")  # error: invert
+load_folder("scans", color="red")  # error: color
 load_folder()  # error: path
 load_idx(3)  # error: path
 save_idx("images.gz")  # error: array

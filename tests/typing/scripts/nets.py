@@ -72,3 +72,12 @@ net.save()  # error: path
 net.save(3)  # error: path
 cnn.load(b"digits.safetensors")  # error: path
 cnn.load("digits.safetensors", backend="cuda")  # error: backend
+
+for label, probability, box in cnn.recognise(net, x[0]):
+    assert_type(label, int | str)
+    assert_type(probability, float)
+    assert_type(box, tuple[int, int, int, int])
+cnn.recognise(net, Path("page.jpg"), digits=True)
+cnn.recognise(net)  # error: image
+cnn.recognise("digits.safetensors", x)  # error: net
+cnn.recognise(net, x[0], digits="yes")  # error: digits

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from .mnist_files import Array
+Array = np.ndarray[Any, Any]
 
 SIZE = 28  # pixels: the side of an image,
 BOX = 20  # and of the square that the digit fills
