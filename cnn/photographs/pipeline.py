@@ -17,6 +17,8 @@ from .ruling import without_ruling
 
 Array = np.ndarray[Any, Any]
 
+WINDOWS = (BROADEST, 0.15, 0.08)  # of the longer side: strokes that are filled, before it is known how broad they are
+
 
 class FoundDigit(NamedTuple):
     """A digit on a page: uint8 (28, 28) as MNIST has it, its box (top, left, height, width), and of which number it is.
@@ -84,10 +86,18 @@ def broadest_stroke(small: Array) -> float:
     It says how closely the light can be followed: a shadow must be broader than a stroke to be told from one.
     """
     longer = max(small.shape)
-    darkness = divided_by(small, light_of(small, BROADEST * longer))
-    parts = parts_of(ink_of(darkness))
-    sharp = are_sharp(parts, darkness)
-    return float(np.clip(1.5 * stroke_width(sharp.view(np.uint8)[parts.numbers]) / longer, NARROWEST, BROADEST))
+    widths, sharp_inks = [], []
+    for window in WINDOWS:
+        darkness = divided_by(small, light_of(small, window * longer))
+        parts = parts_of(ink_of(darkness))
+        sharp = are_sharp(parts, darkness)
+        ink = parts.stats[1:, cv2.CC_STAT_AREA]
+        widths.append(stroke_width(sharp.view(np.uint8)[parts.numbers]))
+        sharp_inks.append(int(ink[sharp[1:]].sum()))
+        if 10 * sharp_inks[-1] >= ink.sum():
+            break  # and else strokes may be one part with a shadow that is no broader than the window
+    width = widths[int(np.argmax(sharp_inks))]
+    return float(np.clip(1.5 * width / longer, NARROWEST, BROADEST))
 
 
 def _images(darkness: Array, parts: Parts, digits: list[Digit]) -> Array:
