@@ -85,7 +85,7 @@ def _looked_at(parts: Parts, darkness: Array) -> tuple[Array, Array]:
     change = cv2.morphologyEx(broad, cv2.MORPH_GRADIENT, window)
     ink = (parts.numbers > 0).view(np.uint8)
     inside = cv2.erode(ink, np.ones((3, 3), np.uint8))
-    pixels = np.flatnonzero(ink)
+    pixels = np.flatnonzero(ink.view(bool))
     numbers, count = parts.numbers.ravel()[pixels], len(parts.stats)
     broad_at = broad.ravel()[pixels]
     is_broad = broad_at >= FAINTEST

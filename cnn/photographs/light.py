@@ -20,6 +20,7 @@ BROADEST, NARROWEST = 0.25, 0.02  # of the longer side: strokes that are filled 
 LEAST_LIGHT = 40  # grey
 COARSE = 5  # pixels on the page to one where light is looked for
 UNCLEAR = 0.2  # of the contrast: what paper differs by from the middle of edges at least
+EVEN, MOSTLY = 0.05, 0.4  # of the paper's grey: what it differs by along a border; how much of that, with ink on it
 MIDDLE_GREY = 127.5
 POLARITY = 64  # pixels of the longer side where it is decided whether the ink is dark
 
@@ -47,8 +48,11 @@ def has_dark_ink(page: Array) -> bool:
     """Whether the ink is darker than its paper, which is what most of a page is made of around any edge of a stroke.
 
     An edge is where the greys differ much within a few pixels. Its middle grey is compared with the median of a wide
-    window, which is the paper's. Where that says little, paper is what the border is mostly.
+    window, which is the paper's. Where that says little, paper is what the border is mostly. A border of evenly lit,
+    light paper is that of a scan, of which broad strokes may take more than the paper.
     """
+    if (_paper_around(page) or 0) > MIDDLE_GREY:
+        return True
     reach = np.ones((5, 5), np.uint8)
     lightest, darkest = cv2.dilate(page, reach), cv2.erode(page, reach)
     contrast = lightest - darkest
@@ -75,9 +79,21 @@ def light_of(grey: Array, stroke: float) -> Array:
     coarse = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     window = 2 * max(1, round(stroke / COARSE / 2 + 1)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (window, window))
-    closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, kernel)
+    paper = _paper_around(coarse)
+    if paper is None:
+        closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, kernel)
+    else:  # goes on outside, so that strokes which touch the border are filled as well
+        outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": paper}
+        closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, kernel, **outside)
     smooth = cv2.GaussianBlur(closed, (5, 5), 0)
     return cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _paper_around(grey: Array) -> float | None:
+    """The grey of the paper along the border, where it is evenly lit: of a scan, not of a photograph in a shadow."""
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]]).astype(np.float32)
+    paper = float(np.sort(border)[3 * border.size // 4])
+    return paper if np.mean(np.abs(border - paper) <= EVEN * paper) >= MOSTLY else None
 
 
 def divided_by(page: Array, light: Array) -> Array:

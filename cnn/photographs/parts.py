@@ -14,7 +14,8 @@ SMALLEST = 0.012  # of the page's longer side: the height of a digit at least
 SMALL = 0.22  # of the usual height: a digit at least; what is lower is a speck, or part of a digit
 SPECK = 0.12  # of the usual height: the longer side of a part of a digit at least
 MOST = 400  # parts of a page that are looked at, the largest
-SPARSE = 0.04  # of its box: the ink of a part at least; a frame has less
+SPARSE, FRAME = 0.015, 0.04  # of its box: the ink of a part at least, and of one as large as most of the page,
+MOST_OF_PAGE = 0.5  # which else is a frame
 FLAT = 2.2  # times as broad as high: a dash, or several digits that touch
 ALONG = 0.6  # of its length: a part along the border
 GAP = 0.15  # of the usual height: between parts of one digit at most
@@ -38,9 +39,9 @@ def digits_of(parts: Parts, may_be_digit: Array) -> list[Digit]:
     longer = max(parts.numbers.shape)
     width, height, area = parts.stats[:, 2:].T
     least = max(3, round(SMALLEST * longer))
-    is_large = (
-        (np.maximum(height, width) >= least) & (area >= np.maximum(least, SPARSE * height * width)) & may_be_digit
-    )
+    box = height * width
+    inked = np.where(box > MOST_OF_PAGE * parts.numbers.size, FRAME, SPARSE) * box
+    is_large = (np.maximum(height, width) >= least) & (area >= np.maximum(least, inked)) & may_be_digit
     found = np.flatnonzero(is_large & ~_along_the_border(parts))
     if not len(found):
         found = np.flatnonzero(is_large)

@@ -357,7 +357,7 @@ def test_margins_make_no_difference_to_a_digit(save, margin):
     bare[:20] = bare[:, 20:40] = 255
     (expected,) = load_images(save(np.pad(bare, 20)), digits=True)
     (read,) = load_images(save(np.pad(bare, [(margin, 7), (3, margin)])), invert=False, digits=True)
-    np.testing.assert_array_equal(read, expected)
+    assert np.abs(read.astype(int) - expected).max() <= 8  # the light is looked for in pixels of other places
     rows, columns = (np.flatnonzero(read.any(axis=axis)) for axis in (1, 0))
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 15)
     centre = [(read.sum(axis=axis) * np.arange(28)).sum() / read.sum() for axis in (0, 1)]
@@ -401,8 +401,10 @@ def test_what_is_lighter_than_the_paper_is_no_ink(save):
 def test_thin_lines_are_not_lost_in_a_large_digit(save):
     ring = np.full((400, 400), 255, np.uint8)
     ring[3:-3, 3:-3] = 0
-    (read,) = load_images(save(np.pad(ring, 20)), digits=True)
+    (read,) = load_images(save(np.pad(ring, 200)), digits=True)
     assert [np.count_nonzero(read.any(axis=axis)) for axis in (0, 1)] == [20, 20]
+    with pytest.raises(ValueError, match="it shows no digit"):  # but a frame around the page is none
+        load_images(save(np.pad(ring, 20)), digits=True)
 
 
 def test_a_digit_that_is_heavy_at_one_end_is_shown_whole(save):
