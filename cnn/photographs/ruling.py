@@ -45,7 +45,13 @@ def _ruled(ink: Array, darkness: Array) -> Array:
     thin = _no_higher(ink, thickest)
     edges = np.linspace(0, ink.shape[1], STRIPS + 1).astype(int)
     strips = list(map(slice, edges[:-1], edges[1:]))
-    found = [_lines(thin[:, strip]) for strip in strips]
+    upper = thin.copy()
+    upper[1:] &= ~thin[:-1]  # of each line one pixel in a column
+    crossed = cv2.reduce(upper, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] >= LEAST
+    found = [
+        _lines(thin[:, strip], upper[:, strip]) if crossed[strip].any() and crossed[strip].mean() >= FILLED else None
+        for strip in strips
+    ]
     ruled = np.zeros_like(ink)
     if sum(lines is not None for lines in found) < RULED:
         return ruled
@@ -63,16 +69,9 @@ def _no_higher(ink: Array, height: int) -> Array:
     return ink - cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((height + 1, 1), np.uint8))
 
 
-def _lines(thin: Array) -> Lines | None:
-    """The lines that thin ink shows, uint8 (height, width); None for less than LEAST."""
+def _lines(thin: Array, upper: Array) -> Lines | None:
+    """The lines that thin ink shows, uint8 (height, width), and of it the upper pixels; None for less than LEAST."""
     height, width = thin.shape
-    if not width:
-        return None
-    upper = thin.copy()
-    upper[1:] &= ~thin[:-1]  # of each line one pixel in a column
-    in_columns = cv2.reduce(upper, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-    if np.count_nonzero(in_columns >= LEAST) < FILLED * width:
-        return None
     rows, columns = np.divmod(np.flatnonzero(upper.view(bool)), width)  # of bool, which is the fastest
     margin = int(np.abs(SLOPES).max() * width) + 1  # so that no row is negative
 
