@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from ..photographs.arrays import border_of
 from .mnist_files import Array
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def opaque(grey: Array, alpha: Array) -> Array:
 
 def _border(picture: Array) -> Array:
     """The median of the pixels around a picture, in each of its channels."""
-    around = [picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]]
-    return np.median(np.concatenate(around), axis=0)
+    return np.median(border_of(picture), axis=0)
 
 
 def fitted(picture: Array, size: tuple[int, int]) -> Array:

@@ -38,6 +38,11 @@ def as_bytes(name: str, image: ArrayLike) -> Array:
     return np.ascontiguousarray(_bytes(name, pixels))
 
 
+def border_of(picture: Array) -> Array:
+    """The outermost pixels of a picture (height, width, ...), each once: (n, ...)."""
+    return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+
+
 def _bytes(name: str, pixels: Array) -> Array:
     if pixels.dtype == np.uint8:
         return pixels

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import border_of
 from .opencv import cv2
 
 Array = np.ndarray[Any, Any]
@@ -68,8 +69,7 @@ def has_dark_ink(page: Array) -> bool:
     vote = float((paper[edges] - middle).sum() / max(1, contrasts))
     if abs(vote) >= UNCLEAR:
         return vote > 0
-    around = np.concatenate([page[0], page[-1], page[1:-1, 0], page[1:-1, -1]])
-    return float(np.median(around)) > MIDDLE_GREY  # a digit without margins, or nothing
+    return float(np.median(border_of(page))) > MIDDLE_GREY  # a digit without margins, or nothing
 
 
 def light_of(grey: Array, stroke: float) -> Array:
@@ -91,7 +91,7 @@ def light_of(grey: Array, stroke: float) -> Array:
 
 def _paper_around(grey: Array) -> float | None:
     """The grey of the paper along the border, where it is evenly lit: of a scan, not of a photograph in a shadow."""
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]]).astype(np.float32)
+    border = border_of(grey).astype(np.float32)
     paper = float(np.sort(border)[3 * border.size // 4])
     return paper if np.mean(np.abs(border - paper) <= EVEN * paper) >= MOSTLY else None
 
