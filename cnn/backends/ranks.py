@@ -124,6 +124,10 @@ class Ranks:
         self.check()
         return result
 
+    def on_root(self, function: Callable[[], T]) -> T:
+        """What `function()` returns on the root, where alone it is called; where it raises there, all raise."""
+        return self.from_root(self.agree(lambda: function() if self.is_root else None))
+
     def told(self, error: E) -> E:
         """An error that all ranks raise alike, of which none need tell the others."""
         self.has_failed = self._is_told = True

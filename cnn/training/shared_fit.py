@@ -145,7 +145,7 @@ class SharedFit(Fit):
         """What the function returns on the root, where alone it is called; what it has changed is changed on all."""
         learned = self.net.executor.learned
         before = learned.parameters.copy(), learned.statistics.copy()
-        result = self._ranks.from_root(self._ranks.agree(lambda: function() if self._ranks.is_root else None))
+        result = self._ranks.on_root(function)
         now = learned.parameters, learned.statistics
         is_other = not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, now, strict=True))
         self._share_arguments()
