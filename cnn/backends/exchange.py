@@ -84,6 +84,7 @@ class Exchange:
         self._moments = memory["moments"][0].view(np.float64).reshape(plan.chunks, plan.moments)
         segments = shares(plan.sums // _LINE, self.ranks)
         self._segments = [segment * _LINE for segment in segments]
+        self._got = np.empty(0, self._sums.dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._ranks!r})"
@@ -125,7 +126,9 @@ class Exchange:
         else:
             sent = np.concatenate([self._sums[own, a:b].ravel() for a, b in pairwise(segments)])
         counts = [len(part) for part in shares.subtrees]
-        got = np.empty((sum(counts), end - begin), self._sums.dtype)
+        if self._got.size < sum(counts) * (end - begin):  # kept, for fresh memory costs as much as the exchange
+            self._got = np.empty(sum(counts) * (end - begin), self._sums.dtype)
+        got = self._got[: sum(counts) * (end - begin)].reshape(sum(counts), end - begin)
         self._ranks.exchange(
             sent, (len(own) * sizes).tolist(), got.reshape(-1), [count * (end - begin) for count in counts]
         )

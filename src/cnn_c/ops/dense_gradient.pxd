@@ -209,6 +209,7 @@ cdef inline void sums_of_chunks(const int down, const int across, const Batch* b
     # of the batch's first image.
     cdef:
         vec waiting[TREE_LEVELS][16]
+        vec sums[16]  # of the last chunk and those that it was added to: in registers
         const real* at[4]
         Py_ssize_t chunk, image, count, index
         int depth = 0, d, k
@@ -217,13 +218,15 @@ cdef inline void sums_of_chunks(const int down, const int across, const Batch* b
         count = first_of_chunk(batch, chunk + 1) - image
         for d in range(down):
             at[d] = s[d] + image * s_step
-        outer_products(down, across, count, at, s_step, v + image * v_step, v_step, live, waiting[depth])
+        outer_products(down, across, count, at, s_step, v + image * v_step, v_step, live, sums)
         index = chunk - first
         while index & 1 or (chunk == end - 1 and depth > 0):
             depth -= 1
             for k in range(down * across):
-                waiting[depth][k] = waiting[depth][k] + waiting[depth + 1][k]
+                sums[k] = waiting[depth][k] + sums[k]
             index >>= 1
+        for k in range(down * across):
+            waiting[depth][k] = sums[k]
         depth += 1
     for k in range(down * across):
         result[k] = waiting[0][k]
