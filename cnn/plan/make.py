@@ -20,8 +20,6 @@ from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
 
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
-_CHUNKS = 16, 64  # the fewest and the most parts of a batch of so many images or more
-_IMAGES_A_CHUNK = 16  # of a batch between these
 
 
 class LearnedPlaces(NamedTuple):
@@ -87,25 +85,13 @@ def make_plan(
         image_sums=memories.image_sums.size,
         moments=memories.moments.size,
         block=min(BLOCK, batch_size),
-        chunks=chunks_of(batch_size),
+        chunks=kernels.chunks_of(batch_size),
         exchanged=exchanged,
         lowest=next((k for k, o in enumerate(operations) if o.w >= 0 and not o.frozen), len(operations)),
         whole_batch=whole_loss or any(o.whole_batch for o in operations),
         parameters=sum(value.size for layer in learning for value in layer.parameters.values()),
         statistics=sum(value.size for layer in learning for value in layer.statistics.values()),
     )
-
-
-def chunks_of(batch_size: int) -> int:
-    """How many parts of a batch have sums of their own: 16, from 512 images on 32, from 1,024 on 64.
-
-    So many threads, and processes, find work. The number depends on the batch alone, and so do the sums.
-    """
-    fewest, most = _CHUNKS
-    chunks = fewest
-    while chunks < most and 2 * chunks * _IMAGES_A_CHUNK <= batch_size:
-        chunks *= 2
-    return min(chunks, batch_size)
 
 
 def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces], exchanged: bool) -> list[Operation]:

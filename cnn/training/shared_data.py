@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnn_c import KERNELS
+
 from ..backends.calls import Batches
 from ..backends.exchange import shares_of
 from ..backends.ranks import Ranks
-from ..plan.make import chunks_of
 from .fingerprint import digest
 from .settings import Data
 
@@ -87,7 +88,7 @@ def own_positions(images: int, batch_size: int, ranks: int) -> list[np.ndarray]:
     """Of so many images in batches, those of each rank."""
     whole, rest = divmod(images, batch_size)
     starts = np.arange(whole) * batch_size
-    chunks = chunks_of(batch_size)
+    chunks = KERNELS["f"].chunks_of(batch_size)
     shares = shares_of(batch_size, min(batch_size, chunks), ranks).images
     last = shares_of(rest, min(rest, chunks), ranks).images if rest else [0] * (ranks + 1)
     return [

@@ -6,7 +6,7 @@
 from libc.string cimport memset
 
 from .ops.table cimport KINDS, set_table
-from .step.program cimport OperationKind, Place, Sizes
+from .step.program cimport OperationKind, Place, Sizes, most_chunks
 
 cdef OperationKind _TABLE[KINDS]
 set_table(_TABLE)
@@ -24,6 +24,11 @@ def operation_sizes(operation, bint training):
     finally:
         free(o.geometry)
     return s.x, s.y, s.dx, s.dy, s.also_x, s.also_dy, s.kept, s.argmax, s.workspace, s.scratch, s.sums, s.moments
+
+
+def chunks_of(Py_ssize_t batch_size):
+    """How many parts of a batch have sums of their own."""
+    return min(batch_size, most_chunks(batch_size))
 
 
 cdef Sizes sizes_of(const Operation* o, bint training) except *:

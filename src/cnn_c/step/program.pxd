@@ -193,6 +193,21 @@ cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
     return batch.order[i] if batch.order != NULL else i
 
 
+cdef enum:
+    FEWEST_CHUNKS = 16
+    MOST_CHUNKS = 64
+    IMAGES_A_CHUNK = 16
+
+
+cdef inline Py_ssize_t most_chunks(Py_ssize_t n) noexcept nogil:
+    # Parts of a batch that have sums of their own, so that as many threads and processes find work: 16, from 512 images
+    # on 32, from 1,024 on 64. The number depends on the batch alone, and so do the sums.
+    cdef Py_ssize_t chunks = FEWEST_CHUNKS
+    while chunks < MOST_CHUNKS and 2 * chunks * IMAGES_A_CHUNK <= n:
+        chunks *= 2
+    return chunks
+
+
 cdef inline Py_ssize_t first_of_chunk(const Batch* batch, Py_ssize_t chunk) noexcept nogil:
     return batch.n * chunk // batch.chunks
 
