@@ -2,17 +2,20 @@
 
     mpiexec -n 4 python -m mpi4py benchmarks/ranks.py [--nets A,B,L] [--batches 256,1024] [--rounds 7]
 
-All ways train in turns in the same processes; who has nothing to do in one of them sleeps. The model's parameters are
-measured in the same run: the time of an image and of an update from fits by one process, latency and bandwidth from
-exchanges of sums between 2 and between all processes.
+All ways train in turns in the same processes; who has nothing to do in one of them sleeps. The model of a step,
 
-    step(ranks) = images / ranks * image + update + exchange(ranks)
-    exchange(ranks) = latency(ranks) + 2 * (ranks - 1) / ranks * bytes / bandwidth(ranks)
+    step(ranks) = batch / workers * image + ranks / workers * update
+                  + 3 * ceil(log2(ranks)) * latency + 2 * (ranks - 1) / ranks * bytes / bandwidth
+
+takes four numbers, measured in the same run: the time of an image and of an update from fits by one process, latency
+and bandwidth from exchanges between two. `workers` are the ranks, but no more than processors. A second table is what
+the model says of 2 to 64 machines on other networks.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from statistics import median
 from typing import Any, NamedTuple
@@ -26,9 +29,12 @@ from timing import machine
 
 import cnn
 from cnn.backends.exchange import Exchange
+from cnn.backends.processors import usable_processors
 from cnn.backends.ranks import Ranks
 
 IMAGES = 8192  # of an epoch
+HALF = "half a batch"
+SUMS = 3  # what an exchange is asked for, see cnn/backends/exchange.py
 WORLD = MPI.COMM_WORLD
 
 
@@ -75,13 +81,14 @@ def seconds_a_step(way: Way, net: cnn.Sequential, batch: int, data: tuple[np.nda
 
 
 def timed(net: cnn.Sequential, batch: int, rounds: int, all_ways: list[Way]) -> dict[str, float]:
-    """The median seconds of a step each way, in turns."""
+    """The median seconds of a step each way, and of half a batch by one rank, in turns."""
     data = noise(IMAGES)
-    times: dict[str, list[float]] = {way.name: [] for way in all_ways}
+    turns = [*all_ways, all_ways[1]._replace(name=HALF)]
+    times: dict[str, list[float]] = {way.name: [] for way in turns}
     for i in range(rounds + 1):
-        for way in all_ways:
+        for way in turns:
             wait()
-            took = seconds_a_step(way, net, batch, data)
+            took = seconds_a_step(way, net, batch // 2 if way.name == HALF else batch, data)
             if i > 0:  # the first round is not counted
                 times[way.name].append(took)
     return {name: median(values) for name, values in times.items()}
@@ -90,10 +97,28 @@ def timed(net: cnn.Sequential, batch: int, rounds: int, all_ways: list[Way]) -> 
 # ---- the model ----
 
 
+class Model(NamedTuple):
+    """What a step takes, in seconds and bytes."""
+
+    image: float
+    update: float
+    latency: float
+    bandwidth: float
+    bytes: int
+
+    def step(self, batch: int, ranks: int, processors: int) -> float:
+        workers = min(ranks, processors)
+        exchange = (
+            3 * math.ceil(math.log2(ranks)) * self.latency + 2 * (ranks - 1) / ranks * self.bytes / self.bandwidth
+        )
+        return batch / workers * self.image + ranks / workers * self.update + exchange
+
+
+NETWORKS = {"1 Gbit/s Ethernet": (50e-6, 118e6), "10 Gbit/s Ethernet": (20e-6, 1.1e9), "InfiniBand": (2e-6, 10e9)}
+
+
 def exchange_seconds(comm: Any, net: cnn.Sequential, batch: int, fraction: float) -> float:
     """The median time of an exchange of a part of the net's sums."""
-    if comm == MPI.COMM_NULL:
-        return 0.0
     plan = net.executor.plan(batch, True, True)
     plan = plan._replace(sums=max(16, int(plan.sums * fraction) // 16 * 16))
     memory = {
@@ -102,33 +127,36 @@ def exchange_seconds(comm: Any, net: cnn.Sequential, batch: int, fraction: float
     }
     with Ranks(comm) as ranks:
         exchange, times = Exchange(ranks, plan, memory, None), []
-        for _ in range(300):
+        for _ in range(400):
             start = time.perf_counter()
-            exchange(3, 0, batch, plan.chunks, 0)
+            exchange(SUMS, 0, batch, plan.chunks, 0)
             times.append(time.perf_counter() - start)
     return median(times[100:])
 
 
-def bytes_of(net: cnn.Sequential, batch: int) -> int:
-    return net.executor.plan(batch, True, True).sums * net.dtype.itemsize
+def measured_model(net: cnn.Sequential, batch: int, step: float, half_step: float, pair: Any) -> Model:
+    """From a step of a batch and of half of it by one rank; zeros on ranks that are not of the `pair`."""
+    size = net.executor.plan(batch, True, True).sums * net.dtype.itemsize
+    image = 2 * (step - half_step) / batch
+    empty = full = 0.0
+    if pair != MPI.COMM_NULL:
+        empty, full = (exchange_seconds(pair, net, batch, fraction) for fraction in (0.0, 1.0))
+    return Model(image, step - batch * image, empty / 3, size / max(full - empty, 1e-9), size)
 
 
-def model(net: cnn.Sequential, batch: int, measured: dict[str, float], all_ways: list[Way]) -> dict[str, tuple]:
-    """Latency (s), bandwidth (bytes/s) and predicted seconds of a step, for each way of several ranks."""
-    small = seconds_a_step(all_ways[1], net, batch // 2, noise(IMAGES)) if WORLD.rank == 0 else 0.0
-    image = (measured["1 rank, 1 thread"] - small) / (batch - batch // 2)
-    update = measured["1 rank, 1 thread"] - batch * image
-    result = {}
-    for way in all_ways:
-        size = 0 if way.comm == MPI.COMM_NULL else way.comm.size
-        wait()
-        if not way.shared or "ranks" not in way.name:
-            continue
-        empty, full = (exchange_seconds(way.comm, net, batch, fraction) for fraction in (0.0, 1.0))
-        if WORLD.rank == 0:
-            moved = 2 * (size - 1) / size * bytes_of(net, batch)
-            result[way.name] = empty, moved / max(full - empty, 1e-9), batch / size * image + update + full
-    return result
+def parameters(name: str, batch: int, model: Model) -> list[str]:
+    """The row of a table."""
+    seconds = (f"{value * 1e6:,.1f}" for value in (model.image, model.update, model.latency))
+    return [name, str(batch), *seconds, f"{model.bandwidth / 1e9:.1f}", f"{model.bytes / 1000:,.0f}"]
+
+
+def elsewhere(name: str, batch: int, model: Model, table: Table) -> None:
+    """Rows of what the model says of one rank on each of many machines."""
+    one = batch * model.image + model.update
+    for network, (latency, bandwidth) in NETWORKS.items():
+        there = model._replace(latency=model.latency + latency, bandwidth=bandwidth)
+        sizes = [2**k for k in range(1, 7)]
+        table.add_row(name, str(batch), network, *(f"{one / there.step(batch, n, n):.1f}x" for n in sizes))
 
 
 def main() -> None:
@@ -138,26 +166,43 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     all_ways = ways()
-    table = Table(title="a step", caption=machine(), caption_justify="left")
-    for name in ("net", "batch", "way", "us", "images/s", "to 1 rank", "latency us", "GB/s", "model us"):
-        table.add_column(name, justify="right", no_wrap=True)
+    here = Table(title="a step here", caption=machine(), caption_justify="left")
+    for column in ("net", "batch", "way", "us", "images/s", "to 1 rank", "model, us", "to model"):
+        here.add_column(column, justify="right", no_wrap=True)
+    of_model = Table(title="what the model takes")
+    for column in ("net", "batch", "image, us", "update, us", "latency, us", "GB/s", "KB"):
+        of_model.add_column(column, justify="right", no_wrap=True)
+    there = Table(title="what the model says: images a second, to those of one rank")
+    for column in ("net", "batch", "network", *(f"{2**k} ranks" for k in range(1, 7))):
+        there.add_column(column, justify="right", no_wrap=True)
     for name in options.nets:
         net = NETS[name](seed=0)
         for batch in options.batches:
             measured = timed(net, batch, options.rounds, all_ways)
-            modelled = model(net, batch, measured, all_ways)
-            if WORLD.rank > 0:
-                continue
-            one = measured["1 rank, 1 thread"]
-            for way, took in measured.items():
-                cells = [f"{took * 1e6:,.0f}", f"{batch / took:,.0f}", f"{one / took:.2f}x"]
-                if way in modelled:
-                    latency, bandwidth, predicted = modelled[way]
-                    cells += [f"{latency * 1e6:.0f}", f"{bandwidth / 1e9:.2f}", f"{predicted * 1e6:,.0f}"]
-                table.add_row(f"{name}, {bytes_of(net, batch) // 1000} KB", str(batch), way, *cells)
-            table.add_section()
+            half = measured.pop(HALF)
+            wait()
+            one = measured[all_ways[1].name]
+            model = measured_model(net, batch, one, half, all_ways[4].comm)
+            wait()
+            if WORLD.rank == 0:
+                steps(name, batch, measured, model, here)
+                of_model.add_row(*parameters(name, batch, model))
+                elsewhere(name, batch, model, there)
     if WORLD.rank == 0:
-        Console(width=120).print(table)
+        for table in (here, of_model, there):
+            Console(width=120).print(table)
+
+
+def steps(name: str, batch: int, measured: dict[str, float], model: Model, table: Table) -> None:
+    """Rows of one net and batch."""
+    one = measured["1 rank, 1 thread"]
+    for way, took in measured.items():
+        cells = [f"{took * 1e6:,.0f}", f"{batch / took:,.0f}", f"{one / took:.2f}x"]
+        if "ranks" in way:
+            predicted = model.step(batch, int(way.split()[0]), usable_processors())
+            cells += [f"{predicted * 1e6:,.0f}", f"{took / predicted:.2f}"]
+        table.add_row(name, str(batch), way, *cells)
+    table.add_section()
 
 
 if __name__ == "__main__":
