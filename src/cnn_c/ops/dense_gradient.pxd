@@ -220,7 +220,7 @@ cdef inline void sums_of_chunks(const int down, const int across, const Batch* b
             at[d] = s[d] + image * s_step
         outer_products(down, across, count, at, s_step, v + image * v_step, v_step, live, sums)
         index = chunk - first
-        while index & 1 or (chunk == end - 1 and depth > 0):
+        while depth > 0 and (index & 1 or chunk == end - 1):
             depth -= 1
             for k in range(down * across):
                 sums[k] = waiting[depth][k] + sums[k]
