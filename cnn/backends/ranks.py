@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .held_interrupts import HeldInterrupts
 from .processors import processors_of_process
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Ranks:
         self.rank, self.ranks = self._comm.Get_rank(), self._comm.Get_size()
         self._mine, self._all = np.zeros(1, np.uint8), np.zeros(self.ranks, np.uint8)
         self.has_failed = self._is_told = False
+        self._interrupts = HeldInterrupts()  # one that came in the middle of an exchange would end all others
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(rank={self.rank}, ranks={self.ranks})"
@@ -70,9 +72,17 @@ class Ranks:
         return self.rank == 0
 
     def __enter__(self) -> Ranks:
+        if self.ranks > 1:
+            self._interrupts.start()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            self._leave(error)
+        finally:
+            self._interrupts.stop()
+
+    def _leave(self, error: BaseException | None) -> None:
         if error is not None:
             self.fail(error)
         elif not self.has_failed:
@@ -95,16 +105,21 @@ class Ranks:
 
     def check(self) -> None:
         """RuntimeError, with the cause, where a rank has failed."""
-        if self.has_failed or self.worst(FINE) == FAILED:
-            raise self._failure("")
+        with self._interrupts.held():
+            if self.has_failed or self.worst(FINE) == FAILED:
+                raise self._failure("")
 
     def fail(self, error: BaseException) -> None:
         """Let the others know that this rank ends, as soon as they ask."""
         if self._is_told:  # what they have told this one
             return
-        if not self.has_failed:
-            self.worst(FAILED)
-        self._failure(traceback.format_exception_only(error)[-1].strip())
+        cause = traceback.format_exception_only(error)[-1].strip()
+        if isinstance(error, SystemExit) and self.ranks > 1:  # of which Python prints nothing
+            print(f"rank {self.rank} has left with {cause}, which ends all others", file=sys.stderr)
+        with self._interrupts.held():
+            if not self.has_failed:
+                self.worst(FAILED)
+            self._failure(cause)
 
     def _failure(self, text: str) -> RuntimeError:
         self._is_told = True
@@ -117,31 +132,39 @@ class Ranks:
     @contextmanager
     def exchanging(self) -> Iterator[None]:
         """In it all ranks exchange something; one that cannot go on with it ends all, who would wait for it."""
-        try:
-            yield
-        except BaseException:
-            if self.ranks > 1 and not self._is_told:
-                traceback.print_exc()
-                print(
-                    f"rank {self.rank} failed while it exchanged data with the others, and ends them", file=sys.stderr
-                )
-                _end_all(self._comm)
-            raise
+        with self._interrupts.held():
+            try:
+                yield
+            except BaseException:
+                if self.ranks > 1 and not self._is_told:
+                    traceback.print_exc()
+                    print(f"rank {self.rank} failed in the middle of an exchange, and ends all others", file=sys.stderr)
+                    _end_all(self._comm)
+                raise
 
     # ---- objects ----
 
     def gather(self, value: T) -> list[T]:
         """The values of all ranks, on each of them; all raise where one cannot be sent."""
-        packed = self.agree(lambda: pickle.dumps(value))
+        packed = self._packed(value)
         with self.exchanging():
+            self.check()
             return [pickle.loads(each) for each in self._comm.allgather(packed)]
 
     def from_root(self, value: T | None) -> T:
         """The root's value, on all ranks; all raise where it cannot be sent."""
-        packed = self.agree(lambda: pickle.dumps(value) if self.is_root else b"")
+        packed = self._packed(value if self.is_root else None)
         with self.exchanging():
+            self.check()
             result: T = pickle.loads(self._comm.bcast(packed))
         return result
+
+    def _packed(self, value: Any) -> bytes:
+        try:
+            return pickle.dumps(value)
+        except Exception as error:
+            self.fail(error)
+            raise
 
     def agree(self, function: Callable[[], T]) -> T:
         """What `function()` returns; where it raises on one rank, all raise: the others a RuntimeError."""
@@ -212,7 +235,7 @@ def _meet(comm: Any) -> None:
             atexit.register(_end_all, comm)  # the end of a program waits for all ranks, too
             raise RuntimeError(
                 f"rank {comm.Get_rank()} has waited {PATIENCE:g} s for all {comm.Get_size()} to call fit: one of them "
-                "may have failed. run the program by `mpiexec -n N python -m mpi4py program.py`, where a rank that fails "
+                "may have failed. run the program by `mpiexec -n N python -m mpi4py program.py`, where one that fails "
                 "ends all, and they wait as long as it takes"
             )
 
