@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from .training.checkpoint import Checkpoint as Checkpoint
     from .training.csv_logger import CSVLogger as CSVLogger
     from .training.plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from .training.pruning import OptunaPruning as OptunaPruning
     from .training.rate_finder import LearningRateFinder as LearningRateFinder
     from .training.time_limit import TimeLimit as TimeLimit
 
@@ -69,6 +70,7 @@ else:
         "LearningRateFinder",
         "MaxPool2",
         "Optimizer",
+        "OptunaPruning",
         "ReduceLROnPlateau",
         "ScaleWarning",
         "Sequential",
@@ -95,6 +97,7 @@ else:
         "Checkpoint": "training.checkpoint",
         "ExponentialAverage": "training.average",
         "LearningRateFinder": "training.rate_finder",
+        "OptunaPruning": "training.pruning",
         "ReduceLROnPlateau": "training.plateau",
         "TimeLimit": "training.time_limit",
         "check_layer": "layers.checking",

@@ -21,8 +21,8 @@ LAYERS: list[type[cnn.Layer]] = [
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [
-    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.ReduceLROnPlateau,
-    cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
+    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.OptunaPruning,
+    cnn.ReduceLROnPlateau, cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
 ]  # fmt: skip
 OTHERS: list[Any] = [
     cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
