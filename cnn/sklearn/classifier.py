@@ -37,8 +37,9 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     Parameters
     ----------
     net : str, callable or sequence of layers
-        The name of a net in `cnn.models`. Pixels are brought to what it takes by the range of those it is first
-        trained on, unless they are bytes; images smaller than it takes are laid in the middle of zeros. Or a function
+        The name of a net in `cnn.models`. If pixels are no bytes, uint8, they are brought to what it takes by mean and
+        standard deviation of those it is first trained on, all features alike; images smaller than it takes are laid in
+        the middle of zeros. Or a function
         ``net(image_shape, outputs)`` that returns layers or a `cnn.Sequential`, of which the initial parameters are its
         own; or layers, of which each fit makes copies. These take pixels as they are.
     image_shape : (h, w), (h, w, c) or None
@@ -91,7 +92,8 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
 
     - a process of joblib's loky, or of Dask, follows OMP_NUM_THREADS, which these set to its share of them;
     - a process of another pool, in which OMP_NUM_THREADS is not set, uses one thread;
-    - a thread of joblib's threading, or of a Dask worker, uses one thread.
+    - a thread of joblib's threading, or of a Dask worker, uses one thread; those of other pools have to be told
+      ``n_jobs=1``.
 
     An OMP_NUM_THREADS of your own counts for each process, an `n_jobs` of your own for each fit. Limits of
     threadpoolctl and of the system, such as affinity and quotas, always hold.
@@ -227,7 +229,7 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
         """Labels as indices into `classes_`."""
         known = np.isin(y, self.classes_)
         if not known.all():
-            raise ValueError(f"y must hold labels of classes_, {self.classes_}, got {y[~known][0]!r}")
+            raise ValueError(f"y must hold labels of classes_, {self.classes_}, got {y[~known].tolist()[0]!r}")
         return np.searchsorted(self.classes_, y)
 
     def _weights(self, labels: np.ndarray, sample_weight: ArrayLike | None) -> np.ndarray | None:

@@ -12,6 +12,9 @@ from ..backends import checks
 
 Shape = tuple[int, int, int]
 
+_SAMPLE = 1000
+_REACH = 127.5 / 78  # from middle grey to black, in standard deviations of MNIST's pixels
+
 
 def rows_of(x: Any) -> tuple[Any, Shape | None]:
     """Images (n, h, w) or (n, h, w, c) as rows (n, h * w * c), with their shape (h, w, c).
@@ -64,7 +67,7 @@ def checked_shape(image_shape: Any, of_images: Shape | None, features: int) -> S
     warnings.warn(
         f"X has {features} features, which make no square image; they are taken as one line, "
         f"image_shape=(1, {features}, 1); say so, or how they lie, by image_shape",
-        stacklevel=5,  # where `fit` was called
+        stacklevel=4,  # where `fit` was called
     )
     return (1, features, 1)
 
@@ -79,8 +82,15 @@ def images_of(rows: np.ndarray, shape: Shape, input_shape: tuple[int, ...]) -> n
 
 
 def pixel_bounds(rows: np.ndarray) -> tuple[float, float]:
-    """The smallest and the largest value of pixels; of bytes 0 and 255, whatever there is."""
-    return (0.0, 255.0) if rows.dtype == np.uint8 else (float(rows.min()), float(rows.max()))
+    """Which values of pixels are to be black and white: of bytes 0 and 255, of others by their mean and deviation.
+
+    A few outliers, as standardised features have, do not count much for these. At most 1,000 rows are looked at.
+    """
+    if rows.dtype == np.uint8:
+        return 0.0, 255.0
+    sample = rows[:: max(1, len(rows) // _SAMPLE)].astype(np.float64)
+    middle, reach = float(sample.mean()), _REACH * float(sample.std())
+    return middle - reach, middle + reach
 
 
 def _with_channels(shape: tuple[int, ...]) -> Shape:

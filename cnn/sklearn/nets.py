@@ -37,7 +37,7 @@ def new_net(net: Any, shape: Shape, outputs: int, loss: Any, seed: int, bounds: 
     seed : int
         Of the initial parameters.
     bounds : (float, float)
-        The smallest and the largest value of a pixel, for a net that has a name.
+        The values of pixels that are black and white to a net that has a name.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def new_net(net: Any, shape: Shape, outputs: int, loss: Any, seed: int, bounds: 
 
 
 def _named(name: str, shape: Shape, outputs: int, loss: Any, seed: int, bounds: tuple[float, float]) -> Sequential:
-    """A net of `cnn.models`, for images with a border if they are too small, and with pixels between these bounds."""
+    """A net of `cnn.models`, for images with a border if they are too small, and for pixels between these bounds."""
     if name not in NAMED:
         raise ValueError(f"net must be the name of a net in cnn.models, got {name!r}{nearest(name, NAMED)}")
     h, w, c = shape

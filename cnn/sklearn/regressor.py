@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..training.optimizer import Optimizer
 
 _LOSSES: dict[str, type[Loss]] = {"squared_error": MeanSquaredError, "huber": Huber}
+_VALUES = {"multi_output": True, "y_numeric": True}  # how scikit-learn checks y
 
 
 class CNNRegressor(RegressorMixin, NetEstimator):
@@ -113,7 +114,8 @@ class CNNRegressor(RegressorMixin, NetEstimator):
             The loss became NaN or infinite.
         """
         goes_on = self._goes_on()
-        rows, targets = self._rows_and_targets(X, y, goes_on)
+        rows, y = self._training_rows(X, y, goes_on, **_VALUES)
+        targets = self._targets(rows, y, goes_on)
         self._train(rows, targets, self._given_weights(sample_weight, len(rows)), callbacks, stratify=None)
         return self
 
@@ -136,20 +138,21 @@ class CNNRegressor(RegressorMixin, NetEstimator):
         TypeError, ValueError, FloatingPointError
             As for `fit`; `early_stopping`; a schedule.
         """
-        rows, targets = self._rows_and_targets(X, y, hasattr(self, "net_"))
+        goes_on = hasattr(self, "net_")
+        rows, y = self._training_rows(X, y, goes_on, **_VALUES)
+        targets = self._targets(rows, y, goes_on)
         self._train_once(rows, targets, self._given_weights(sample_weight, len(rows)), callbacks)
         return self
 
-    def _rows_and_targets(self, X: Any, y: Any, goes_on: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Checked ones; targets as rows. There is a net for them then."""
-        rows, y = self._training_rows(X, y, goes_on, multi_output=True, y_numeric=True)
+    def _targets(self, rows: np.ndarray, y: np.ndarray, goes_on: bool) -> np.ndarray:
+        """Values as rows (n, outputs). There is a net for them then."""
         targets = y.reshape(len(y), -1)
         if not goes_on:
             self._begin(rows, targets.shape[1], self._loss())
             self._is_flat = y.ndim == 1
         elif targets.shape[1] != self.net_.output_shape[0]:
             raise ValueError(f"y must have {self.net_.output_shape[0]} values an image, got {targets.shape[1]}")
-        return rows, targets
+        return targets
 
     def _loss(self) -> Any:
         if not isinstance(self.loss, str):
