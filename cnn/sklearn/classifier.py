@@ -63,8 +63,8 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     random_state : int, RandomState or None
         For the initial parameters, the validation images, the order of images, dropout and augmentation.
     n_jobs : int or None
-        The most threads for a fit or a prediction, -1 for one a processor; results do not depend on it. None stands for
-        all that there are, but for a worker's share where others compute, too: see Notes.
+        The most threads for a fit or a prediction; results do not depend on it. None stands for 1, as in scikit-learn,
+        -1 for one a processor, or in a worker for its share of them: see Notes.
     warm_start : bool
         Whether `fit` goes on from the net of the fit before.
     verbose : int
@@ -86,17 +86,22 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     feature_names_in_ : array (n_features_in_,)
         Of a table with names.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that is out of range: by `fit`, as scikit-learn wants it, and not when it is given here.
+
     Notes
     -----
-    With ``n_jobs=None`` the threads of all workers together are no more than the processors:
+    With `n_jobs` None or negative, the threads of all workers together are no more than the processors. For -1,
 
     - a process of joblib's loky, or of Dask, follows OMP_NUM_THREADS, which these set to its share of them;
     - a process of another pool, in which OMP_NUM_THREADS is not set, uses one thread;
-    - a thread of joblib's threading, or of a Dask worker, uses one thread; those of other pools have to be told
-      ``n_jobs=1``.
+    - a thread of joblib's threading, or of a Dask worker, uses one thread; threads of other pools are not known as
+      workers, and are to be given None.
 
-    An OMP_NUM_THREADS of your own counts for each process, an `n_jobs` of your own for each fit. Limits of
-    threadpoolctl and of the system, such as affinity and quotas, always hold.
+    A positive `n_jobs` counts for each fit, an OMP_NUM_THREADS of your own for each process. Limits of threadpoolctl
+    and of the system, such as affinity and quotas, always hold.
     """
 
     classes_: np.ndarray

@@ -49,6 +49,11 @@ class CNNRegressor(RegressorMixin, NetEstimator):
     ----------
     net_, history_, n_iter_, image_shape_, n_features_in_, feature_names_in_
         As of `CNNClassifier`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that is out of range: by `fit`, as scikit-learn wants it, and not when it is given here.
     """
 
     def __init__(

@@ -13,37 +13,39 @@ from joblib.parallel import get_active_backend
 
 from ..backends import checks
 from ..backends.processors import usable_processors
-from ..backends.threads import MOST, at_most
+from ..backends.threads import MOST, at_most, get_num_threads
 
 
 def limited_threads(n_jobs: Any) -> AbstractContextManager[None]:
-    """A context in which what this thread computes takes so many threads at most, or its share where that is None.
+    """A context in which what this thread computes takes so many threads at most.
 
     Parameters
     ----------
     n_jobs : int or None
-        The estimator's argument.
+        The estimator's argument. None stands for 1, as in scikit-learn, -1 for all that `share` gives, -2 for one less.
 
     Raises
     ------
     TypeError, ValueError
         What is neither, or 0.
     """
-    return at_most(share() if n_jobs is None else _counted(n_jobs))
+    if n_jobs is None:
+        return at_most(1)
+    n = checks.integer("n_jobs", n_jobs, minimum=-MOST, maximum=MOST)
+    if n == 0:
+        raise ValueError("n_jobs must be an integer other than 0, or None, got 0")
+    return at_most(n if n > 0 else max(1, share() + 1 + n))
 
 
 def share() -> int:
-    """The share of the processors of whoever runs this thread; `MOST` where it need not share.
+    """The threads that whoever runs this thread may use, and leave enough for others.
 
-    A worker's thread of joblib or Dask cannot know how many others there are, and takes one. Processes that `loky` and
+    A worker's thread of joblib or Dask cannot know how many others there are, and takes one. Processes that loky and
     Dask start find their share in OMP_NUM_THREADS, which the package follows; in others of `multiprocessing`, as those
     of a process pool, it is not set.
     """
-    if _is_worker_thread():
-        return 1
-    if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" not in os.environ:
-        return 1
-    return MOST
+    in_pool = multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" not in os.environ
+    return 1 if in_pool or _is_worker_thread() else min(usable_processors(), get_num_threads())
 
 
 def _is_worker_thread() -> bool:
@@ -62,11 +64,3 @@ def _is_task_of_dask() -> bool:
     except ValueError:
         return False
     return True
-
-
-def _counted(n_jobs: Any) -> int:
-    """As joblib counts: -1 stands for all processors, -2 for all but one."""
-    n = checks.integer("n_jobs", n_jobs, minimum=-MOST, maximum=MOST)
-    if n == 0:
-        raise ValueError("n_jobs must be an integer other than 0, or None, got 0")
-    return n if n > 0 else max(1, usable_processors() + 1 + n)

@@ -1,9 +1,10 @@
 """A program for `test_threads.py`: fits in several workers, and what each of them saw of the threads.
 
-    python workers.py loky|threading|multiprocessing|dask|dask_threads|pool|spawned_pool [n_jobs of the estimator]
+    python workers.py loky|threading|multiprocessing|dask|dask_threads|pool|spawned_pool N_JOBS
 
-It prints a list of JSON, an entry a fit: process, begin and end of the fit, how many threads it was allowed, and how
-many of the process's threads the system ran for more than a fifth of that time.
+N_JOBS is that of the estimator, a number or null. It prints a list of JSON, an entry a fit: process, begin and end of
+the fit, how many threads it was allowed, and how many of the process's threads the system ran for more than a fifth of
+that time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-IMAGES, SECONDS = 256, 0.6
+IMAGES, SECONDS = 256, 0.5
 WORKERS = max(2, len(os.sched_getaffinity(0)))
 
 
@@ -64,7 +65,7 @@ def fitted(n_jobs):
 
 def by_joblib(backend, n_jobs):
     with joblib.parallel_config(backend=backend):
-        return joblib.Parallel(n_jobs=WORKERS)(joblib.delayed(fitted)(n_jobs) for _ in range(2 * WORKERS))
+        return joblib.Parallel(n_jobs=WORKERS)(joblib.delayed(fitted)(n_jobs) for _ in range(WORKERS))
 
 
 def by_dask(processes, n_jobs):
@@ -74,17 +75,17 @@ def by_dask(processes, n_jobs):
         n_workers=WORKERS, threads_per_worker=1, processes=processes, dashboard_address=None, silence_logs=50
     )
     with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
-        return joblib.Parallel()(joblib.delayed(fitted)(n_jobs) for _ in range(2 * WORKERS))
+        return joblib.Parallel()(joblib.delayed(fitted)(n_jobs) for _ in range(WORKERS))
 
 
 def by_pool(method, n_jobs):
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context(method)) as pool:
-        return list(pool.map(fitted, [n_jobs] * 2 * WORKERS))
+        return list(pool.map(fitted, [n_jobs] * WORKERS))
 
 
 def main():
     warnings.simplefilter("ignore")
-    kind, n_jobs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None
+    kind, n_jobs = sys.argv[1], json.loads(sys.argv[2])
     if kind.startswith("dask"):
         told = by_dask(kind == "dask", n_jobs)
     elif kind.endswith("pool"):
