@@ -117,6 +117,7 @@ net.fit(x, y, callbacks=[Own(), Derived(), cnn.CSVLogger("log.csv", append=True)
 net.fit(x, y, callbacks=(Own(),))
 finder = cnn.LearningRateFinder(1e-5, highest=1.0, steps=50)
 net.fit(x, y, callbacks=[Batch(), cnn.ReduceLROnPlateau("loss", factor=0.5), cnn.TimeLimit(60), finder])
+net.fit(x, y, callbacks=[cnn.OptunaPruning(object(), monitor="loss")])
 net.fit(x, y, callbacks=[cnn.ExponentialAverage(0.99, every=2)])
 assert_type(finder.suggestion, float)
 assert_type(finder.losses, list[float])
@@ -129,6 +130,7 @@ net.fit(x, y, callbacks=[print])  # error: a function
 cnn.EarlyStopping(patience="3")  # error: patience
 cnn.ReduceLROnPlateau(factor="0.1")  # error: factor
 cnn.TimeLimit()  # error: seconds
+cnn.OptunaPruning(object(), 3)  # error: monitor
 cnn.ExponentialAverage(every=0.5)  # error: every
 cnn.LearningRateFinder(steps="100")  # error: steps
 finder.suggestion = 0.1  # error: it follows from the losses
