@@ -91,15 +91,16 @@ class Exchange:
 
     def __call__(self, what: int, k: int, n: int, chunks: int, status: int) -> int:
         """Exchange something of operation k, or of all; the worst status of all ranks, which share nothing then."""
-        worst = self._ranks.worst(status)
-        if worst == FINE and self.ranks > 1:
-            shares = shares_of(n, chunks, self.ranks)
-            if what == _SUMS:
-                self._add_up(shares)
-            elif what == _OUTPUTS and self._loss_call is not None:
-                self._ranks.share_rows(self._loss_call.outputs, shares.images)
-            elif what != _NOTHING:
-                self._share_moments(k, what == _MOMENTS, shares)
+        with self._ranks.exchanging():
+            worst = self._ranks.worst(status)
+            if worst == FINE and self.ranks > 1:
+                shares = shares_of(n, chunks, self.ranks)
+                if what == _SUMS:
+                    self._add_up(shares)
+                elif what == _OUTPUTS and self._loss_call is not None:
+                    self._ranks.share_rows(self._loss_call.outputs, shares.images)
+                elif what != _NOTHING:
+                    self._share_moments(k, what == _MOMENTS, shares)
         return worst
 
     def _share_moments(self, k: int, forward: bool, shares: Shares) -> None:

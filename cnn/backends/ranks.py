@@ -1,13 +1,19 @@
 """`Ranks`: the processes that train a net together, over MPI, and what each of them does when one has failed.
 
 All ranks do the same exchanges in the same order. Before each they tell each other how they are, so that one that has
-failed, wherever it was, stops all at their next exchange: none waits for it, and each knows why.
+failed, wherever it was, stops all at their next exchange: none waits for it, and each knows why. One that fails in the
+middle of an exchange ends all processes at once.
 """
 
 from __future__ import annotations
 
+import atexit
 import socket
-from collections.abc import Callable, Sequence
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +24,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 
 FINE, NOT_FINITE, FAILED = 0, 1, 2  # how a rank is; the compiled step knows the numbers
+_PATIENCE = 20.0  # seconds that ranks wait for one that may have failed before it calls `fit`
+_PRECEDENCE = 0.5  # seconds in which the one that has failed prints why before the others do
 
 
 class Ranks:
@@ -39,11 +47,14 @@ class Ranks:
     ------
     TypeError
         `comm` is no communicator of mpi4py.
+    RuntimeError
+        Another rank does not come, and would not end this one if it had failed.
     """
 
     def __init__(self, comm: Any) -> None:
-        if not all(hasattr(comm, name) for name in ("Dup", "Allgather", "Alltoallv", "allgather", "bcast")):
+        if not all(hasattr(comm, name) for name in ("Dup", "Ibarrier", "Allgather", "Alltoallv", "bcast")):
             raise TypeError(f"comm must be a communicator such as mpi4py.MPI.COMM_WORLD, got {type(comm).__name__}")
+        _meet(comm)
         self._comm = comm.Dup()
         self.rank, self.ranks = self._comm.Get_rank(), self._comm.Get_size()
         self._mine, self._all = np.zeros(1, np.uint8), np.zeros(self.ranks, np.uint8)
@@ -98,20 +109,38 @@ class Ranks:
         self._is_told = True
         told = self._comm.allgather(text)
         causes = [f"rank {rank} failed with {cause}" for rank, cause in enumerate(told) if cause]
+        if not text:  # under `python -m mpi4py` the first one that has printed an error ends all
+            time.sleep(_PRECEDENCE)
         return RuntimeError("; ".join(causes) or "the ranks have lost each other")
+
+    @contextmanager
+    def exchanging(self) -> Iterator[None]:
+        """In it all ranks exchange something; one that cannot go on with it ends all, who would wait for it."""
+        try:
+            yield
+        except BaseException:
+            if self.ranks > 1 and not self._is_told:
+                traceback.print_exc()
+                print(
+                    f"rank {self.rank} failed while it exchanged data with the others, and ends them", file=sys.stderr
+                )
+                _end_all(self._comm)
+            raise
 
     # ---- objects ----
 
     def gather(self, value: T) -> list[T]:
         """The values of all ranks, on each of them."""
-        self.check()
-        values: list[T] = self._comm.allgather(value)
+        with self.exchanging():
+            self.check()
+            values: list[T] = self._comm.allgather(value)
         return values
 
     def from_root(self, value: T | None) -> T:
         """The root's value, on all ranks."""
-        self.check()
-        result: T = self._comm.bcast(value)
+        with self.exchanging():
+            self.check()
+            result: T = self._comm.bcast(value)
         return result
 
     def agree(self, function: Callable[[], T]) -> T:
@@ -131,6 +160,8 @@ class Ranks:
     def told(self, error: E) -> E:
         """An error that all ranks raise alike, of which none need tell the others."""
         self.has_failed = self._is_told = True
+        if not self.is_root:
+            time.sleep(_PRECEDENCE)
         return error
 
     # ---- arrays ----
@@ -165,6 +196,31 @@ class Ranks:
         from mpi4py import MPI
 
         return MPI.BYTE
+
+
+def _meet(comm: Any) -> None:
+    """Wait until all ranks are here.
+
+    Where `python -m mpi4py` runs the program, a rank that fails before it comes here ends all; elsewhere they would
+    wait for ever, and so do not wait for long.
+    """
+    request, begin, pause = comm.Ibarrier(), time.monotonic(), 1e-5
+    while not request.Test():
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)
+        if "mpi4py.run" not in sys.modules and time.monotonic() - begin > _PATIENCE:
+            atexit.register(_end_all, comm)  # the end of a program waits for all ranks, too
+            raise RuntimeError(
+                f"rank {comm.Get_rank()} of {comm.Get_size()} has waited {_PATIENCE:g} s for the others to call fit: one "
+                "of them may have failed. run the program by `mpiexec -n N python -m mpi4py program.py`, where a rank "
+                "that fails ends all, and they wait as long as it takes"
+            )
+
+
+def _end_all(comm: Any) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    comm.Abort(1)
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

@@ -85,7 +85,7 @@ def _of_shard(
     targets = inputs.targets("x.y", shard.y, len(shard.y))
     if first + len(images) > len(targets):
         raise ValueError(
-            f"x.y must be the targets of all images, got {len(targets)} for images {first} to {len(images)}"
+            f"x.y must be the targets of all images, got {len(targets)} for images {first} to {first + len(images)}"
         )
     weights = image_weights(loss, targets, inputs.outputs, class_weight, sample_weight)
     return Data(images, targets, validation, weights, first)

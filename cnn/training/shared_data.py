@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from cnn_c import KERNELS
@@ -32,14 +34,17 @@ class Parts:
         self._ranks, self._data = ranks, data
         parts = ranks.gather((data.first or 0, len(data.x)))
         self._firsts = np.array([first for first, _ in parts] + [data.images])
-        for rank, (first, count) in enumerate(parts):
-            if first + count != self._firsts[rank + 1] or self._firsts[0] != 0:
+        end = 0
+        for rank, (first, count) in enumerate([*parts, (data.images, 0)]):
+            if first != end:
+                got = f"rank {rank} begins with image {first}" if rank < ranks.ranks else f"there are {first} labels"
                 raise ranks.told(
                     ValueError(
-                        "x must be shards that hold all images in the order of ranks, got images "
-                        f"{first} to {first + count} of {data.images} on rank {rank}"
+                        f"x must be shards that together hold all images, in the order of ranks; got {end} images on "
+                        f"the ranks before rank {rank}, and {got}"
                     )
                 )
+            end = first + count
 
     def fetch(self, batches: Batches, batch_size: int) -> Batches:
         """Batches with the images that this rank's steps take, which other ranks hold."""
@@ -52,7 +57,9 @@ class Parts:
             for images, holder in zip(wanted, holders, strict=True)
         ]
         mine, held_by = own[ranks.rank], holders[ranks.rank]
-        got = ranks.send_rows(sent, np.bincount(held_by, minlength=ranks.ranks).tolist())
+        with ranks.exchanging():
+            ranks.check()
+            got = ranks.send_rows(sent, np.bincount(held_by, minlength=ranks.ranks).tolist())
         x = np.empty((len(batches.order), *data.x.shape[1:]), data.x.dtype)  # of which most is never touched
         x[mine[np.argsort(held_by, kind="stable")]] = got
         return batches._replace(
@@ -64,13 +71,19 @@ class Parts:
 
     def digest(self) -> str:
         """That of all images, as if they lay in one array."""
+        with self._ranks.exchanging():
+            self._ranks.check()
+            x = self._data.x
+            own = digest(x.dtype, (self._data.images, *x.shape[1:]), self._each_to_root())
+        return self._ranks.from_root(own)
+
+    def _each_to_root(self) -> Iterator[np.ndarray]:
+        """The parts of the ranks, one after the other, which the root gets, and others get none of."""
         ranks, x = self._ranks, self._data.x
-        parts = []
-        for rank in range(ranks.ranks):  # to the root, one after the other
+        for rank in range(ranks.ranks):
             sent = [x if rank == ranks.rank and to == 0 else x[:0] for to in range(ranks.ranks)]
-            counts = [int(self._firsts[rank + 1] - self._firsts[rank]) if ranks.is_root else 0]
-            parts.append(ranks.send_rows(sent, [counts[0] if of == rank else 0 for of in range(ranks.ranks)]))
-        return ranks.from_root(digest(x.dtype, (self._data.images, *x.shape[1:]), parts))
+            count = int(self._firsts[rank + 1] - self._firsts[rank]) if ranks.is_root else 0
+            yield ranks.send_rows(sent, [count if of == rank else 0 for of in range(ranks.ranks)])
 
 
 def share_results(ranks: Ranks, batches: Batches, batch_size: int) -> None:
@@ -78,10 +91,12 @@ def share_results(ranks: Ranks, batches: Batches, batch_size: int) -> None:
     own = own_positions(len(batches.order), batch_size, ranks.ranks)
     order = np.concatenate(own)
     bounds = [0, *np.cumsum([len(positions) for positions in own]).tolist()]
-    for results in (batches.losses, batches.correct):
-        values = results[order]
-        ranks.share_rows(values, bounds)
-        results[order] = values
+    with ranks.exchanging():
+        ranks.check()
+        for results in (batches.losses, batches.correct):
+            values = results[order]
+            ranks.share_rows(values, bounds)
+            results[order] = values
 
 
 def own_positions(images: int, batch_size: int, ranks: int) -> list[np.ndarray]:

@@ -67,15 +67,15 @@ class SharedFit(Fit):
         ranks: Ranks,
     ) -> None:
         super().__init__(net, data, settings, optimizer, callbacks)
-        self._ranks, self._images_held = ranks, len(data.x)
-        # Where each rank holds but a part of x.
-        self._parts = None if data.first is None else Parts(ranks, data)
+        self._ranks, self._held = ranks, data
+        self._parts: Parts | None = None  # where each rank holds but a part of x
 
     def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
         """As `Fit.train`, on all ranks; the arguments are compared before anything else."""
         ranks = self._ranks
         self._compare()
-        ranges = [images for images, count in ranks.gather((self._images, self._images_held)) if count]
+        resume = ranks.gather(resume)[0]  # the others may see no such file
+        ranges = [images for images, count in ranks.gather((self._images, len(self._held.x))) if count]
         self._images = ImageRange(
             ranges[0].dtype, min(each.minimum for each in ranges), max(each.maximum for each in ranges)
         )
@@ -91,32 +91,28 @@ class SharedFit(Fit):
 
     def _compare(self) -> None:
         """ValueError, on all ranks, where they were given different arguments or run on different software."""
-        ranks = self._ranks
-        arguments = self.fingerprint
-        if self._parts is not None:
-            arguments["x"] = self._parts.digest()
+        ranks, held, arguments = self._ranks, self._held, self.fingerprint
+        if held.first is not None:
+            arguments["x"] = f"a Shard of images {held.x.shape[1:]} in {held.x.dtype}"
         software = {"cnn-c version": version("cnn-c"), "NumPy version": np.__version__, "CNN_C_LEVEL": cnn_c.LEVEL}
         told = ranks.gather(software | arguments)
-        different = [(rank, differences(told[0], other)) for rank, other in enumerate(told)]
-        lines = [f"rank 0 has {'; '.join(lines)} as rank {rank} has" for rank, lines in different if lines]
+        others: dict[str, list[str]] = {}  # which ranks, by what is different on them
+        for rank, other in enumerate(told):
+            others.setdefault("; ".join(differences(told[0], other)), []).append(str(rank))
+        lines = [f"rank 0 has {line} (rank {', '.join(given)})" for line, given in others.items() if line]
         if lines:
-            raise ranks.told(ValueError(f"all ranks of a fit must be given the same: {', and '.join(lines)}"))
+            raise ranks.told(ValueError(f"fit with comm must be given the same on all ranks: {', and '.join(lines)}"))
+        if held.first is not None:
+            self._parts = Parts(ranks, held)
+            arguments["x"] = self._parts.digest()
 
     def _share_everything(self) -> None:
         """The root's net, optimiser, generator and history, on all ranks."""
-        net, optimizer, learned = self.net, self.optimizer, self.net.executor.learned
-        mine = (
-            self.rng.bit_generator.state,
-            self.epoch,
-            self.history,
-            optimizer.done,
-            [learned.parameters, learned.statistics, *optimizer.arrays(learned.parameters)],
-        )
-        state, self.epoch, self.history, done, arrays = self._ranks.from_root(mine)
-        self.rng.bit_generator.state = state
-        net.history = self.history
-        learned.parameters[...], learned.statistics[...] = arrays[:2]
-        optimizer.restore(learned.parameters, arrays[2:], done)
+        arrays = self._arrays()
+        mine = self.rng.bit_generator.state, self.epoch, self.history, arrays, self.optimizer.done
+        self.rng.bit_generator.state, self.epoch, self.history, arrays, done = self._ranks.from_root(mine)
+        self.net.history = self.history
+        self._set_arrays(arrays, done)
 
     def _resume(self, path: str | PathLike[str]) -> SavedFit | None:
         def read() -> SavedFit | None:
@@ -145,16 +141,25 @@ class SharedFit(Fit):
 
     def _on_root(self, function: Any) -> Any:
         """What the function returns on the root, where alone it is called; what it has changed is changed on all."""
-        learned = self.net.executor.learned
-        before = learned.parameters.copy(), learned.statistics.copy()
+        before = [array.copy() for array in self._arrays()]
         result = self._ranks.on_root(function)
-        now = learned.parameters, learned.statistics
-        is_other = not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, now, strict=True))
         self._share_arguments()
-        arrays = self._ranks.from_root(now if is_other else None)
-        if arrays is not None:
-            learned.parameters[...], learned.statistics[...] = arrays
+        now = self._arrays()
+        is_same = len(now) == len(before) and all(map(_same_bits, before, now))
+        changed = self._ranks.from_root(None if is_same else (now, self.optimizer.done))
+        if changed is not None:
+            self._set_arrays(*changed)
         return result
+
+    def _arrays(self) -> list[np.ndarray]:
+        """What steps go on from."""
+        learned = self.net.executor.learned
+        return [learned.parameters, learned.statistics, *self.optimizer.arrays(learned.parameters)]
+
+    def _set_arrays(self, arrays: list[np.ndarray], done: int) -> None:
+        learned = self.net.executor.learned
+        learned.parameters[...], learned.statistics[...], *kept = arrays
+        self.optimizer.restore(learned.parameters, kept, done)
 
     def _share_arguments(self) -> None:
         """What callbacks may assign: the end of the fit, arguments of the optimiser, which layers learn."""
@@ -212,6 +217,10 @@ class SharedFit(Fit):
                 )
             )
         return figures
+
+
+def _same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one.view(np.uint8), other.view(np.uint8))
 
 
 def _nothing(net: Any, logs: dict[str, Any]) -> None:

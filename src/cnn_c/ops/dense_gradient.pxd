@@ -218,7 +218,7 @@ cdef inline void sums_of_chunks(const int down, const int across, const Py_ssize
         outer_products(down, across, starts[chunk + 1] - starts[chunk], at, s_step, v + starts[chunk] * v_step, v_step,
                        live, sums)
         index = chunk
-        while index & 1 or (chunk == chunks - 1 and depth > 0):
+        while depth > 0 and (index & 1 or chunk == chunks - 1):
             depth -= 1
             for k in range(down * across):
                 sums[k] = waiting[depth][k] + sums[k]
