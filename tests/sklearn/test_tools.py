@@ -111,6 +111,25 @@ def test_calibrated_probabilities(digits):
     assert brier_score_loss(y_test, probabilities[:, 1]) < 0.08
 
 
+def test_a_study_of_optuna_prunes_a_fit_that_is_worse_than_others(digits):
+    optuna = pytest.importorskip("optuna", reason="optuna is not installed")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    x, y, x_test, y_test = digits
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=1)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study.enqueue_trial({"rate": 0.003})
+    study.enqueue_trial({"rate": 1e-6})
+
+    def objective(trial):
+        rate = trial.suggest_float("rate", 1e-6, 0.01, log=True)
+        estimator = classifier(learning_rate=rate, early_stopping=cnn.EarlyStopping("val_accuracy", patience=10))
+        return estimator.fit(x, y, callbacks=[cnn.OptunaPruning(trial)]).score(x_test, y_test)
+
+    study.optimize(objective, n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
+    assert study.best_value > 0.8
+
+
 def test_a_target_on_another_scale_is_transformed(digits):
     x, y, x_test, y_test = digits
     regressor = CNNRegressor(epochs=6, random_state=0)
