@@ -38,9 +38,9 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     ----------
     net : str, callable or sequence of layers
         The name of a net in `cnn.models`; or a function ``net(image_shape, outputs)`` that returns layers, or a new
-        `cnn.Sequential` with initial parameters of its own; or layers, of which each fit makes copies. A net with a name
-        takes pixels on any scale: bytes, uint8, as they are, others by mean and standard deviation of all those it is
-        first trained on. Images that are too small for it are laid in the middle of zeros.
+        `cnn.Sequential` with initial parameters of its own; or layers, of which each fit makes copies. A net of a name
+        takes pixels on any scale: bytes, uint8, as they are, others by mean and standard deviation of all those that it
+        is first trained on. Images that are too small for it are laid in the middle of zeros.
     image_shape : (h, w), (h, w, c) or None
         How a row's features lie in an image: rows, columns, channels. None stands for the shape of the images that are
         given, and for rows of features for a square, or where they make none for one line (1, features, 1), with a
