@@ -1,6 +1,6 @@
 """What a second worker gains: a grid search of scikit-learn with n_jobs=1 and 2, on a part of MNIST.
 
-    python benchmarks/grid_search.py [--images 10000] [--epochs 5] [--rounds 2] [--backend loky|threading]
+    python benchmarks/grid_search.py [--images 10000] [--epochs 10] [--rounds 2] [--backend loky|threading]
 
 The search with one job, the one with two, whose processes have to be started, and the same again with these processes,
 in turns. Before the times are told, the scores of all are compared. Seconds of the processor are those of this process
@@ -62,7 +62,7 @@ def searched(images: np.ndarray, labels: np.ndarray, epochs: int, n_jobs: int, b
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--backend", choices=["loky", "threading"], default="loky")
     return parser.parse_args()

@@ -11,6 +11,7 @@ import cnn
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy.stats import loguniform
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -128,6 +129,16 @@ def test_a_study_of_optuna_prunes_a_fit_that_is_worse_than_others(digits):
     study.optimize(objective, n_trials=2)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
     assert study.best_value > 0.8
+
+
+def test_weights_are_routed_through_a_search_and_a_pipeline(digits):
+    x, y, *_ = digits
+    with config_context(enable_metadata_routing=True):
+        requests = classifier(epochs=1).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        pipeline = make_pipeline(MinMaxScaler(), requests)
+        search = GridSearchCV(pipeline, {"cnnclassifier__batch_size": [16, 32]}, cv=2)
+        one_class = search.fit(x, y, sample_weight=(y == 3).astype(float))
+    assert (one_class.predict(x) == 3).all()
 
 
 def test_a_target_on_another_scale_is_transformed(digits):
