@@ -112,7 +112,9 @@ def _allowed(threads: int) -> int:
     if now - _asked_at > _REFRESHED:
         _processors, _asked_at = usable_processors(), now
     limit = _openmp_limit()
-    return min(threads, _processors, limit if limit < _first_limit else threads)  # OMP_NUM_THREADS is no limit
+    if limit >= _first_limit:  # OMP_NUM_THREADS is no limit
+        limit = threads
+    return min(threads, _processors, limit)
 
 
 def _startable(threads: int) -> int:

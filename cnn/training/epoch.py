@@ -49,6 +49,7 @@ class Tally:
     def __init__(self, has_accuracy: bool) -> None:
         self.steps = self.images = 0
         self._losses: list[np.ndarray] = []  # times the weights
+        self._weights: list[np.ndarray] = []  # if there are any
         self._sum, self._weight, self._correct = 0.0, 0.0, 0
         self._has_accuracy = has_accuracy
 
@@ -69,10 +70,13 @@ class Tally:
         self._losses.append(losses)
         self._sum += float(losses.sum())
         self._weight += len(images.order) if weights is None else float(weights.sum())
+        self._weights += [] if weights is None else [weights]
         self._correct += int(images.correct.sum())
 
     def figures(self, seconds: float) -> dict[str, float]:
         """Those of an epoch that took so long, for its history."""
-        loss = np.concatenate(self._losses).sum() / (self._weight or 1.0)  # of all at once: calls follow the clock
+        # Sums of all at once: how many there are in a call follows the clock.
+        weight = float(np.concatenate(self._weights).sum()) if self._weights else self._weight
+        loss = np.concatenate(self._losses).sum() / (weight or 1.0)
         accuracy = {} if self.accuracy is None else {"accuracy": self.accuracy}
         return {"loss": float(loss), **accuracy, "seconds": seconds, "images_per_second": self.images / seconds}

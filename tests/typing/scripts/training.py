@@ -27,6 +27,9 @@ net.fit(x, y, validation_split=0.1), net.fit(x, y, validation_split=np.float32(0
 net.fit([(x, y), (x.tolist(), [0, 1, 2, 3])], epochs=2)
 net.fit(((x, y) for _ in range(9)), epochs=3, steps_per_epoch=np.int64(3), optimizer=cnn.Adam())
 
+net.fit(cnn.datasets.shard(x, y, object()), comm=object())
+net.fit(cnn.datasets.Shard(x, y, first=0), epochs=2, comm=None)
+
 net.fit(object())  # error: x
 net.fit([(x, y)], steps_per_epoch="3")  # error: steps_per_epoch
 net.fit(x, y, epochs="2")  # error: epochs
