@@ -99,8 +99,9 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     - a thread of joblib's threading, or of a Dask worker, uses one thread; threads of other pools are not known as
       workers, and are to be given None.
 
-    A positive `n_jobs` counts for each fit, an OMP_NUM_THREADS of your own for each process. Limits of threadpoolctl
-    and of the system, such as affinity and quotas, always hold.
+    A positive `n_jobs` counts for each fit, and an OMP_NUM_THREADS of your own for each process, as loky and Dask then
+    leave it; no fit takes more threads than that. Limits of threadpoolctl and of the system, such as affinity and
+    quotas, always hold.
     """
 
     classes_: np.ndarray
