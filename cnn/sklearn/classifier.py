@@ -37,11 +37,10 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     Parameters
     ----------
     net : str, callable or sequence of layers
-        The name of a net in `cnn.models`. If pixels are no bytes, uint8, they are brought to what it takes by mean and
-        standard deviation of those it is first trained on, all features alike; images smaller than it takes are laid in
-        the middle of zeros. Or a function
-        ``net(image_shape, outputs)`` that returns layers or a `cnn.Sequential`, of which the initial parameters are its
-        own; or layers, of which each fit makes copies. These take pixels as they are.
+        The name of a net in `cnn.models`; or a function ``net(image_shape, outputs)`` that returns layers, or a new
+        `cnn.Sequential` with initial parameters of its own; or layers, of which each fit makes copies. A net of a name
+        takes pixels on any scale: bytes, uint8, as they are, others by mean and standard deviation of all those that it
+        is first trained on. Images that are too small for it are laid in the middle of zeros.
     image_shape : (h, w), (h, w, c) or None
         How a row's features lie in an image: rows, columns, channels. None stands for the shape of the images that are
         given, and for rows of features for a square, or where they make none for one line (1, features, 1), with a
@@ -100,8 +99,9 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     - a thread of joblib's threading, or of a Dask worker, uses one thread; threads of other pools are not known as
       workers, and are to be given None.
 
-    A positive `n_jobs` counts for each fit, an OMP_NUM_THREADS of your own for each process. Limits of threadpoolctl
-    and of the system, such as affinity and quotas, always hold.
+    A positive `n_jobs` counts for each fit, and an OMP_NUM_THREADS of your own for each process, as loky and Dask then
+    leave it; no fit takes more threads than that. Limits of threadpoolctl and of the system, such as affinity and
+    quotas, always hold.
     """
 
     classes_: np.ndarray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ class NetEstimator(BaseEstimator):
         """All epochs, with a part of the images kept for the validation if the fit may stop early."""
         callbacks, validation = list(callbacks), None
         if self.early_stopping:
-            part = checks.number("validation_fraction", self.validation_fraction, maximum=1.0)
+            part = _part(self.validation_fraction)
             kept, held_out = train_test_split(
                 np.arange(len(rows)), test_size=part, random_state=self._seed(), stratify=stratify
             )
@@ -163,3 +164,7 @@ class NetEstimator(BaseEstimator):
 
     def _images(self, rows: np.ndarray) -> np.ndarray:
         return images_of(rows, self.image_shape_, self.net_.input_shape)
+
+
+def _part(validation_fraction: Any) -> float:
+    return checks.number("validation_fraction", validation_fraction, math.ulp(0.0), math.nextafter(1.0, 0.0))

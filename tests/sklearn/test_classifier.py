@@ -298,7 +298,7 @@ def test_a_fit_that_is_pruned_leaves_a_net_that_predicts(images):
         ({"learning_rate": -1}, ValueError, "learning_rate must"),
         ({"augment": 3}, TypeError, "augment must"),
         ({"early_stopping": 3}, TypeError, "early_stopping must be a bool or a cnn.EarlyStopping, got 3"),
-        ({"early_stopping": True, "validation_fraction": 2}, ValueError, "validation_fraction must"),
+        ({"early_stopping": True, "validation_fraction": 0}, ValueError, "validation_fraction must"),
         ({"class_weight": {11: 2}}, ValueError, "class"),
         (
             {"net": "lenet"},

@@ -11,6 +11,7 @@ import cnn
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy.stats import loguniform
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -109,6 +110,35 @@ def test_calibrated_probabilities(digits):
     probabilities = calibrated.predict_proba(x_test)
     assert probabilities.shape == (len(x_test), 2)
     assert brier_score_loss(y_test, probabilities[:, 1]) < 0.08
+
+
+def test_a_study_of_optuna_prunes_a_fit_that_is_worse_than_others(digits):
+    optuna = pytest.importorskip("optuna", reason="optuna is not installed")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    x, y, x_test, y_test = digits
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=1)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study.enqueue_trial({"rate": 0.003})
+    study.enqueue_trial({"rate": 1e-6})
+
+    def objective(trial):
+        rate = trial.suggest_float("rate", 1e-6, 0.01, log=True)
+        estimator = classifier(learning_rate=rate, early_stopping=cnn.EarlyStopping("val_accuracy", patience=10))
+        return estimator.fit(x, y, callbacks=[cnn.OptunaPruning(trial)]).score(x_test, y_test)
+
+    study.optimize(objective, n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
+    assert study.best_value > 0.8
+
+
+def test_weights_are_routed_through_a_search_and_a_pipeline(digits):
+    x, y, *_ = digits
+    with config_context(enable_metadata_routing=True):
+        requests = classifier(epochs=1).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        pipeline = make_pipeline(MinMaxScaler(), requests)
+        search = GridSearchCV(pipeline, {"cnnclassifier__batch_size": [16, 32]}, cv=2)
+        one_class = search.fit(x, y, sample_weight=(y == 3).astype(float))
+    assert (one_class.predict(x) == 3).all()
 
 
 def test_a_target_on_another_scale_is_transformed(digits):
