@@ -8,6 +8,7 @@ middle of an exchange ends all processes at once.
 from __future__ import annotations
 
 import atexit
+import pickle
 import socket
 import sys
 import time
@@ -24,8 +25,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 
 FINE, NOT_FINITE, FAILED = 0, 1, 2  # how a rank is; the compiled step knows the numbers
-_PATIENCE = 20.0  # seconds that ranks wait for one that may have failed before it calls `fit`
-_PRECEDENCE = 0.5  # seconds in which the one that has failed prints why before the others do
+PATIENCE = 20.0  # seconds that ranks wait for one that may have failed before it calls `fit`
+PRECEDENCE = 0.5  # seconds in which the one that has failed prints why before the others do
 
 
 class Ranks:
@@ -103,14 +104,14 @@ class Ranks:
             return
         if not self.has_failed:
             self.worst(FAILED)
-        self._failure(f"{type(error).__name__}: {error}")
+        self._failure(traceback.format_exception_only(error)[-1].strip())
 
     def _failure(self, text: str) -> RuntimeError:
         self._is_told = True
         told = self._comm.allgather(text)
         causes = [f"rank {rank} failed with {cause}" for rank, cause in enumerate(told) if cause]
         if not text:  # under `python -m mpi4py` the first one that has printed an error ends all
-            time.sleep(_PRECEDENCE)
+            time.sleep(PRECEDENCE)
         return RuntimeError("; ".join(causes) or "the ranks have lost each other")
 
     @contextmanager
@@ -130,17 +131,16 @@ class Ranks:
     # ---- objects ----
 
     def gather(self, value: T) -> list[T]:
-        """The values of all ranks, on each of them."""
+        """The values of all ranks, on each of them; all raise where one cannot be sent."""
+        packed = self.agree(lambda: pickle.dumps(value))
         with self.exchanging():
-            self.check()
-            values: list[T] = self._comm.allgather(value)
-        return values
+            return [pickle.loads(each) for each in self._comm.allgather(packed)]
 
     def from_root(self, value: T | None) -> T:
-        """The root's value, on all ranks."""
+        """The root's value, on all ranks; all raise where it cannot be sent."""
+        packed = self.agree(lambda: pickle.dumps(value) if self.is_root else b"")
         with self.exchanging():
-            self.check()
-            result: T = self._comm.bcast(value)
+            result: T = pickle.loads(self._comm.bcast(packed))
         return result
 
     def agree(self, function: Callable[[], T]) -> T:
@@ -161,7 +161,7 @@ class Ranks:
         """An error that all ranks raise alike, of which none need tell the others."""
         self.has_failed = self._is_told = True
         if not self.is_root:
-            time.sleep(_PRECEDENCE)
+            time.sleep(PRECEDENCE)
         return error
 
     # ---- arrays ----
@@ -208,12 +208,12 @@ def _meet(comm: Any) -> None:
     while not request.Test():
         time.sleep(pause)
         pause = min(2 * pause, 0.01)
-        if "mpi4py.run" not in sys.modules and time.monotonic() - begin > _PATIENCE:
+        if "mpi4py.run" not in sys.modules and time.monotonic() - begin > PATIENCE:
             atexit.register(_end_all, comm)  # the end of a program waits for all ranks, too
             raise RuntimeError(
-                f"rank {comm.Get_rank()} of {comm.Get_size()} has waited {_PATIENCE:g} s for the others to call fit: one "
-                "of them may have failed. run the program by `mpiexec -n N python -m mpi4py program.py`, where a rank "
-                "that fails ends all, and they wait as long as it takes"
+                f"rank {comm.Get_rank()} has waited {PATIENCE:g} s for all {comm.Get_size()} to call fit: one of them "
+                "may have failed. run the program by `mpiexec -n N python -m mpi4py program.py`, where a rank that fails "
+                "ends all, and they wait as long as it takes"
             )
 
 

@@ -42,6 +42,8 @@ class Executor:
         Which threads may change `learned`, and when.
     trainer : runner or None
         That of the last steps, with the memory that they took.
+    together : int
+        How many images of a prediction pass a layer in Python together, by which its bits may depend on their number.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Executor:
         together = any(layer.in_python for layer in self._leaves)
         pixels = math.prod(layers[0].input_shape)
         self._images_a_call = _MOST_TOGETHER if together else max(BLOCK, _PIXELS_A_CALL // pixels)
+        self.together = _MOST_TOGETHER if together else 1
         self._predicted = _MOST_TOGETHER if together else BLOCK  # the batch size of a plan for predictions
         # What it was made for, the runner, and what it exchanges with other processes.
         self._trainer: tuple[Any, Any, Exchange | None] | None = None

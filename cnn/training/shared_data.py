@@ -35,16 +35,21 @@ class Parts:
         parts = ranks.gather((data.first or 0, len(data.x)))
         self._firsts = np.array([first for first, _ in parts] + [data.images])
         end = 0
-        for rank, (first, count) in enumerate([*parts, (data.images, 0)]):
+        for rank, (first, count) in enumerate(parts):
             if first != end:
-                got = f"rank {rank} begins with image {first}" if rank < ranks.ranks else f"there are {first} labels"
                 raise ranks.told(
                     ValueError(
-                        f"x must be shards that together hold all images, in the order of ranks; got {end} images on "
-                        f"the ranks before rank {rank}, and {got}"
+                        "x must be shards that together hold all images, in the order of ranks: "
+                        f"x.first of rank {rank} must be {end}, got {first}"
                     )
                 )
             end = first + count
+        if end != data.images:
+            raise ranks.told(
+                ValueError(
+                    f"x must be shards that together hold as many images as x.y has targets, {data.images}, got {end}"
+                )
+            )
 
     def fetch(self, batches: Batches, batch_size: int) -> Batches:
         """Batches with the images that this rank's steps take, which other ranks hold."""

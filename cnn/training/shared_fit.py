@@ -25,6 +25,7 @@ from .fingerprint import differences
 from .fit import Fit
 from .history import History
 from .optimizer import Optimizer
+from .saved_optimizer import described
 from .scale import ImageRange
 from .settings import Data, Settings
 from .shared_data import Parts, share_results
@@ -48,7 +49,10 @@ def new_fit(
             raise ValueError("x is a Shard, so comm must be given: other processes hold the other images")
         return Fit(net, data, settings, optimizer, callbacks)
     if isinstance(data, BatchSource):
-        raise TypeError("comm needs arrays x and y, or a Shard: nobody knows whether ranks get the same batches")
+        raise TypeError(
+            "x must be an array, with y, or a Shard where comm is given, got batches, which may not be the same on all "
+            "ranks"
+        )
     if net.backend != "compiled":
         raise ValueError(f"comm needs a net with backend='compiled', got {net.backend!r}")
     return SharedFit(net, data, settings, optimizer, callbacks, ranks)
@@ -69,6 +73,8 @@ class SharedFit(Fit):
         super().__init__(net, data, settings, optimizer, callbacks)
         self._ranks, self._held = ranks, data
         self._parts: Parts | None = None  # where each rank holds but a part of x
+        self._arguments: tuple[dict[str, Any], dict[str, Any]] = {}, {}  # of the optimiser, and described
+        self._changed_arguments()
 
     def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
         """As `Fit.train`, on all ranks; the arguments are compared before anything else."""
@@ -164,14 +170,24 @@ class SharedFit(Fit):
     def _share_arguments(self) -> None:
         """What callbacks may assign: the end of the fit, arguments of the optimiser, which layers learn."""
         optimizer, layers = self.optimizer, leaves(self.net.layers)
-        arguments = {name: getattr(optimizer, name) for name in optimizer.arguments}
-        mine = self.net.stop_training, arguments, [layer.trainable for layer in layers]
+        mine = self.net.stop_training, self._changed_arguments(), [layer.trainable for layer in layers]
         self.net.stop_training, arguments, trainable = self._ranks.from_root(mine)
         if not self._ranks.is_root:
             optimizer.configure(arguments)
             for layer, value in zip(layers, trainable, strict=True):
                 if layer.trainable != value:
                     layer.trainable = value
+
+    def _changed_arguments(self) -> dict[str, Any]:
+        """Those of the optimiser since the last call; others need not be sent, as a function in a program cannot be."""
+        names, before = self.optimizer.arguments, self._arguments
+        now = {name: getattr(self.optimizer, name) for name in names}, described(self.optimizer)
+        self._arguments = now
+        return {
+            name: value
+            for name, value in now[0].items()
+            if value is not before[0].get(name) or now[1][name] != before[1].get(name)
+        }
 
     def _look_at_clock(self) -> bool:
         is_over = self._ranks.from_root(super()._look_at_clock())
@@ -188,11 +204,14 @@ class SharedFit(Fit):
     # ---- what is shared out ----
 
     def _evaluate(self, x: np.ndarray, y: np.ndarray) -> Any:
-        bounds, rank = shares(len(x), self._ranks.ranks), self._ranks.rank
+        ranks, together = self._ranks, self.net.executor.together
+        bounds = [min(bound * together, len(x)) for bound in shares(-(-len(x) // together), ranks.ranks)]
         logits = np.empty((len(x), *self.net.layers[-1].output_shape), self.net.dtype)
-        own = slice(bounds[rank], bounds[rank + 1])
-        logits[own] = self._ranks.agree(lambda: self.net.predict_logits(x[own]))
-        self._ranks.share_rows(logits, bounds)
+        own = slice(bounds[ranks.rank], bounds[ranks.rank + 1])
+        logits[own] = self.net.predict_logits(x[own])
+        with ranks.exchanging():
+            ranks.check()
+            ranks.share_rows(logits, bounds)
         return self.net.evaluate_logits(logits, y)
 
     def _steps(self, batches: Batches, batch_size: int, steps: int) -> int:
@@ -213,7 +232,7 @@ class SharedFit(Fit):
             raise self._ranks.told(
                 RuntimeError(
                     f"the parameters differ between ranks after epoch {self.epoch + 1}: a layer, loss or optimizer in "
-                    "Python has computed different values on them"
+                    "Python has computed different values, or a callback has changed what only rank 0 has"
                 )
             )
         return figures
