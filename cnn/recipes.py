@@ -42,7 +42,7 @@ class Recipe(NamedTuple):
 
 
 # As the command line calls them.
-NETS = {
+NETS: dict[str, Callable[..., Sequential]] = {
     "tutorial": models.tutorial,
     "two-conv": models.two_conv,
     "lenet5": models.lenet5,
