@@ -11,6 +11,8 @@ import math
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import SupportsIndex
 
 import cnn_c
@@ -30,9 +32,10 @@ def _default() -> int:
 
 
 class _Team(threading.local):
-    """The last team of the thread that calls, for which OpenMP keeps threads."""
+    """The last team of the thread that calls, for which OpenMP keeps threads, and how many it may have at most."""
 
     size = 1
+    most = MOST
 
 
 _openmp_limit = cnn_c.KERNELS["f"].openmp_limit  # threads that OpenMP would use; 1 where the build has no OpenMP
@@ -71,7 +74,17 @@ def set_num_threads(n: SupportsIndex, fixed: bool = False) -> None:
 
 def get_num_threads() -> int:
     """The most threads that may work; 1 where the build has no OpenMP, and in a forked child."""
-    return _threads
+    return min(_threads, _team.most)
+
+
+@contextmanager
+def at_most(n: int) -> Iterator[None]:
+    """Use no more than `n` threads for what the thread that calls computes meanwhile."""
+    before, _team.most = _team.most, min(n, _team.most)
+    try:
+        yield
+    finally:
+        _team.most = before
 
 
 def is_fixed() -> bool:
@@ -81,7 +94,7 @@ def is_fixed() -> bool:
 
 def threads_for(images: int) -> int:
     """Threads for a batch, as many as there may be now: no more than images, so that one opens no parallel region."""
-    threads = min(_threads, images)
+    threads = min(_threads, _team.most, images)
     if threads <= 1:
         return 1
     if not _fixed:

@@ -31,7 +31,7 @@ OTHERS: list[Any] = [
     set_num_threads, SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
     cnn.reference.Sequential, cnn.reference.ConvolutionalNeuralNetwork, cnn.functional.softmax,
     cnn.datasets.load_mnist, cnn.models.tutorial, cnn.plot.filters, cnn.report.write_report, cnn.ScaleWarning,
-    cnn.from_onnx, cnn.from_torch,
+    cnn.from_onnx, cnn.from_torch, cnn.sklearn.CNNClassifier, cnn.sklearn.CNNRegressor,
 ]  # fmt: skip
 
 assert_type(cnn.__version__, str)
