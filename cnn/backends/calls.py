@@ -4,7 +4,7 @@ augmentation, an elementwise function. All is plain data.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -88,6 +88,7 @@ class Batches(NamedTuple):
     weights: np.ndarray | None = None  # float64, of each of x in the mean over its batch
     loss: LossRule = LossRule("softmax_cross_entropy", "labels")
     loss_call: LossCall | None = None  # of a loss in Python
+    exchange: Any = None  # an `Exchange` with the processes that train on parts of the same batches
 
     def part(self, start: int, stop: int) -> Batches:
         """The images from `start` to `stop` of `order`; what is written of them is written here, too."""

@@ -9,10 +9,14 @@ from pathlib import Path
 GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
+def processors_of_process() -> list[int]:
+    """The numbers of those in the affinity mask; of all where there is none."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
 def usable_processors() -> int:
     """At least 1. A quota of 1.5 processors counts as 2: two threads then do the work of 1.5."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(count, _quota())))
+    return max(1, math.ceil(min(len(processors_of_process()), _quota())))
 
 
 def _quota() -> float:

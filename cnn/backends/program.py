@@ -72,6 +72,7 @@ class Operation(NamedTuple):
     frozen: bool = False  # whether its own parameters stay as they are
     macs: int = 0  # multiply-adds of an image
     whole_batch: bool = False  # whether it needs all images of a batch before it has an output of any
+    by_chunk: bool = False  # whether its gradients are summed chunk by chunk, for other processes
     first_layer: int = -1  # of the net's layers, the first that it computes; -1 if it computes none
     stream: int = 0  # of random numbers; that of number 0 is the augmentation's
 
@@ -88,9 +89,11 @@ class Plan(NamedTuple):
     workspace: int  # of a thread
     scratch: int  # of a thread
     sums: int  # of a chunk
+    image_sums: int  # of these, what images add to; the others are of operations `by_chunk`
     moments: int  # of a chunk, doubles
     block: int  # images that a thread takes at a time
     chunks: int  # parts of a batch whose gradients are summed apart
+    exchanged: bool  # whether sums are exchanged with other processes before the update
     lowest: int  # the first operation that learns
     whole_batch: bool  # whether an operation, or the loss, needs all images of a batch
     parameters: int  # how many the net has

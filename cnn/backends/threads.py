@@ -44,6 +44,7 @@ _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, w
 _threads = 1 if _serial else _default()
 _fixed = False
 _processors, _asked_at = 1, -math.inf
+_processes = 1  # that share them
 _team = _Team()
 
 
@@ -87,6 +88,17 @@ def at_most(n: int) -> Iterator[None]:
         _team.most = before
 
 
+@contextmanager
+def shared_processors(processes: int) -> Iterator[None]:
+    """Meanwhile, use but a part of the processors, which so many processes share, unless the threads are fixed."""
+    global _processes
+    before, _processes = _processes, processes
+    try:
+        yield
+    finally:
+        _processes = before
+
+
 def is_fixed() -> bool:
     """Whether all threads work, even if they take longer than fewer would."""
     return _fixed
@@ -112,7 +124,9 @@ def _allowed(threads: int) -> int:
     if now - _asked_at > _REFRESHED:
         _processors, _asked_at = usable_processors(), now
     limit = _openmp_limit()
-    return min(threads, _processors, limit if limit < _first_limit else threads)  # OMP_NUM_THREADS is no limit
+    if limit >= _first_limit:  # OMP_NUM_THREADS is no limit
+        limit = threads
+    return min(threads, max(1, _processors // _processes), limit)
 
 
 def _startable(threads: int) -> int:

@@ -12,11 +12,13 @@ from .idx import load_idx, save_idx
 from .mnist import load_mnist
 from .mnist_files import Dataset
 from .preparation import normalize, one_hot
+from .shard import Shard, shard
 from .strokes import load_strokes
 
 __all__ = [
     "Dataset",
     "LabelledImages",
+    "Shard",
     "load_digits",
     "load_fashion_mnist",
     "load_folder",
@@ -28,4 +30,5 @@ __all__ = [
     "normalize",
     "one_hot",
     "save_idx",
+    "shard",
 ]

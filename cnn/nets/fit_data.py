@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, cast
 
 from ..backends import checks
+from ..datasets.shard import Shard
 from ..training.batches import BatchSource
 from ..training.settings import Data
 from ..training.weights import image_weights
@@ -44,6 +45,8 @@ def checked_data(
     split = checks.number("validation_split", validation_split, maximum=1.0)
     if split and validation is not None:
         raise ValueError(f"validation_split cannot be given with validation_data, got {split:g}")
+    if isinstance(x, Shard):
+        return _of_shard(inputs, loss, x, y, validation, split, class_weight, sample_weight)
     if y is not None:
         if steps_per_epoch is not None:
             raise ValueError(f"steps_per_epoch needs batches for x, and y left out, got {steps_per_epoch!r}")
@@ -63,9 +66,34 @@ def checked_data(
     return BatchSource(x, inputs, validation, checks.integer("epochs", epochs, minimum=0), steps_per_epoch)
 
 
+def _of_shard(
+    inputs: Inputs,
+    loss: Any,
+    shard: Shard,
+    y: Any,
+    validation: Any,
+    split: float,
+    class_weight: Any,
+    sample_weight: Any,
+) -> Data:
+    """What one process holds of the images, with the targets of all."""
+    if y is not None or split:
+        name, value = ("validation_split", f"{split:g}") if y is None else ("y", type(y).__name__)
+        raise ValueError(f"{name} cannot be given where x is a Shard, got {value}")
+    images = inputs.images("x", shard.x)
+    first = checks.integer("x.first", shard.first, minimum=0)
+    targets = inputs.targets("x.y", shard.y, len(shard.y))
+    if first + len(images) > len(targets):
+        raise ValueError(
+            f"x.y must be the targets of all images, got {len(targets)} for images {first} to {len(images)}"
+        )
+    weights = image_weights(loss, targets, inputs.outputs, class_weight, sample_weight)
+    return Data(images, targets, validation, weights, first)
+
+
 def _with_split(data: Data, split: float) -> Data:
     """The last part of the images kept for the validation."""
-    (x, y, _, weights), images = data, data.images
+    (x, y, _, weights, _), images = data, data.images
     first = int(images * (1.0 - split))  # as Keras rounds it
     if not 0 < first < images:
         raise ValueError(

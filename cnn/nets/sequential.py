@@ -10,24 +10,22 @@ import numpy as np
 
 from ..backends import checks, names
 from ..backends.calls import Batches
-from ..backends.numpy.loss import sigmoid
 from ..backends.select import operations
 from ..backends.tables import LINE, one_line, without_middle
 from ..layers.base import Layer
 from ..layers.weighted import with_activations
-from ..losses import checked_loss, has_accuracy, rule_of, targets_of
+from ..losses import checked_loss, rule_of
 from ..training.history import History
 from ..training.optimizer import checked_optimizer
 from ..training.optimizers import SGD
 from ..training.scale import advice, image_range
-from .evaluation import Evaluation, evaluation
 from .inputs import Inputs
-from .transfer import TransferredNet
+from .prediction import PredictingNet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ..backends.annotations import Backend, DType, Floats, Labels, Seed, Shape
+    from ..backends.annotations import Backend, DType, Seed, Shape
     from ..losses import AnyLoss
     from ..training.augment import Augment
     from ..training.hooks import AnyCallback
@@ -40,7 +38,7 @@ _FIXED = ("layers", "backend", "dtype", "input_shape", "output_shape", "loss", "
 _MOST_LAYERS = 20  # that `repr` shows
 
 
-class Sequential(TransferredNet):
+class Sequential(PredictingNet):
     """A stack of layers; the loss says what it is for, without one the classification of images.
 
     Parameters
@@ -208,6 +206,7 @@ class Sequential(TransferredNet):
         resume: str | PathLike[str] | None = None,
         validation_split: SupportsFloat = 0.0,
         steps_per_epoch: SupportsIndex | None = None,
+        comm: Any = None,
     ) -> History:
         """Train on images and labels.
 
@@ -257,6 +256,11 @@ class Sequential(TransferredNet):
         steps_per_epoch : int or None
             How many batches are an epoch, where x gives batches: of a generator for several epochs, and where a
             schedule has to know the number of steps and x has no length.
+        comm : mpi4py.MPI.Intracomm or None
+            Several processes train this net together, as with ``comm=MPI.COMM_WORLD``: each of them calls `fit` with
+            the same arguments, but for x, which may be its part (`cnn.datasets.shard`), and has its part of every
+            batch. All begin with the net and the optimiser of rank 0, and end with the same bits, whatever the number
+            of processes and threads. Rank 0 alone calls callbacks and prints. Needs compiled kernels, and arrays.
 
         Returns
         -------
@@ -268,53 +272,55 @@ class Sequential(TransferredNet):
             Arguments that are no images or labels of this net, out of range, or without meaning for batches; a file to
             resume from that is no checkpoint of this fit. In the middle of a fit, whose parameters are then those of
             an earlier step: a batch that is none, or too few of them; a rate of a schedule that is negative, NaN or
-            infinite.
+            infinite. With `comm`, arguments that are not the same on all ranks.
         OSError
             There is no file to resume from.
         RuntimeError
             The net is being trained, by another thread or by the fit whose callback calls this one: one caller trains
-            it at a time. Another thread may predict, save, copy or set the net meanwhile.
+            it at a time. Another thread may predict, save, copy or set the net meanwhile. With `comm`, another rank
+            has failed.
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        from ..training.fit import Fit  # plans and fits are imported when they are made
-        from ..training.settings import checked_settings
+        from ..training.settings import checked_settings  # plans and fits are imported when they are made
+        from ..training.shared_fit import new_fit, ranks_of
         from .fit_data import checked_data
 
         access, caller = self.executor.access, object()
-        try:
-            access.claim(caller, "fit")
-            data = checked_data(
-                self.inputs,
-                self.loss,
-                x,
-                y,
-                validation_data,
-                validation_split,
-                epochs,
-                steps_per_epoch,
-                batch_size=batch_size,
-                shuffle=shuffle,
-                resume=resume,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-            )
-            settings = checked_settings(
-                data.images or 0,
-                epochs=epochs,
-                batch_size=batch_size,
-                shuffle=shuffle,
-                seed=seed,
-                augment=augment,
-                label_smoothing=label_smoothing,
-                loss=self.loss,
-            )
-            optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
-            fit = access.callers[caller] = Fit(self, data, settings, optimizer, callbacks)
-            return fit.train(progress, resume)
-        finally:
-            access.callers.pop(caller, None)
+        with ranks_of(comm) as ranks:
+            try:
+                access.claim(caller, "fit")
+                data = checked_data(
+                    self.inputs,
+                    self.loss,
+                    x,
+                    y,
+                    validation_data,
+                    validation_split,
+                    epochs,
+                    steps_per_epoch,
+                    batch_size=batch_size,
+                    shuffle=shuffle,
+                    resume=resume,
+                    class_weight=class_weight,
+                    sample_weight=sample_weight,
+                )
+                settings = checked_settings(
+                    data.images or 0,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    shuffle=shuffle,
+                    seed=seed,
+                    augment=augment,
+                    label_smoothing=label_smoothing,
+                    loss=self.loss,
+                )
+                optimizer = SGD(0.1) if optimizer is None else checked_optimizer(optimizer)
+                fit = access.callers[caller] = new_fit(self, data, settings, optimizer, callbacks, ranks)
+                return fit.train(progress, resume)
+            finally:
+                access.callers.pop(caller, None)
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, optimizer: Optimizer) -> float:
         """One step on one batch; returns the loss before the update.
@@ -354,144 +360,3 @@ class Sequential(TransferredNet):
         finally:
             access.callers.pop(caller, None)
         return float(losses.mean())
-
-    # ---- prediction ----
-
-    def _outputs(self, x: ArrayLike, batch_size: SupportsIndex | None, probabilities: bool) -> Floats:
-        if batch_size is None:
-            return self.executor.predict(self.inputs.to_predict(x), probabilities)
-        size, images = checks.integer("batch_size", batch_size, minimum=1), checks.images("x", x, self.input_shape)
-        outputs = np.empty((len(images), *self.output_shape), self.dtype)
-        for i in range(0, len(images), size):
-            part = self.inputs.to_predict(images[i : i + size])
-            outputs[i : i + size] = self.executor.predict(part, probabilities)
-        return outputs
-
-    def predict_proba(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
-        """Class probabilities of images, or of each output that of a yes; of a net for labels or for yes and no.
-
-        Parameters
-        ----------
-        x : array (n, *input_shape)
-            Of any real dtype; one channel may be left out. No images give an empty result.
-        batch_size : int or None
-            The most images that are converted and predicted at a time, which bounds the memory; the results of compiled
-            kernels are the same bits. None leaves it to the package, which converts what is neither uint8 nor float as
-            a whole.
-
-        Returns
-        -------
-        array (n, outputs) in the net's dtype
-
-        Raises
-        ------
-        TypeError, ValueError
-            What are no images of this net; a batch size that is no integer or below 1.
-        RuntimeError
-            The net's loss is one for values.
-        """
-        targets = targets_of(self.loss)
-        if not has_accuracy(self.loss):
-            raise RuntimeError(f"a net trained by {self.loss!r} gives no probabilities; call predict")
-        outputs = self._outputs(x, batch_size, targets == "labels")
-        return outputs if targets == "labels" else sigmoid(outputs)
-
-    def predict_logits(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Floats:
-        """The last layer's outputs, of which `predict_proba` gives the softmax.
-
-        Parameters
-        ----------
-        x, batch_size
-            As for `predict_proba`.
-
-        Returns
-        -------
-        array (n, classes) in the net's dtype
-
-        Raises
-        ------
-        TypeError, ValueError
-            What are no images of this net; a batch size that is no integer or below 1.
-        """
-        return self._outputs(x, batch_size, False)
-
-    def predict(self, x: ArrayLike, batch_size: SupportsIndex | None = None) -> Labels | Floats:
-        """What the net reads in each image, in the form of its targets.
-
-        Parameters
-        ----------
-        x, batch_size
-            As for `predict_proba`.
-
-        Returns
-        -------
-        array
-            Of a net for labels, the class of the highest probability: (n,) of int64. With `BinaryCrossEntropy`, 1
-            where a probability is above one half, else 0: (n, outputs) of int64. Of a net for values, its outputs:
-            (n, outputs) in the net's dtype.
-
-        Raises
-        ------
-        TypeError, ValueError
-            What are no images of this net; a batch size that is no integer or below 1.
-        """
-        outputs = self._outputs(x, batch_size, False)
-        targets = targets_of(self.loss)
-        if targets == "labels":
-            return outputs.argmax(axis=1)
-        return (outputs > 0).astype(np.int64) if targets == "bits" else outputs
-
-    def evaluate(self, x: ArrayLike, y: ArrayLike, batch_size: SupportsIndex | None = None) -> Evaluation:
-        """Mean loss and accuracy on images and labels.
-
-        Parameters
-        ----------
-        x, y
-            As for `fit`.
-        batch_size
-            As for `predict_proba`.
-
-        Returns
-        -------
-        Evaluation
-            The mean loss, such as the cross-entropy in nats, and the fraction of images that are right.
-
-        Raises
-        ------
-        TypeError, ValueError
-            What are no images or labels of this net, or none at all; a batch size as for `predict_proba`.
-        """
-        outputs = self._outputs(x, batch_size, False)
-        return evaluation(self.loss, outputs, self.inputs.targets("y", y, len(outputs)), self._ops)
-
-    def evaluate_logits(self, logits: np.ndarray, y: ArrayLike) -> Evaluation:
-        """What `evaluate` returns, from what `predict_logits` returned: for those who need the predictions, too.
-
-        Parameters
-        ----------
-        logits : array (n, classes)
-            Of all images, in the net's dtype.
-        y
-            As for `fit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            What are no labels of so many images, or none at all.
-        """
-        return evaluation(self.loss, logits, self.inputs.targets("y", y, len(logits)), self._ops)
-
-    def score(self, x: ArrayLike, y: ArrayLike) -> float:
-        """The accuracy alone, under the name that scikit-learn's classifiers give it; NaN where there is none.
-
-        Parameters
-        ----------
-        x, y
-            As for `fit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `evaluate`.
-        """
-        return self.evaluate(x, y).accuracy

@@ -16,9 +16,11 @@ from cnn_c import KERNELS
 
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
+from ..backends.exchange import Exchange
 from ..backends.parts import leaves
 from ..backends.program import Plan
 from ..backends.python_calls import LossCall
+from ..backends.ranks import Ranks
 from ..backends.tables import call
 from ..backends.threads import is_fixed, threads_for
 from ..layers.base import Layer, layer_names
@@ -66,7 +68,8 @@ class Executor:
         pixels = math.prod(layers[0].input_shape)
         self._images_a_call = _MOST_TOGETHER if together else max(BLOCK, _PIXELS_A_CALL // pixels)
         self._predicted = _MOST_TOGETHER if together else BLOCK  # the batch size of a plan for predictions
-        self._trainer: tuple[Any, Any] | None = None  # what it was made for, and the runner
+        # What it was made for, the runner, and what it exchanges with other processes.
+        self._trainer: tuple[Any, Any, Exchange | None] | None = None
         self._predictors: list[Any] = []
 
     def __repr__(self) -> str:
@@ -77,13 +80,15 @@ class Executor:
     def trainer(self) -> Any:
         return None if self._trainer is None else self._trainer[1]
 
-    def plan(self, batch_size: int, training: bool) -> Plan:
+    def plan(self, batch_size: int, training: bool, exchanged: bool = False) -> Plan:
         """The operations and the memory for batches of at most `batch_size` images."""
         in_python = self._loss_call is not None
-        return make_plan(self._layers, layer_names(self._layers), batch_size, training, in_python)
+        return make_plan(self._layers, layer_names(self._layers), batch_size, training, in_python, exchanged)
 
-    def train(self, batch_size: int, batches: Batches, update: Update) -> int:
+    def train(self, batch_size: int, batches: Batches, update: Update, ranks: Ranks | None = None) -> int:
         """A step for each row of `update.step_scalars`, on `batch_size` images, or fewer in the last one.
+
+        With `ranks`, each of them trains on its part of every batch, and all end with the same parameters.
 
         Returns
         -------
@@ -93,11 +98,15 @@ class Executor:
         if self._loss_call is not None:
             batches = self._loss_call.of(batches)
         frozen = tuple(layer.trainable for layer in self._leaves)
-        threads, key = threads_for(batch_size), (batch_size, self._runner_type(), frozen)
+        threads, key = threads_for(batch_size), (batch_size, self._runner_type(), frozen, ranks)
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key or trainer[1].threads < threads:
-            trainer = key, self._runner(batch_size, threads, training=True)
+            plan = self.plan(batch_size, True, ranks is not None)
+            runner = self._runner(plan, threads, training=True)
             self.learned.gradients[...] = 0  # nobody writes those of layers that are frozen now
+            exchange = None if ranks is None else Exchange(ranks, plan, runner.memory, self._loss_call)
+            trainer = key, runner, exchange
+        batches = batches._replace(exchange=trainer[2])
         done = self.access.run(trainer[1].train, self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
@@ -111,7 +120,7 @@ class Executor:
         except IndexError:
             runner = None
         if type(runner) is not kind or runner.threads < threads:
-            runner = self._runner(self._predicted, threads, training=False)
+            runner = self._runner(self.plan(self._predicted, training=False), threads, training=False)
         images = self._images_a_call
         if len(x) <= images:
             runner.predict(self.learned, x, out, probabilities, threads, fixed)
@@ -122,8 +131,8 @@ class Executor:
         self._predictors.append(runner)
         return out
 
-    def _runner(self, batch_size: int, threads: int, training: bool) -> Any:
-        plan, kind = self.plan(batch_size, training), self._runner_type()
+    def _runner(self, plan: Plan, threads: int, training: bool) -> Any:
+        kind = self._runner_type()
         layers = () if self._backend == "compiled" else (self._layers,)  # NumPy runs the layers, not their operations
         return kind(plan, *layers, threads, training)
 

@@ -42,7 +42,8 @@ class Memories:
 
     def __init__(self) -> None:
         self.transient, self.persistent = Memory(), Memory()
-        self.workspace, self.sums, self.moments = Memory(), Memory(), Memory()
+        self.workspace, self.moments = Memory(), Memory()
+        self.image_sums, self.sums_by_chunk = Memory(), Memory()  # which follow each other
 
     def begin(self, persistent: bool, size: int) -> Tensor:
         """A new tensor."""
@@ -129,12 +130,17 @@ def place(
                 kept=memories.begin(first, size.kept),
                 argmax=memories.begin(first, size.argmax),
                 workspace=memories.workspace.room(size.workspace),
-                sums=memories.sums.room(size.sums),
+                sums=(memories.sums_by_chunk if draft.by_chunk else memories.image_sums).room(size.sums),
                 moments=memories.moments.room(size.moments),
             )
         )
         x, dx = y, dy
-    return _linked(laid_out, result)
+    return _linked(laid_out, [_behind(o, memories.image_sums.size) if o.by_chunk else o for o in result])
+
+
+def _behind(operation: Operation, size: int) -> Operation:
+    """With its sums behind those of images."""
+    return operation._replace(sums=operation.sums._replace(at=size + operation.sums.at))
 
 
 def _linked(laid_out: Sequence[LaidOut], operations: Sequence[Operation]) -> list[Operation]:

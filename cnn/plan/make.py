@@ -20,7 +20,6 @@ from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
 
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
-_CHUNKS = 16  # parts of a batch whose convolution gradients are summed apart, and the most threads of use
 
 
 class LearnedPlaces(NamedTuple):
@@ -33,7 +32,12 @@ class LearnedPlaces(NamedTuple):
 
 
 def make_plan(
-    layers: Sequence[Layer], names: Sequence[str], batch_size: int, training: bool, loss_in_python: bool = False
+    layers: Sequence[Layer],
+    names: Sequence[str],
+    batch_size: int,
+    training: bool,
+    loss_in_python: bool = False,
+    exchanged: bool = False,
 ) -> Plan:
     """The plan of a net's layers for batches of at most `batch_size` images.
 
@@ -45,6 +49,8 @@ def make_plan(
         Whether it is for steps, or for predictions.
     loss_in_python : bool
         Whether the loss takes the outputs of a whole batch.
+    exchanged : bool
+        Whether other processes train on parts of the same batches.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def make_plan(
     classes = math.prod(layers[-1].output_shape)
     laid_out = lay_out(fuse(layers, names, training))
     learning = leaves(layers)
-    drafts = _drafts(laid_out, _learned_places(learning))
+    drafts = _drafts(laid_out, _learned_places(learning), exchanged)
     kernels = KERNELS[layers[0].dtype.char]
     sizes = [Sizes(*kernels.operation_sizes(draft, training)) for draft in drafts]
     sizes[-1] = _with_loss(sizes[-1], classes, training)
@@ -75,10 +81,12 @@ def make_plan(
         persistent=memories.persistent.size,
         workspace=memories.workspace.size,
         scratch=max(classes, *(size.scratch for size in sizes)),
-        sums=memories.sums.size,
+        sums=memories.image_sums.size + memories.sums_by_chunk.size,
+        image_sums=memories.image_sums.size,
         moments=memories.moments.size,
         block=min(BLOCK, batch_size),
-        chunks=min(_CHUNKS, batch_size),
+        chunks=kernels.chunks_of(batch_size),
+        exchanged=exchanged,
         lowest=next((k for k, o in enumerate(operations) if o.w >= 0 and not o.frozen), len(operations)),
         whole_batch=whole_loss or any(o.whole_batch for o in operations),
         parameters=sum(value.size for layer in learning for value in layer.parameters.values()),
@@ -86,7 +94,7 @@ def make_plan(
     )
 
 
-def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces]) -> list[Operation]:
+def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces], exchanged: bool) -> list[Operation]:
     """The operations without their places in memory."""
     drafts: list[Operation] = []
     for k, (fused, x, y) in enumerate(laid_out):
@@ -112,6 +120,7 @@ def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces]) -> l
                 frozen=bool(fused.layers) and not fused.layers[0].trainable,
                 macs=sum(layer.macs for layer in fused.layers),
                 whole_batch=lowering.whole_batch,
+                by_chunk=exchanged and lowering.matrix and own.w >= 0 and fused.layers[0].trainable,
                 has_also_x=bool(lowering.x_of),
                 has_also_dy=bool(lowering.dy_of),
                 first_layer=fused.first_layer,

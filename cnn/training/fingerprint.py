@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +22,14 @@ _DIGEST = "sha256:"
 
 def fingerprint(net: Net, data: Data, settings: Settings, optimizer: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a fit, by name, the optimiser described; two fits of equal ones end with the same bits."""
-    described, (x, y, validation, weights) = describe(net), data
+    described, (x, y, validation, weights, _) = describe(net), data
     x_val, y_val = validation or (None, None)
     layers = {f"layers[{i}]": layer for i, layer in enumerate(described.pop("layers"))}
     document = {
         **{name: value for name, value in settings._asdict().items() if name != "seed"},
         "seed": _seed(settings.seed),
         "optimizer": optimizer,
-        "images": len(x),
+        "images": data.images,
         "x": x,
         "y": y,
         "weights of images": weights,
@@ -50,13 +51,18 @@ def in_json(document: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Of an array a digest, of any other object what tells it from others of its kind, as of a schedule."""
     if isinstance(value, np.ndarray):
-        content = np.ascontiguousarray(value)
-        digest = hashlib.sha256(f"{content.dtype.str} {content.shape}".encode())
-        digest.update(content.data if content.size else b"")
-        return _DIGEST + digest.hexdigest()
+        return digest(value.dtype, value.shape, [value])
     if isinstance(value, np.generic):
         return value.item()
     return object_described(value)
+
+
+def digest(dtype: np.dtype, shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> str:
+    """That of an array of which these are the parts, one behind the other."""
+    result = hashlib.sha256(f"{dtype.str} {shape}".encode())
+    for part in parts:
+        result.update(np.ascontiguousarray(part).data if part.size else b"")
+    return _DIGEST + result.hexdigest()
 
 
 def _seed(seed: Any) -> Any:

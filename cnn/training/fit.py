@@ -30,6 +30,7 @@ from .settings import Data, Settings
 
 if TYPE_CHECKING:
     from .interfaces import Net
+    from .saved_fit import SavedFit
 
 _log = LOGGER.getChild("training")
 _SECONDS_A_CALL = 0.04  # in compiled code; between two calls Python looks at signals and the progress is shown
@@ -65,7 +66,7 @@ class Fit:
         """Of all epochs, if that is known; ValueError where a schedule has to know it."""
         data, settings, rate = self.data, self.settings, self.optimizer.learning_rate
         if not isinstance(data, BatchSource):
-            return settings.epochs * -(-len(data.x) // settings.batch_size)
+            return settings.epochs * -(-data.images // settings.batch_size)
         if data.steps_per_epoch is not None:
             return settings.epochs * data.steps_per_epoch
         if not isinstance(rate, float):
@@ -84,32 +85,41 @@ class Fit:
     def train(self, progress: Literal["auto"] | bool, resume: str | PathLike[str] | None = None) -> History:
         """Train to the end, or until a callback sets `net.stop_training`; from a checkpoint, if one is named."""
         net, epochs = self.net, self.settings.epochs
-        saved = None
-        if resume is not None:
-            from .saved_fit import SavedFit
-
-            saved = SavedFit(resume, self)
         net.stop_training = False
-        if saved is not None:
-            saved.restore_net(self)
+        saved = None if resume is None else self._resume(resume)
         net.history = self.history
         if not isinstance(self.data, BatchSource):  # of those the first batch will tell the range
             net.inputs.fit_to(self._images)
-        if saved is not None and saved.finished:
+        if self._is_finished(saved):
             return self.history
         images = "batches of" if self.data.images is None else self.data.images
         _log.info("fit begins: %s images, %d of %d epochs done", images, self.epoch, epochs)
         try:
             with open_display(progress, epochs, self.data.images) as display:
-                self._call("on_fit_begin", {"epoch": self.epoch, "epochs": epochs})
-                if saved is not None:
-                    saved.restore_callbacks(self)
+                self._begin(saved)
                 while self.epoch < epochs and not net.stop_training:
                     self._epoch(display)
                 self._call("on_fit_end", {"epoch": self.epoch, "epochs": epochs})
         finally:
             _log.info("fit ends: %d of %d epochs done", self.epoch, epochs)
         return self.history
+
+    def _resume(self, path: str | PathLike[str]) -> SavedFit | None:
+        """Go on from a checkpoint: net, optimiser, generator and history are as they were."""
+        from .saved_fit import SavedFit
+
+        saved = SavedFit(path, self)
+        saved.restore_net(self)
+        return saved
+
+    def _is_finished(self, saved: SavedFit | None) -> bool:
+        return saved is not None and saved.finished
+
+    def _begin(self, saved: SavedFit | None) -> None:
+        """Let callbacks begin, and remember what is in a checkpoint."""
+        self._call("on_fit_begin", {"epoch": self.epoch, "epochs": self.settings.epochs})
+        if saved is not None:
+            saved.restore_callbacks(self)
 
     def _epoch(self, display: Display) -> None:
         """One epoch, its validation and its callbacks."""
@@ -121,7 +131,7 @@ class Fit:
         if figures is None:
             return
         if self.data.validation is not None:
-            evaluation = self.net.evaluate(*self.data.validation)
+            evaluation = self._evaluate(*self.data.validation)
             figures |= {"val_loss": evaluation.loss}
             if has_accuracy(self.net.loss):
                 figures |= {"val_accuracy": evaluation.accuracy}
@@ -133,6 +143,9 @@ class Fit:
         self._warn_of_loss(figures["loss"])
         self._look_at_clock()  # so that callbacks know, at the end of an epoch, that it is the last one
         self._call("on_epoch_end", logs | figures)
+
+    def _evaluate(self, x: np.ndarray, y: np.ndarray) -> Any:
+        return self.net.evaluate(x, y)
 
     def _look_at_clock(self) -> bool:
         """End the fit at its deadline; whether it has come."""
@@ -160,10 +173,14 @@ class Fit:
                 display.step(tally.images, tally.loss, tally.accuracy)
             is_cut = self._look_at_clock() or is_cut
             if not self._batch_hooks:
-                most = max(1, int((tally.steps - steps) * _SECONDS_A_CALL / (time.perf_counter() - begin)))
+                most = self._batches_a_call((tally.steps - steps) / (time.perf_counter() - begin))
         if not all(np.isfinite(value).all() for value in self.net.state().values()):  # which no loss has seen
             raise self._diverged("parameters became NaN or infinite", tally.steps, before)
         return tally.figures(time.perf_counter() - start) if tally.steps == epoch.batches else None
+
+    def _batches_a_call(self, rate: float) -> int:
+        """How many batches the next call takes, of so many a second."""
+        return max(1, int(rate * _SECONDS_A_CALL))
 
     def _run(
         self,
@@ -204,7 +221,7 @@ class Fit:
         data, settings = self.data, self.settings
         if isinstance(data, BatchSource):
             return StreamedEpoch(data, self.epoch + 1, partial(self._given_batch, int(self.rng.integers(2**63))))
-        order = self.rng.permutation(len(data.x)) if settings.shuffle else np.arange(len(data.x))
+        order = self.rng.permutation(data.images) if settings.shuffle else np.arange(data.images)
         seed = int(self.rng.integers(2**63))
         return ArrayEpoch(self._batches(data.x, data.y, order, seed, data.weights), settings.batch_size)
 
@@ -222,8 +239,8 @@ class Fit:
             x,
             y,
             order,
-            losses=np.empty(len(x)),
-            correct=np.empty(len(x), np.uint8),
+            losses=np.empty(len(order)),
+            correct=np.empty(len(order), np.uint8),
             seed=seed,
             warp=self._warp,
             weights=weights,

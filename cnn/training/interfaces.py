@@ -59,6 +59,8 @@ class Net(Protocol):
     def set_parameters(self, values: Mapping[str, np.ndarray]) -> None:
         """Set those that are named, between two steps; ValueError, before any, where one does not fit."""
 
+    def predict_logits(self, x: np.ndarray) -> np.ndarray: ...
+    def evaluate_logits(self, logits: np.ndarray, y: np.ndarray) -> Any: ...
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> Any:
         """Mean loss and accuracy, as attributes `loss` and `accuracy`."""
 

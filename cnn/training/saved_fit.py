@@ -104,7 +104,7 @@ class SavedFit:
                 f"the run in {self.path!r} began at level {level} and goes on at {here}: its last bits will not "
                 "be those of a run at one level, which CNN_C_LEVEL chooses",
                 RuntimeWarning,
-                stacklevel=5,  # where Sequential.fit was called
+                stacklevel=6,  # where Sequential.fit was called
             )
 
     def restore_net(self, fit: RunningFit) -> None:

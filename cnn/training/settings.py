@@ -19,11 +19,12 @@ class Data(NamedTuple):
     y: np.ndarray
     validation: tuple[np.ndarray, np.ndarray] | None
     weights: np.ndarray | None = None  # what each image counts
+    first: int | None = None  # of all images, the first of those in x; None where x holds all
 
     @property
     def images(self) -> int:
         """Of an epoch."""
-        return len(self.x)
+        return len(self.y)
 
     def __repr__(self) -> str:
         return call(type(self), self._asdict())

@@ -6,7 +6,7 @@
 from libc.string cimport memset
 
 from .ops.table cimport KINDS, set_table
-from .step.program cimport OperationKind, Place, Sizes
+from .step.program cimport OperationKind, Place, Sizes, most_chunks
 
 cdef OperationKind _TABLE[KINDS]
 set_table(_TABLE)
@@ -26,6 +26,11 @@ def operation_sizes(operation, bint training):
     return s.x, s.y, s.dx, s.dy, s.also_x, s.also_dy, s.kept, s.argmax, s.workspace, s.scratch, s.sums, s.moments
 
 
+def chunks_of(Py_ssize_t batch_size):
+    """How many parts of a batch have sums of their own."""
+    return min(batch_size, most_chunks(batch_size))
+
+
 cdef Sizes sizes_of(const Operation* o, bint training) except *:
     cdef Sizes s
     memset(&s, 0, sizeof(Sizes))
@@ -40,7 +45,7 @@ cdef int read_operation(Operation* o, given) except -1:
     cdef Py_ssize_t kind = _KINDS[given.kind]
     o.kind = &_TABLE[kind]
     o.with_dx, o.out_size = given.with_dx, given.out_size
-    o.frozen, o.whole_batch = given.frozen, given.whole_batch
+    o.frozen, o.whole_batch, o.by_chunk = given.frozen, given.whole_batch, given.by_chunk
     o.has_also_x, o.has_also_dy = given.has_also_x, given.has_also_dy
     o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
     o.gamma, o.statistics, o.epsilon, o.stream = given.gamma, given.statistics, given.epsilon, given.stream
@@ -55,6 +60,7 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
     p.lowest, p.classes, p.block, p.chunks = plan.lowest, plan.classes, plan.block, plan.chunks
     p.whole_batch = plan.whole_batch
     p.transient, p.persistent, p.sums, p.moments = plan.transient, plan.persistent, plan.sums, plan.moments
+    p.image_sums, p.exchanged = plan.image_sums, plan.exchanged
     for k in range(p.count):
         o, given = p.operations + k, plan.operations[k]
         read_operation(o, given)
@@ -71,6 +77,7 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
         o.argmax = place_of(given.argmax, "argmax", s.argmax, plan)
         o.workspace = start_of(given.workspace, "workspace", s.workspace, plan.workspace)
         o.sums, o.sums_size = start_of(given.sums, "sums", s.sums, p.sums), s.sums
+        check_sums(o, p)
         o.moments = start_of(given.moments, "moments", s.moments, p.moments)
         check_room("scratch", max(s.scratch, p.classes), 0, plan.scratch, plan.scratch)
         check_learned(o, plan)
@@ -92,6 +99,16 @@ cdef Py_ssize_t start_of(given, str name, Py_ssize_t needed, Py_ssize_t memory) 
 cdef int check_room(str name, Py_ssize_t needed, Py_ssize_t at, Py_ssize_t size, Py_ssize_t memory) except -1:
     if needed > 0 and (at < 0 or size < needed or at > memory - size):
         raise SystemError(f"{name} needs {needed} reals, the plan has {size} from {at} on, of {memory}")
+    return 0
+
+
+cdef int check_sums(const Operation* o, const Program* p) except -1:
+    # What images add to is set to zero before, what is summed chunk by chunk lies behind it.
+    cdef bint first = o.sums + o.sums_size <= p.image_sums
+    if o.by_chunk and (o.kind.sum_chunks == NULL or not p.exchanged):
+        raise SystemError(f"{o.kind.name.decode()} has no sums for other processes")
+    if o.sums_size > 0 and (first if o.by_chunk else not first):
+        raise SystemError(f"sums at {o.sums} lie on the wrong side of {p.image_sums}")
     return 0
 
 

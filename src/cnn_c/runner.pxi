@@ -154,6 +154,7 @@ cdef class Runner:
             if warp.h * warp.w * warp.c != self.image_size:
                 raise SystemError("a kernel was given an augmentation of other images")
         s.statistics, s.statistics_before = self.statistics, self.statistics_before
+        self.set_exchange(&s, batches.exchange)
         s.not_finite = s.interrupted = 0
         s.done, s.checked_at = 0, now()
         most = <int>min(threads, self.threads, self.program.chunks)
@@ -190,9 +191,10 @@ cdef class Runner:
         self.set_learned(learned)
         s.program, s.workers, s.team = &self.program, self.workers, self.team
         s.not_finite = s.interrupted = 0
-        s.checked_at = now()
+        s.exchange, s.checked_at = NULL, now()
         set_data(&s.batch, x)
         s.batch.n, s.batch.chunks, s.batch.order, s.batch.warp = n, min(n, self.program.chunks), NULL, NULL
+        s.batch.first_chunk, s.batch.own_chunks = 0, s.batch.chunks
         s.batch.loss.kind = SOFTMAX_CROSS_ENTROPY  # no loss is computed
         if self.program.whole_batch and n > self.batch_size:
             raise SystemError(f"{n} images were given to a runner that has memory for {self.batch_size}")
@@ -277,6 +279,17 @@ cdef class Runner:
             self.squares = <double*>self.allocate("squares", doubles(pieces(s.whole_update)))
             self.before = self.allocate("before", self.parameters)
         s.whole_update.squares, s.whole_update.before = self.squares, self.before
+        return 0
+
+    cdef int set_exchange(self, Steps* s, exchange) except -1:
+        s.exchange, s.rank, s.ranks = NULL, 0, 1
+        if self.program.exchanged != (exchange is not None):
+            raise SystemError("a plan for several processes needs an exchange between them, and no other plan does")
+        if exchange is None:
+            return 0
+        s.exchange, s.rank, s.ranks = <void*>exchange, exchange.rank, exchange.ranks
+        if not 0 <= s.rank < s.ranks:
+            raise SystemError(f"there is no rank {s.rank} of {s.ranks}")
         return 0
 
     cdef bint may_fail_on_the_way(self, const Steps* s) noexcept:

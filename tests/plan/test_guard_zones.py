@@ -98,14 +98,16 @@ def with_gaps(plan: Plan) -> Plan:
                     o = o._replace(**{name: part._replace(at=part.at + (index + 1) * GAP)})
             operations[k] = o
         sizes[memory] = getattr(plan, memory) + (len(found) + 1) * GAP if found else 0
-    return plan._replace(operations=tuple(operations), **sizes)
+    of_images = [o.sums.at + o.sums.size for o in operations if o.sums.size and not o.by_chunk]
+    return plan._replace(operations=tuple(operations), **sizes)._replace(image_sums=max(of_images, default=0))
 
 
 class Guarded:
     """A runner whose gaps are full of NaN, and what has become of them."""
 
-    def __init__(self, net: cnn.Sequential, training: bool) -> None:
-        plan = with_gaps(make_plan(net.layers, layer_names(net.layers), BATCH, training))
+    def __init__(self, net: cnn.Sequential, training: bool, exchanged: bool = False) -> None:
+        names = layer_names(net.layers)
+        plan = with_gaps(make_plan(net.layers, names, BATCH, training, exchanged=exchanged))
         self.runner = cnn_c.KERNELS[net.dtype.char].Runner(plan, 2, training)
         self.zones: list[tuple[str, np.ndarray]] = []
         self.used = {memory: self._used(plan, memory) for memory in MEMORIES}
@@ -136,7 +138,16 @@ def guarded_array(size: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     return around[GAP : GAP + size], around
 
 
-def train_and_predict(net: cnn.Sequential, seed: int) -> None:
+class OnlyRank:
+    """The exchange of one process with no other."""
+
+    rank, ranks = 0, 1
+
+    def __call__(self, what: int, k: int, n: int, chunks: int, status: int) -> int:
+        return status
+
+
+def train_and_predict(net: cnn.Sequential, seed: int, exchange: OnlyRank | None = None) -> None:
     """Two steps and a prediction in guarded memory; nothing but the parts is written, and nothing read that is NaN."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 3, (IMAGES, *net.input_shape)).astype(np.uint8)
@@ -155,7 +166,8 @@ def train_and_predict(net: cnn.Sequential, seed: int) -> None:
     batches = Batches(
         x, rng.integers(0, classes, IMAGES), np.arange(IMAGES), np.empty(IMAGES), np.empty(IMAGES, np.uint8), seed=3
     )
-    training, prediction = Guarded(net, True), Guarded(net, False)
+    batches = batches._replace(exchange=exchange)
+    training, prediction = Guarded(net, True, exchange is not None), Guarded(net, False)
     assert training.runner.train(Learned(*learned), update, batches, 2, True) == 2  # no loss is NaN
     assert not training.touched()
     assert np.isfinite(learned[0]).all()
@@ -173,6 +185,11 @@ def train_and_predict(net: cnn.Sequential, seed: int) -> None:
 def test_no_kernel_touches_more_than_it_has_declared(level, dtype, part):
     for seed in range(part * 60, part * 60 + 60):
         train_and_predict(random_net(np.random.default_rng(seed), dtype), seed)
+
+
+def test_nor_where_other_processes_need_the_sums(level, dtype):
+    for seed in range(60):
+        train_and_predict(random_net(np.random.default_rng(seed), dtype), seed, OnlyRank())
 
 
 @pytest.mark.slow

@@ -65,6 +65,14 @@ def test_every_image_is_in_one_chunk_and_chunks_differ_by_one_image_at_most(batc
     assert 1 <= sizes.min() <= sizes.max() <= sizes.min() + 1
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "chunks"), [(1, 1), (15, 15), (511, 16), (512, 32), (1023, 32), (1024, 64), (5000, 64)]
+)
+def test_so_many_chunks_find_threads_to_work_on_them(batch_size, chunks):
+    net = general()
+    assert make_plan(net.layers, net.layer_names, batch_size, training=True).chunks == chunks
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("batch_size", [1, 32, 256, 1024])
 def test_a_step_takes_little_memory(model, batch_size):

@@ -18,6 +18,7 @@ from ...recipes import NETS, RECIPES, Recipe
 from ...storage.atomic import checked_target
 from ...training.saved_fit import read_status
 from ..common import DataOption, DebugOption, JsonOption, load_data, one_of, ordinary_output, print_json, reports_errors
+from ..together import Together, together
 
 if TYPE_CHECKING:
     from ...datasets import Dataset
@@ -87,6 +88,9 @@ CheckpointOption = Annotated[
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint, if there is one.")]
 ReportOption = Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html with pictures.")]
+MpiOption = Annotated[
+    bool, typer.Option("--mpi", help="Train with all processes that mpiexec has started, as in the last example.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
@@ -107,6 +111,7 @@ def train(
     checkpoint: CheckpointOption = None,
     resume: ResumeOption = False,
     report: ReportOption = None,
+    mpi: MpiOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -129,6 +134,7 @@ def train(
     cnn train --net lenet5 --epochs 5 --learning-rate 0.05 --data fashion-mnist
     cnn train --data ~/my-digits --threads 1 --json
     cnn train --data leaves --color --size 32 --validation 0.25 --save leaves.net
+    mpiexec -n 4 python -m mpi4py -m cnn train --mpi
     """
     if resume and checkpoint is None:
         raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
@@ -136,16 +142,15 @@ def train(
         cnn.set_num_threads(threads)
     chosen = _chosen(RECIPES[recipe], net, epochs, batch_size, learning_rate)
     files = Files(save, checkpoint, report)
-    with ordinary_output(quiet, as_json):
-        files.check()
-        start = files.start(resume)
-        dataset, origin, classes = load_data(data, _how(data, validation, color, size, seed))
+    with together(mpi, debug) as group, ordinary_output(quiet or not group.is_root, as_json):
+        start = group.on_root(lambda: files.start(resume))
+        dataset, origin, classes = group.agree(lambda: load_data(data, _how(data, validation, color, size, seed)))
         model = _built(chosen, dataset, classes, seed)
         model.summary()
-        history = _fit(model, dataset, chosen.arguments(seed), checkpoint, start)
+        history = _fit(model, dataset, chosen.arguments(seed), checkpoint, start, group)
         result = _measured(model, dataset, history) | {"data": origin}
-        files.write(model, dataset, history, {"data": origin, **chosen.details(seed)})
-    if as_json:
+        group.on_root(lambda: files.write(model, dataset, history, {"data": origin, **chosen.details(seed)}))
+    if as_json and group.is_root:
         print_json(result | {"files": files.as_dict(), "history": history._asdict()})
 
 
@@ -156,7 +161,7 @@ class Files(NamedTuple):
     checkpoint: Path | None
     report: Path | None
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Find what cannot be written before anything is trained."""
         if self.save is not None and self.checkpoint is not None and self.save.resolve() == self.checkpoint.resolve():
             raise ValueError(f"--save and --checkpoint must name two files, got {self.save} for both")
@@ -169,6 +174,7 @@ class Files(NamedTuple):
 
     def start(self, resume: bool) -> Path | None:
         """The checkpoint to go on from, if there is one; none is written over that is not gone on from."""
+        self._check()
         if self.checkpoint is None or (resume and self.checkpoint.exists()):
             return self.checkpoint
         if resume:
@@ -242,7 +248,12 @@ def _built(chosen: Recipe, dataset: Dataset, classes: tuple[str, ...] | None, se
 
 
 def _fit(
-    model: Sequential, dataset: Dataset, arguments: dict[str, Any], checkpoint: Path | None, start: Path | None
+    model: Sequential,
+    dataset: Dataset,
+    arguments: dict[str, Any],
+    checkpoint: Path | None,
+    start: Path | None,
+    group: Together,
 ) -> History:
     try:
         return model.fit(
@@ -252,6 +263,7 @@ def _fit(
             validation_data=(dataset.test_images, dataset.test_labels),
             callbacks=[] if checkpoint is None else [cnn.Checkpoint(checkpoint)],
             resume=start,
+            comm=group.comm,
         )
     except KeyboardInterrupt:
         if checkpoint is not None and checkpoint.exists() and not read_status(checkpoint).finished:

@@ -3,10 +3,14 @@
 
 from ..arrays cimport as_tuple
 from ..simd cimport prefetch_far, real
-from ..step.program cimport Context, Image, Operation, OperationKind, Place, Sizes, new_geometry, tensor
+from ..step.optimizer cimport update_run
+from ..step.program cimport (
+    Context, Image, Operation, OperationKind, Place, Sizes, end_of_subtree, learned_size, new_geometry, tensor,
+)
 from .dense_forward cimport Dense, dense_forward
 from .dense_gradient cimport (
-    column_blocks, dense_backward_image, dense_input_gradient, dense_update, dense_update_bias,
+    column_blocks, dense_backward_image, dense_bias_sums, dense_input_gradient, dense_sums, dense_update,
+    dense_update_bias,
 )
 from .elementwise cimport relu_backward
 from .folding cimport bias
@@ -24,6 +28,7 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.x, sizes.y = g.inputs, g.units
     if training:
         sizes.dy, sizes.dx = g.units, g.inputs if o.with_dx else 0
+        sizes.sums = learned_size(o) if o.by_chunk else 0
 
 
 cdef inline Py_ssize_t step_of(Place p, const Context* c) noexcept nogil:
@@ -49,7 +54,7 @@ cdef inline void backward_block(const Operation* o, const Context* c, const Imag
         for i in range(count):
             gradient = dy + i * step_of(o.dy, c)
             relu_backward(NULL, g.units, gradient, NULL, tensor(o.y, first) + i * step_of(o.y, c), gradient)
-    if c.batch.n == 1 and not o.frozen:
+    if c.batch.n == 1 and not o.frozen and not o.by_chunk:
         dense_backward_image(g, dy, tensor(o.x, first), c.optimizer, o.w, dx)
     elif dx != NULL:
         for block in range(column_blocks(g)):
@@ -65,6 +70,32 @@ cdef inline void prefetch(const Operation* o, const Context* c, Py_ssize_t i, Py
         prefetch_far(c.program.parameters + at)
 
 
+cdef inline void sum_chunks(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
+    # Tiles as in `update_share`, which see all of this process's chunks one after the other. What lies in one subtree
+    # of the sum over all chunks is added up, in the place of the first of these.
+    cdef:
+        const Dense* g = <const Dense*>o.geometry
+        Py_ssize_t groups = (g.units + 3) // 4, items = groups * column_blocks(g), item, end = 0
+        Py_ssize_t first = c.batch.first_chunk, step = c.program.persistent
+        const real* dy = c.program.all_persistent + o.dy.at
+        const real* x = c.program.all_persistent + o.x.at
+        real* sums
+    while first < c.batch.first_chunk + c.batch.own_chunks:
+        end = end_of_subtree(c.batch, first)
+        sums = c.program.all_sums + first * c.program.sums + o.sums
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            dense_sums(g, item // groups, item % groups * 4, c.batch, first, end, dy, x, step, sums)
+        if o.b >= 0 and part == parts - 1:
+            dense_bias_sums(g, c.batch, first, end, dy, step, sums + o.w_size)
+        first = end
+
+
+cdef inline void update_summed(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
+    # From the sums of all processes.
+    cdef Py_ssize_t at = learned_size(o) * part // parts, end = learned_size(o) * (part + 1) // parts
+    update_run(c.optimizer, end - at, c.program.all_sums + o.sums + at, o.w + at)
+
+
 cdef inline void update_share(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
     # Tiles of four units in one block of columns, shared out evenly.
     cdef:
@@ -73,6 +104,9 @@ cdef inline void update_share(const Operation* o, const Context* c, Py_ssize_t p
         Py_ssize_t item = items * part // parts, stop = items * (part + 1) // parts, step = c.program.persistent
         const real* dy = c.program.all_persistent + o.dy.at
         const real* x = c.program.all_persistent + o.x.at
+    if o.by_chunk:
+        update_summed(o, c, part, parts)
+        return
     while item < stop and c.batch.n > 1:
         block = item // groups
         last = min(stop, (block + 1) * groups)
@@ -87,4 +121,4 @@ cdef inline void set_dense(OperationKind* row) noexcept:
     row.name = "dense"
     row.read, row.measure = read, measure
     row.forward_block, row.backward_block, row.prefetch = forward_block, backward_block, prefetch
-    row.update_share = update_share
+    row.sum_chunks, row.update_share = sum_chunks, update_share

@@ -14,6 +14,7 @@ from ..step.optimizer cimport (
     ADADELTA, ADAM, KEEP_GRADIENT, LION, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes,
     update_run,
 )
+from ..step.program cimport Batch, first_of_chunk
 from .dense_forward cimport Dense
 
 
@@ -192,6 +193,89 @@ cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const
     elif o.kind == ADADELTA: backward_image(ADADELTA, g, dy, x, o[0], w, dx)
     elif o.kind == LION: backward_image(LION, g, dy, x, o[0], w, dx)
     else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, dx)
+
+
+# ---- chunk by chunk, for other processes ----
+
+cdef enum:
+    TREE_LEVELS = 8  # more than 64 chunks need
+
+
+cdef inline void sums_of_chunks(const int down, const int across, const Batch* batch, Py_ssize_t first, Py_ssize_t end,
+                                const real** s, Py_ssize_t s_step, const real* v, Py_ssize_t v_step, lanes live,
+                                vec* result) noexcept nogil:
+    # As `outer_products`, of the images of chunks first .. end: chunks are added up in pairs, then pairs of pairs and so
+    # on, as soon as both are there, so that the sums that wait are few and stay in the first cache. s and v are those
+    # of the batch's first image.
+    cdef:
+        vec waiting[TREE_LEVELS][16]
+        vec sums[16]  # of the last chunk and those that it was added to: in registers
+        const real* at[4]
+        Py_ssize_t chunk, image, count, index
+        int depth = 0, d, k
+    for chunk in range(first, end):
+        image = first_of_chunk(batch, chunk)
+        count = first_of_chunk(batch, chunk + 1) - image
+        for d in range(down):
+            at[d] = s[d] + image * s_step
+        outer_products(down, across, count, at, s_step, v + image * v_step, v_step, live, sums)
+        index = chunk - first
+        while index & 1 or (chunk == end - 1 and depth > 0):
+            depth -= 1
+            for k in range(down * across):
+                sums[k] = waiting[depth][k] + sums[k]
+            index >>= 1
+        for k in range(down * across):
+            waiting[depth][k] = sums[k]
+        depth += 1
+    for k in range(down * across):
+        result[k] = waiting[0][k]
+
+
+cdef inline void sums_tile(const int across, const Dense* g, Py_ssize_t left, const Batch* batch, Py_ssize_t first,
+                           Py_ssize_t end, const real** s, const real* x, Py_ssize_t step, lanes live,
+                           real* to) noexcept nogil:
+    cdef vec sums[16]
+    cdef int d, a
+    sums_of_chunks(4, across, batch, first, end, s, step, x, step, live, sums)
+    for d in range(4):
+        if d < left:
+            for a in range(across):
+                vstore_lanes(to + d * g.inputs + a * LANES, sums[d * across + a], live)
+
+
+cdef inline flattened dense_sums(const Dense* g, Py_ssize_t block, Py_ssize_t unit, const Batch* batch,
+                                 Py_ssize_t first, Py_ssize_t end, const real* dy, const real* x, Py_ssize_t step,
+                                 real* sums) noexcept nogil:
+    # sums[u, k], summed over the images of chunks first .. end, for four units in one block of columns; dy and x: of all
+    # images of the batch, `step` apart
+    cdef:
+        Py_ssize_t k = column(g, block)
+        const real* s[4]
+        int u
+    for u in range(4):
+        s[u] = dy + min(unit + u, g.units - 1)
+    if block < g.inputs // (MATRIX_SIDE * LANES):
+        sums_tile(MATRIX_SIDE, g, g.units - unit, batch, first, end, s, x + k, step, first_lanes(LANES),
+                  sums + unit * g.inputs + k)
+    else:
+        sums_tile(1, g, g.units - unit, batch, first, end, s, x + k, step, lanes_of(g.inputs - k),
+                  sums + unit * g.inputs + k)
+
+
+cdef inline void dense_bias_sums(const Dense* g, const Batch* batch, Py_ssize_t first, Py_ssize_t end, const real* dy,
+                                 Py_ssize_t step, real* sums) noexcept nogil:
+    # The same of the bias: dy times one.
+    cdef:
+        Py_ssize_t block, unit
+        real one = 1
+        const real* s[4]
+        vec total
+    s[0] = &one
+    for block in range(registers(g.units)):
+        unit = block * LANES
+        sums_of_chunks(1, 1, batch, first, end, s, 0, dy + unit, step, lanes_of(g.units - unit), &total)
+        vstore_lanes(sums + unit, total, lanes_of(g.units - unit))
 
 
 # ---- the bias ----

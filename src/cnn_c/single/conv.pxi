@@ -99,7 +99,7 @@ cdef conv2d_weights(np.ndarray dy, np.ndarray x, np.ndarray dw, np.ndarray db, g
     job.conv, job.packing, job.padding = g, packed(&g), input_padding(&g)
     job.in_size, job.out_size = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
     job.n = count(dy, job.out_size)
-    job.chunks = min(max(job.n, 1), CHUNKS)
+    job.chunks = min(max(job.n, 1), most_chunks(job.n))
     job.x, job.dy = values(x, job.n * job.in_size), values(dy, job.n * job.out_size)
     job.scratch_size = padded_size(&job.padding)
     job.with_bias = dbp != NULL

@@ -13,10 +13,9 @@ from .ops.maxpool cimport Pool
 from .ops.padding cimport Padding
 from .ops.pixel_packing cimport Packed
 from .step.optimizer cimport Optimizer
-from .step.program cimport FLOAT32, FLOAT64, UINT8, Batch
+from .step.program cimport FLOAT32, FLOAT64, UINT8, Batch, most_chunks
 
 cdef enum:
-    CHUNKS = 16       # of a batch, in a sum over its images
     RUN = 4096        # reals of an elementwise operation in one item
     SMALL = 1 << 17   # multiply-adds, a few microseconds
 

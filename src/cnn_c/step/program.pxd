@@ -56,6 +56,7 @@ cdef struct Operation:
     bint with_dx                    # whether any layer below learns
     bint frozen                     # whether its own parameters stay as they are
     bint whole_batch                # whether it needs all images of a batch before it has an output of any
+    bint by_chunk                   # whether its gradients are summed chunk by chunk, for other processes
     Place x, y, dx, dy
     bint has_also_x, has_also_dy    # whether it reads x or dy of another operation, too:
     Place also_x, also_dy
@@ -75,6 +76,8 @@ cdef struct Program:
     Operation* operations
     Py_ssize_t count, lowest        # operations; the first of those that have parameters
     Py_ssize_t transient, persistent, sums, moments  # reals of an image, of a chunk; doubles of a chunk
+    Py_ssize_t image_sums           # of a chunk's sums, what images add to; the others are of operations `by_chunk`
+    bint exchanged                  # whether sums are exchanged with other processes before the update
     bint whole_batch                # whether an operation, or the loss, needs all images of a batch
     Py_ssize_t block                # images that a thread takes at a time
     Py_ssize_t chunks               # at most so many parts of a batch
@@ -106,6 +109,7 @@ cdef struct Batch:
     const real* targets             # rows instead; NULL as well where the loss is in Python
     const double* weights           # of all images, or NULL
     Py_ssize_t n, chunks
+    Py_ssize_t first_chunk, own_chunks  # those of this process: all, unless there are others
     double total_weight             # of its images, n without weights
     double* losses
     uint8_t* correct
@@ -156,7 +160,10 @@ cdef struct OperationKind:
     # left pending. `reserve` takes the arrays that pass to and fro, for so many images.
     int (*call)(const Operation* o, const Context* c, bint forward) noexcept nogil
     int (*reserve)(Operation* o, Py_ssize_t batch_size) except -1
-    # After the last image, parameters from their gradients: the share of thread `part` of `parts`, or all of it.
+    # After the last image, where sums are exchanged: gradients of this process's chunks, added up as `merge_sums` does;
+    # the share of thread `part` of `parts`.
+    void (*sum_chunks)(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil
+    # Parameters from their gradients: the share of thread `part` of `parts`, or all of it.
     void (*update_share)(const Operation* o, const Context* c, Py_ssize_t part, Py_ssize_t parts) noexcept nogil
     void (*update)(const Operation* o, const Context* c) noexcept nogil
 
@@ -186,8 +193,32 @@ cdef inline int64_t image_at(const Batch* batch, Py_ssize_t i) noexcept nogil:
     return batch.order[i] if batch.order != NULL else i
 
 
+cdef enum:
+    FEWEST_CHUNKS = 16
+    MOST_CHUNKS = 64
+    IMAGES_A_CHUNK = 16
+
+
+cdef inline Py_ssize_t most_chunks(Py_ssize_t n) noexcept nogil:
+    # Parts of a batch that have sums of their own, so that as many threads and processes find work: 16, from 512 images
+    # on 32, from 1,024 on 64. The number depends on the batch alone, and so do the sums.
+    cdef Py_ssize_t chunks = FEWEST_CHUNKS
+    while chunks < MOST_CHUNKS and 2 * chunks * IMAGES_A_CHUNK <= n:
+        chunks *= 2
+    return chunks
+
+
 cdef inline Py_ssize_t first_of_chunk(const Batch* batch, Py_ssize_t chunk) noexcept nogil:
     return batch.n * chunk // batch.chunks
+
+
+cdef inline Py_ssize_t end_of_subtree(const Batch* batch, Py_ssize_t first) noexcept nogil:
+    # Chunks are added up in pairs, then pairs of pairs and so on. The largest sum of this tree that begins with chunk
+    # `first` and has no chunk of another process ends before the chunk that is returned.
+    cdef Py_ssize_t size = 1, end = batch.first_chunk + batch.own_chunks
+    while size < batch.chunks and first % (2 * size) == 0 and min(first + 2 * size, batch.chunks) <= end:
+        size *= 2
+    return min(first + size, batch.chunks)
 
 
 cdef inline Py_ssize_t chunk_of(const Batch* batch, Py_ssize_t i) noexcept nogil:

@@ -2,6 +2,8 @@
 # and -1 returned; whoever opened the parallel region raises it when all threads are done.
 
 cimport numpy as np
+from cpython.exc cimport PyErr_Fetch, PyErr_Restore
+from cpython.object cimport PyObject
 
 from ..arrays cimport values
 from ..simd cimport real
@@ -38,3 +40,23 @@ cdef inline int call_with_step(void* callee, Py_ssize_t step) noexcept with gil:
     except BaseException as error:
         caught = error
     return left_pending(caught)
+
+
+cdef inline int call_exchange(void* callee, int what, Py_ssize_t k, Py_ssize_t n, Py_ssize_t chunks,
+                              int status) noexcept with gil:
+    # status = callee(what, k, n, chunks, status), beside an exception that may be pending; 2 after another one
+    cdef:
+        PyObject* kind
+        PyObject* value
+        PyObject* traceback
+        object caught = None
+    PyErr_Fetch(&kind, &value, &traceback)
+    try:
+        status = (<object>callee)(what, k, n, chunks, status)
+    except BaseException as error:
+        status, caught = 2, error
+    if kind != NULL:
+        PyErr_Restore(kind, value, traceback)
+    else:
+        left_pending(caught)
+    return status

@@ -14,9 +14,9 @@ from .optimizer cimport KEEP_GRADIENT, Optimizer, set_step_scalars
 from .program cimport (
     Batch, Context, Image, Operation, Program, Worker, first_of_chunk, image_at, image_of_batch, now,
 )
-from .python_calls cimport call_for_array
+from .python_calls cimport call_exchange, call_for_array
 from .team_size cimport TeamSize, add_time
-from .update cimport merge_sums, update
+from .update cimport merge_sums, sum_own_chunks, update
 from .whole_update cimport WholeUpdate, pieces, update_whole
 
 cdef extern from *:
@@ -38,6 +38,14 @@ cdef enum:
     CHECKED_AFTER = 50_000_000  # nanoseconds in which a step may go on without a look at signals
 
 
+cdef enum What:  # is exchanged with other processes; the numbers stand in cnn/backends/exchange.py, too
+    MOMENTS             # of an operation that needs the whole batch: of its x
+    GRADIENT_MOMENTS    # and of its dy
+    OUTPUTS             # for a loss in Python
+    SUMS                # of chunks, of all gradients
+    NOTHING             # but whether a process has failed
+
+
 cdef struct Steps:
     # Some steps of training, as all threads see them.
     const Program* program
@@ -48,6 +56,8 @@ cdef struct Steps:
     WholeUpdate* whole_update        # NULL where a parameter follows its gradient at once
     Batch batch                      # of all steps; each step takes its part
     Py_ssize_t batch_size, images, steps
+    void* exchange                   # with other processes, a callable of cnn/backends/exchange.py; NULL if there is none
+    Py_ssize_t rank, ranks           # this process, and how many there are
     const double* step_scalars       # three of each step
     Py_ssize_t statistics            # how many
     real* statistics_before          # a copy of them, as they were before the step
@@ -72,6 +82,8 @@ cdef inline Batch batch_of_step(const Steps* s, Py_ssize_t step) noexcept nogil:
     batch.position += first
     batch.n = min(s.batch_size, s.images - first)
     batch.chunks = min(batch.n, s.program.chunks)
+    batch.first_chunk = batch.chunks * s.rank // s.ranks
+    batch.own_chunks = batch.chunks * (s.rank + 1) // s.ranks - batch.first_chunk
     return batch
 
 
@@ -102,7 +114,7 @@ cdef inline bint is_over(const Steps* s) noexcept nogil:
 
 cdef inline Py_ssize_t chunks_of_step(const Steps* s, Py_ssize_t step) noexcept nogil:
     # The items of the step's first phase; none after the last step.
-    return batch_of_step(s, step).chunks if step < s.steps else 0
+    return batch_of_step(s, step).own_chunks if step < s.steps else 0
 
 
 cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
@@ -127,6 +139,8 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
         train_images(s, &c, &batch, part)
         meet(s.team, parts)
+        if s.exchange != NULL:
+            exchange_sums(s, &c, part)
         if is_set(&s.not_finite) or is_set(&s.interrupted):
             break
         while take_items(s.team, part, 1, &piece):
@@ -135,6 +149,8 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
             meet(s.team, pieces(s.whole_update))
             if update_whole(s.whole_update, s.program, &optimizer, s.team, part, step) != 0:
                 set_flag(&s.interrupted)
+            if part == 0 and s.whole_update.call != NULL:
+                exchange(s, &batch, NOTHING, 0)
         step += 1
         if part == 0 and not is_set(&s.interrupted):
             s.done = step
@@ -178,17 +194,23 @@ cdef inline Range last_range(const Program* p) noexcept nogil:
 
 cdef inline void complete(Steps* s, const Context* c, const Operation* o, bint forward, int part) noexcept nogil:
     # All chunks have passed an operation that depends on the whole batch: what it makes of them together.
-    if o.kind.call == NULL:
-        meet(s.team, c.batch.chunks)
-        if forward:
-            o.kind.merge_moments(o, c)
-        else:
-            o.kind.merge_gradient_moments(o, c)
+    if o.kind.call != NULL or s.exchange != NULL:
+        meet(s.team, 0)
+        if part == 0:
+            exchange(s, c.batch, MOMENTS if forward else GRADIENT_MOMENTS, o - c.program.operations)
+            call_whole_batch(s, c, o, forward)
+    meet(s.team, c.batch.own_chunks)
+    if o.kind.call == NULL and forward:
+        o.kind.merge_moments(o, c)
+    elif o.kind.call == NULL:
+        o.kind.merge_gradient_moments(o, c)
+
+
+cdef inline void call_whole_batch(Steps* s, const Context* c, const Operation* o, bint forward) noexcept nogil:
+    if o.kind.call == NULL or is_set(&s.not_finite) or is_set(&s.interrupted):
         return
-    meet(s.team, 0)
-    if part == 0 and not is_set(&s.not_finite) and not is_set(&s.interrupted) and o.kind.call(o, c, forward) != 0:
+    if o.kind.call(o, c, forward) != 0:
         set_flag(&s.interrupted)
-    meet(s.team, c.batch.chunks)
 
 
 cdef inline void complete_loss(Steps* s, const Context* c, int part) noexcept nogil:
@@ -198,12 +220,14 @@ cdef inline void complete_loss(Steps* s, const Context* c, int part) noexcept no
         Loss* loss = &s.batch.loss  # of which c.batch has a copy
         Py_ssize_t first = batch.losses - s.batch.losses
     meet(s.team, 0)
+    if part == 0:
+        exchange(s, batch, OUTPUTS, 0)
     if part == 0 and not is_set(&s.interrupted):
         if call_for_array(loss.call, first, batch.n, True, batch.n * c.program.classes, &loss.gradients) != 0:
             set_flag(&s.interrupted)
         elif not batch.losses[0] - batch.losses[0] == 0:
             set_flag(&s.not_finite)
-    meet(s.team, batch.chunks)
+    meet(s.team, batch.own_chunks)
 
 
 cdef inline void pass_forward(Steps* s, const Context* c, int part) noexcept nogil:
@@ -241,7 +265,7 @@ cdef inline void train_images(Steps* s, const Context* c, Batch* batch, int part
         r.start = last_whole_batch(p, r.start)
         pass_chunks(s, c, r, part)
     if c.worker.has_whole_share:
-        merge_sums(c, s.team.size, part, 0, p.sums)
+        merge_sums(c, s.team.size, part, 0, p.image_sums)
 
 
 cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noexcept nogil:
@@ -249,8 +273,8 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noex
     # whole batch: on the way forward the operation at the end of the range, on the way back that at its start.
     cdef:
         const Program* p = c.program
-        Py_ssize_t chunks = c.batch.chunks, parts = s.team.size, taken = 0
-        Py_ssize_t most = chunks if parts == 1 else max(1, p.block * chunks // c.batch.n)
+        Py_ssize_t chunks = c.batch.own_chunks, parts = s.team.size, taken = 0
+        Py_ssize_t most = chunks if parts == 1 else max(1, p.block * c.batch.chunks // c.batch.n)
         Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
         int64_t first, count
     while True:
@@ -259,10 +283,18 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noex
             break
         if low <= first < high:
             taken += count
+        first += c.batch.first_chunk
         if c.training and r.start == 0 and r.forward:
-            memset(p.all_sums + first * p.sums, 0, count * p.sums * sizeof(real))
+            clear_sums(p, first, count)
         pass_range(s, c, first, first + count, r, part)
     c.worker.has_whole_share = taken == high - low
+
+
+cdef inline void clear_sums(const Program* p, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    # What images add to, of so many chunks.
+    cdef Py_ssize_t chunk
+    for chunk in range(first, first + count):
+        memset(p.all_sums + chunk * p.sums, 0, p.image_sums * sizeof(real))
 
 
 cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize_t high, Range r,
@@ -300,6 +332,33 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
         elif r.backward:
             backward_block(c, &image, n, lowest, r.end)
         first += n
+
+
+# ---- several processes ----
+
+cdef inline void exchange(Steps* s, const Batch* batch, What what, Py_ssize_t k) noexcept nogil:
+    # By one thread while the others wait: what all processes need of each other, and whether one of them has failed,
+    # which ends the step of all.
+    cdef int status
+    if s.exchange == NULL:
+        return
+    status = 2 if is_set(&s.interrupted) else (1 if is_set(&s.not_finite) else 0)
+    status = call_exchange(s.exchange, what, k, batch.n, batch.chunks, status)
+    if status == 2:
+        set_flag(&s.interrupted)
+    elif status == 1:
+        set_flag(&s.not_finite)
+
+
+cdef inline void exchange_sums(Steps* s, const Context* c, int part) noexcept nogil:
+    # After it, the sums of all chunks of all processes lie in the place of the first chunk.
+    cdef int64_t piece
+    while take_items(s.team, part, 1, &piece):
+        sum_own_chunks(c, piece, s.team.size)
+    meet(s.team, 0)
+    if part == 0:
+        exchange(s, c.batch, SUMS, 0)
+    meet(s.team, s.team.size)
 
 
 # ---- predictions ----

@@ -9,8 +9,12 @@ cdef inline bint merges(const Context* c, Py_ssize_t parts, Py_ssize_t part, Py_
                         Py_ssize_t stop) noexcept nogil:
     # Whether thread `part`, which took all chunks of its share, or the update (part -1) adds up chunks first .. stop.
     # A thread does not look at the flags of others, which these set meanwhile; the update begins when all are set.
-    cdef Py_ssize_t share = ((first + 1) * parts - 1) // c.batch.chunks
-    cdef bint within = stop <= c.batch.chunks * (share + 1) // parts
+    cdef Py_ssize_t begin = c.batch.first_chunk, own = c.batch.own_chunks, share
+    cdef bint within
+    if first < begin or stop > begin + own:
+        return False  # a sum with chunks of another process
+    share = ((first - begin + 1) * parts - 1) // own
+    within = stop <= begin + own * (share + 1) // parts
     if part >= 0:
         return within and share == part
     return not (within and c.workers[share].has_whole_share)
@@ -37,6 +41,19 @@ cdef inline void merge_sums(const Context* c, Py_ssize_t parts, Py_ssize_t part,
         step *= 2
 
 
+cdef inline void sum_own_chunks(const Context* c, Py_ssize_t piece, Py_ssize_t parts) noexcept nogil:
+    # One of so many pieces of what other processes are given: the sums of this one's chunks, as far up as they go.
+    cdef:
+        const Program* p = c.program
+        Py_ssize_t k, at = p.image_sums * piece // parts
+        const Operation* o
+    merge_sums(c, parts, -1, at, p.image_sums * (piece + 1) // parts - at)
+    for k in range(p.count):
+        o = p.operations + k
+        if o.by_chunk:
+            o.kind.sum_chunks(o, c, piece, parts)
+
+
 cdef inline void update(const Context* c, Py_ssize_t piece, Py_ssize_t parts) noexcept nogil:
     # One of so many pieces of all parameters, one for each thread of the team.
     cdef:
@@ -52,6 +69,7 @@ cdef inline void update(const Context* c, Py_ssize_t piece, Py_ssize_t parts) no
         if o.kind.update_share != NULL:
             o.kind.update_share(o, c, piece, parts)
         elif o.kind.update != NULL and k % parts == piece:
-            merge_sums(c, parts, -1, o.sums, o.sums_size)
+            if not p.exchanged:
+                merge_sums(c, parts, -1, o.sums, o.sums_size)
             o.kind.update(o, c)
         tock(p, k, UPDATE, began)

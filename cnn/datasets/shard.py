@@ -1,0 +1,63 @@
+"""A part of a data set for each process of a fit on several: `net.fit(shard(images, labels, comm), comm=comm)`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..backends.ranks import shares
+from ..backends.tables import call
+from .idx import load_idx
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Shard(NamedTuple):
+    """Images of one process, and the targets of all.
+
+    The parts of all ranks, in their order, are the data set. One may be empty.
+    """
+
+    x: np.ndarray[Any, Any]  # images first to first + len(x)
+    y: np.ndarray[Any, Any]  # targets of all images of the data set
+    first: int
+
+    def __repr__(self) -> str:
+        return call(type(self), self._asdict())
+
+
+def shard(images: str | os.PathLike[str] | ArrayLike, labels: str | os.PathLike[str] | ArrayLike, comm: Any) -> Shard:
+    """The part of a data set that this process holds, of about as many images as every other one.
+
+    Parameters
+    ----------
+    images : path or array (n, ...)
+        An IDX file, of which this process reads its own part alone unless the file is compressed; or an array, such as
+        a memory map, of which its part is copied.
+    labels : path or array (n,)
+        Likewise; all of them are kept.
+    comm : mpi4py.MPI.Intracomm
+
+    Returns
+    -------
+    Shard
+        What `Sequential.fit` takes for x, with the same `comm`. For every epoch the images are shuffled as if each
+        process held all: before its steps, a process gets those that it needs from the others.
+
+    Raises
+    ------
+    ValueError
+        There are not as many labels as images; a file that is no whole IDX file.
+    OSError
+        A file cannot be read.
+    """
+    x = load_idx(images, mapped=True) if isinstance(images, str | os.PathLike) else np.asanyarray(images)
+    y = load_idx(labels) if isinstance(labels, str | os.PathLike) else np.asarray(labels)
+    if len(x) != len(y):
+        raise ValueError(f"labels must be as many as images, got {len(y)} labels of {len(x)} images")
+    bounds, rank = shares(len(y), comm.Get_size()), comm.Get_rank()
+    part = x[bounds[rank] : bounds[rank + 1]]
+    return Shard(np.array(part, part.dtype.newbyteorder("=")), y, bounds[rank])
