@@ -24,10 +24,10 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, bars):
-    """What four trials of one worker come to."""
+    """What three trials of one worker come to."""
     folder = tmp_path_factory.mktemp("undisturbed")
     path = write_space(folder, fill(folder / "bars", dataset=bars))
-    run(path, "--trials", 4)
+    run(path, "--trials", 3)
     found = outcomes(folder / "space.db")
     assert len({value for _, value, _ in found}) > 1
     return path, found
@@ -36,16 +36,16 @@ def undisturbed(tmp_path_factory, bars):
 def test_a_sweep_that_was_killed_goes_on_with_the_trials_that_it_would_have_had(tmp_path, undisturbed):
     path, expected = undisturbed
     study = tmp_path / "killed.db"
-    with started(path, "--trials", 4, "--study", study) as process:
+    with started(path, "--trials", 3, "--study", study) as process:
         for line in process.stdout:
-            if line.startswith("trial   1"):
+            if line.startswith("trial   0"):
                 break
         pids = wait_until(lambda: children(process.pid))
         process.kill()
     wait_until(lambda: not any(map(is_alive, pids)))
-    out = run(path, "--trials", 4, "--study", study)
-    assert f"{study} has 2 trials already\n" in out
-    assert re.findall(r"^trial +(\d)", out, re.M)[-3:] == ["3", "4"]
+    out = run(path, "--trials", 3, "--study", study)
+    assert f"trials in {study} so far: 1\n" in out
+    assert re.findall(r"^trial +(\d)", out, re.M)[-3:] == ["2", "3"]
     assert outcomes(study) == expected
     assert [trial.state.name for trial in trials_of(study)].count("FAIL") == 1
 
@@ -53,12 +53,12 @@ def test_a_sweep_that_was_killed_goes_on_with_the_trials_that_it_would_have_had(
 def test_a_trial_whose_process_was_killed_is_repeated_with_the_same_parameters(tmp_path, undisturbed):
     path, expected = undisturbed
     study = tmp_path / "killed.db"
-    with started(path, "--trials", 4, "--study", study) as process:
+    with started(path, "--trials", 3, "--study", study) as process:
         os.kill(wait_until(lambda: children(process.pid))[0], signal.SIGKILL)
         process.communicate()
     assert process.returncode == 0
     assert outcomes(study) == expected
-    assert [trial.state.name for trial in trials_of(study)] == ["FAIL", *["COMPLETE"] * 4]
+    assert [trial.state.name for trial in trials_of(study)] == ["FAIL", *["COMPLETE"] * 3]
 
 
 def test_a_trial_that_is_killed_again_and_again_has_failed(tmp_path, data_folder):

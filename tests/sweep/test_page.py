@@ -41,7 +41,7 @@ def printed(tmp_path_factory, bars):
 def test_the_commands_do_what_the_page_says(printed):
     folder, (swept, saved, own) = printed
     assert "trials drawn in trials.svg" in swept
-    assert "space.db has 8 trials already" in saved
+    assert "trials in space.db so far: 6" in saved
     cnn.load(folder / "best.safetensors")
     assert set(json.loads(own)["best"]["settings"]) == {"net", "epochs", "filters", "dense", "dropout"}
 

@@ -158,7 +158,7 @@ def _run(sweep: Sweep, files: Files, trials: int, workers: int) -> None:
 
     held = len(done(sweep.study))
     if held:
-        typer.echo(f"{files.study} has {held} trials already")
+        typer.echo(f"trials in {files.study} so far: {held}")
     try:
         sweep.run(trials, workers, max(1, cnn.get_num_threads() // workers), lambda trial: typer.echo(line_of(trial)))
     except KeyboardInterrupt:
