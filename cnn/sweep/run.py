@@ -13,7 +13,7 @@ from .study import begun, done, give_up
 from .training import Training
 from .worker import Job, Outcome
 
-_MOST_REPEATS = 2  # of a trial whose process is killed, by the system for want of memory, for example
+_MOST_DEATHS = 2  # of a trial's processes, for want of memory for example, after which it is still repeated
 _LIKELY_ALL = 3  # failed trials after which a sweep ends, where no trial has succeeded: the next will fail, too
 
 
@@ -72,7 +72,9 @@ class Sweep(NamedTuple):
 
     def _settle(self, trial: Any, outcome: Outcome, told: Callable[[Any], None]) -> None:
         """Tell Optuna how a trial ended, and who runs the sweep, unless the trial is to be repeated."""
-        if not outcome.state and len(trial.user_attrs.get("repeats", ())) < _MOST_REPEATS:
+        deaths = trial.user_attrs.get("deaths", 0)
+        if not outcome.state and deaths < _MOST_DEATHS:
+            trial.set_user_attr("deaths", deaths + 1)
             give_up(self.study, trial)
             return
         if outcome.reason is not None:

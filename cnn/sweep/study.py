@@ -85,7 +85,8 @@ def begun(study: Any, seed: int) -> Any:
     for trial in trials:
         if trial.state.name == "FAIL" and "reason" not in trial.user_attrs and trial.number not in repeated:
             parameters = trial.params if "settings" in trial.user_attrs else {}  # without: killed before it had all
-            study.enqueue_trial(parameters, user_attrs={"repeats": [*_repeats(trial), trial.number]})
+            carried = {"repeats": [*_repeats(trial), trial.number], "deaths": trial.user_attrs.get("deaths", 0)}
+            study.enqueue_trial(parameters, user_attrs=carried)
     waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
     first = _repeats(waiting[0])[0] if waiting else len(trials)
     place = sum(not _repeats(trial) for trial in trials[:first])

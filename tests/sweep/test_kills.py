@@ -108,20 +108,18 @@ def test_no_process_outlives_a_sweep_that_was_killed(tmp_path, data_folder):
 
 @pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(tmp_path, undisturbed):
-    """Of the sweep or of a trial's process, twenty-five times, each followed by the same command."""
+    """Of the sweep, or of a trial's process and then of the sweep, twenty-five times, each before the same command."""
     path, _ = undisturbed
-    drawn = random.Random(0)
-    study, kills = tmp_path / "killed.db", 0
-    run(path, "--trials", 16, "--study", tmp_path / "whole.db")
-    while kills < 25:
-        with started(path, "--trials", 16, "--study", study) as process:
-            time.sleep(drawn.uniform(0.5, 4))
+    drawn, study = random.Random(0), tmp_path / "killed.db"
+    for _ in range(25):
+        with started(path, "--trials", 40, "--study", study) as process:
+            time.sleep(drawn.uniform(0.5, 3))
             found = children(process.pid)
-            if process.poll() is not None:
-                break
-            os.kill(drawn.choice([process.pid, *found]), signal.SIGKILL)
-            kills += 1
+            if found and drawn.random() < 0.5:
+                os.kill(found[0], signal.SIGKILL)
+                time.sleep(drawn.uniform(0, 1))
+            assert process.poll() is None
             process.kill()
-    run(path, "--trials", 16, "--study", study)
-    assert kills > 10
+    run(path, "--trials", 40, "--study", study)
+    run(path, "--trials", 40, "--study", tmp_path / "whole.db")
     assert outcomes(study) == outcomes(tmp_path / "whole.db")

@@ -149,7 +149,7 @@ def test_a_trial_that_was_running_is_repeated_first(path):
     with opened(path, ASKED, "median") as study:
         assert study.trials[0].state.name == "FAIL"
         again = begun(study, 0)
-        assert again.user_attrs == {"repeats": [0]}
+        assert again.user_attrs == {"repeats": [0], "deaths": 0}
         assert again.suggest_float("rate", 0, 1) == first.params["rate"]
         assert begun(study, 0).user_attrs == {}
 
