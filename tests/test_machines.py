@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cnn
+from cnn.training.saved_fit import read_status
 
 PAGE = Path(__file__).parent.parent / "docs" / "machines.md"
 FENCES = re.compile(r"(?:`([\w.]+)`[:,]\n\n)?^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -100,7 +101,7 @@ def test_the_searches_on_cores_and_on_a_cluster_find_the_same(folder):
 
 def test_the_job_is_done(folder):
     assert (folder / "digits.safetensors").is_file()
-    assert cnn.training.saved_fit.read_status(folder / "digits.run").finished
+    assert read_status(folder / "digits.run").finished
 
 
 def test_parts_of_the_images_give_the_net_that_all_images_give(folder):
