@@ -17,9 +17,9 @@ from timing import machine
 
 import cnn
 from cnn.cli.doubts import UNSURE, doubts_of_page
-from cnn.cli.recipes import RECIPES
 from cnn.datasets import Dataset, load_mnist
 from cnn.photographs.pipeline import read_page
+from cnn.recipes import RECIPES
 
 LIMITS = (0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99, 1)
 

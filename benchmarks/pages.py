@@ -20,8 +20,8 @@ from rich.table import Table
 from timing import machine
 
 import cnn
-from cnn.cli.recipes import RECIPES
 from cnn.datasets import load_images, load_mnist
+from cnn.recipes import RECIPES
 
 SIDE = 280  # pixels of a digit's picture: ten times MNIST's
 

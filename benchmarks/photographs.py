@@ -23,10 +23,10 @@ from rich.table import Table
 from timing import machine
 
 import cnn
-from cnn.cli.recipes import RECIPES
 from cnn.datasets import load_mnist
 from cnn.datasets.picture import read_picture
 from cnn.nets.recognition import Recognised, recognise
+from cnn.recipes import RECIPES
 
 SAME = 0.15  # of the area that two boxes cover together, which both cover: they are of the same digit
 FRAME = 640, 480

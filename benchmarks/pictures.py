@@ -13,9 +13,9 @@ from pathlib import Path
 import matplotlib
 
 from cnn import plot
-from cnn.cli.recipes import RECIPES
 from cnn.datasets import load_mnist
 from cnn.plot.report import write_report
+from cnn.recipes import RECIPES
 
 
 def main() -> None:

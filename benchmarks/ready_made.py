@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 def case_of(net: str) -> Case:
     import cnn
-    from cnn.cli.recipes import RECIPES as recipes
+    from cnn.recipes import RECIPES as recipes
 
     data, batch, model = cnn.datasets.load_mnist(), recipes[RECIPES[net]].batch_size, getattr(cnn.models, net)(seed=0)
     images, labels = data.train_images[: BATCHES * batch], data.train_labels[: BATCHES * batch].astype(np.int64)
@@ -58,7 +58,7 @@ class Ours:
 
     def __init__(self, case: Case) -> None:
         import cnn
-        from cnn.cli.recipes import RECIPES as recipes
+        from cnn.recipes import RECIPES as recipes
 
         self.case, self.cnn, self.recipe = case, cnn, recipes[RECIPES[case.net]]
         self.net = getattr(cnn.models, case.net)(seed=0)

@@ -20,8 +20,8 @@ from rich.table import Table
 from timing import machine
 
 import cnn
-from cnn.cli.recipes import RECIPES, Recipe
 from cnn.datasets import Dataset, load_mnist
+from cnn.recipes import RECIPES, Recipe
 
 TARGETS = {
     "fast": 99.0,

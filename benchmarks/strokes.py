@@ -17,8 +17,8 @@ from rich.table import Table
 from timing import machine
 
 import cnn
-from cnn.cli.recipes import RECIPES
 from cnn.datasets import Dataset, load_mnist, load_strokes
+from cnn.recipes import RECIPES
 
 
 class Run(NamedTuple):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from . import models as models
     from . import plot as plot
     from . import reference as reference
+    from . import sklearn as sklearn
     from .layers.checking import check_layer as check_layer
     from .nets.importing import from_onnx as from_onnx
     from .nets.importing import from_torch as from_torch
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # a type checker takes all names where there is no list; "as"
     from .training.checkpoint import Checkpoint as Checkpoint
     from .training.csv_logger import CSVLogger as CSVLogger
     from .training.plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from .training.pruning import OptunaPruning as OptunaPruning
     from .training.rate_finder import LearningRateFinder as LearningRateFinder
     from .training.time_limit import TimeLimit as TimeLimit
 
@@ -69,6 +71,7 @@ else:
         "LearningRateFinder",
         "MaxPool2",
         "Optimizer",
+        "OptunaPruning",
         "ReduceLROnPlateau",
         "ScaleWarning",
         "Sequential",
@@ -95,6 +98,7 @@ else:
         "Checkpoint": "training.checkpoint",
         "ExponentialAverage": "training.average",
         "LearningRateFinder": "training.rate_finder",
+        "OptunaPruning": "training.pruning",
         "ReduceLROnPlateau": "training.plateau",
         "TimeLimit": "training.time_limit",
         "check_layer": "layers.checking",
@@ -103,7 +107,11 @@ else:
         "load": "nets.loading",
         "recognise": "nets.recognition",
     }
-    _OPTIONAL_MODULES = {"plot": "plot", "report": "plot.report"}  # need matplotlib, so `dir` does not promise them
+    _OPTIONAL_MODULES = {  # need matplotlib or scikit-learn, so `dir` does not promise them
+        "plot": "plot",
+        "report": "plot.report",
+        "sklearn": "sklearn",
+    }
 
     def __getattr__(name: str):  # with which a type checker would take any name
         # Not everybody needs these; what nobody asked for is not imported.

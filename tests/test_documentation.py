@@ -13,8 +13,19 @@ import cnn.datasets
 import cnn.export
 import cnn.plot
 import cnn.reference
+import cnn.sklearn
 
-MODULES = [cnn, cnn.functional, cnn.datasets, cnn.export, cnn.schedules, cnn.models, cnn.plot, cnn.reference]
+MODULES = [
+    cnn,
+    cnn.functional,
+    cnn.datasets,
+    cnn.export,
+    cnn.schedules,
+    cnn.models,
+    cnn.plot,
+    cnn.reference,
+    cnn.sklearn,
+]
 # What a fit calls, or hands out; users of these read the class.
 NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "ScaleWarning", "Schedule"}
 

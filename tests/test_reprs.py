@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ def objects():
     schedules = [cycle, cnn.schedules.Constant(1), cnn.schedules.Step(1, 2, 0.5), cnn.schedules.Cosine(1)]
     callbacks = [cnn.EarlyStopping(), cnn.CSVLogger("a.csv"), cnn.TensorBoard("logs"), cnn.Checkpoint("a.run")]
     callbacks += [cnn.ReduceLROnPlateau(), cnn.TimeLimit(60), cnn.ExponentialAverage(), cnn.LearningRateFinder()]
+    callbacks += [cnn.OptunaPruning(SimpleNamespace(number=7))]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]
     nets = [
         cnn.models.wide(),

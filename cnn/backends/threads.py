@@ -32,9 +32,10 @@ def _default() -> int:
 
 
 class _Team(threading.local):
-    """The last team of the thread that calls, for which OpenMP keeps threads."""
+    """The last team of the thread that calls, for which OpenMP keeps threads, and how many it may have at most."""
 
     size = 1
+    most = MOST
 
 
 _openmp_limit = cnn_c.KERNELS["f"].openmp_limit  # threads that OpenMP would use; 1 where the build has no OpenMP
@@ -43,7 +44,6 @@ _serial = not cnn_c.KERNELS["f"].openmp  # then the number of threads stays 1, w
 _threads = 1 if _serial else _default()
 _fixed = False
 _processors, _asked_at = 1, -math.inf
-_processes = 1  # that share them
 _team = _Team()
 
 
@@ -74,18 +74,17 @@ def set_num_threads(n: SupportsIndex, fixed: bool = False) -> None:
 
 def get_num_threads() -> int:
     """The most threads that may work; 1 where the build has no OpenMP, and in a forked child."""
-    return _threads
+    return min(_threads, _team.most)
 
 
 @contextmanager
-def shared_processors(processes: int) -> Iterator[None]:
-    """Meanwhile, use but a part of the processors, which so many processes share, unless the threads are fixed."""
-    global _processes
-    before, _processes = _processes, processes
+def at_most(n: int) -> Iterator[None]:
+    """Use no more than `n` threads for what the thread that calls computes meanwhile."""
+    before, _team.most = _team.most, min(n, _team.most)
     try:
         yield
     finally:
-        _processes = before
+        _team.most = before
 
 
 def is_fixed() -> bool:
@@ -95,7 +94,7 @@ def is_fixed() -> bool:
 
 def threads_for(images: int) -> int:
     """Threads for a batch, as many as there may be now: no more than images, so that one opens no parallel region."""
-    threads = min(_threads, images)
+    threads = min(_threads, _team.most, images)
     if threads <= 1:
         return 1
     if not _fixed:
@@ -115,7 +114,7 @@ def _allowed(threads: int) -> int:
     limit = _openmp_limit()
     if limit >= _first_limit:  # OMP_NUM_THREADS is no limit
         limit = threads
-    return min(threads, max(1, _processors // _processes), limit)
+    return min(threads, _processors, limit)
 
 
 def _startable(threads: int) -> int:

@@ -14,6 +14,7 @@ from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.plot import plot_app
 from .commands.predict import predict
+from .commands.sweep import sweep
 from .commands.train import train
 from .streams import lasting_streams
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (train, evaluate, predict, export, draw, compare, config):
+for command in (train, sweep, evaluate, predict, export, draw, compare, config):
     app.command()(command)
 app.add_typer(plot_app)
 app.add_typer(data_app)

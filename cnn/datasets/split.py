@@ -50,13 +50,13 @@ def load_split(path: str | os.PathLike[str], how: Classes) -> tuple[Dataset, tup
     images, labels, classes = load_folder(path, how.size, color=how.color)
     if how.validation == 1:
         return Dataset(images, labels, images, labels), classes
-    is_test = _drawn(labels, how.validation, np.random.default_rng(how.seed))
+    is_test = drawn_by_class(labels, how.validation, np.random.default_rng(how.seed))
     if is_test.all() or not is_test.any():
         raise ValueError(f"{path} holds {len(labels)} pictures, of which {how.validation:g} leaves none in one part")
     return Dataset(images[~is_test], labels[~is_test], images[is_test], labels[is_test]), classes
 
 
-def _drawn(labels: Array, fraction: float, rng: np.random.Generator) -> Array:
+def drawn_by_class(labels: Array, fraction: float, rng: np.random.Generator) -> Array:
     """Which images are to test with, bool (n,): that fraction of every class, at least one of each that has two."""
     is_test = np.zeros(len(labels), bool)
     for label in np.unique(labels):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from os import PathLike
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from .arguments import History, checked_history
+from .scales import fit_scale
 from .style import GREY, NAVY, ORANGE, PALE, SMALL, WIDTH, Picture, heading
 
 _LEFT = 0.58  # of the first panel
 _MARKED = 30  # epochs; more would be a row of marks
-_LOG_FROM = 3  # times the smallest value
-_MOST_TICKS = 9  # of a log scale
 
 
 def training_curves(history: History, path: str | PathLike[str] | None = None) -> Picture:
@@ -73,7 +71,7 @@ def _panel(
             epochs[-len(validation) :], validation, color=NAVY, linewidth=1.8, marker=mark, markersize=3.5,
             label="validation", clip_on=False,
         )  # fmt: skip
-    _scale(axes, [value for value in (*training, *validation) if math.isfinite(value)] or [0.0], unit)
+    fit_scale(axes, [value for value in (*training, *validation) if math.isfinite(value)] or [0.0], unit)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", fontsize=SMALL, color=GREY, labelpad=2)
     axes.grid(True, color=PALE, linewidth=0.8)
@@ -84,35 +82,3 @@ def _panel(
     told = f"{round(last, 3):g}" if unit and last < 0.1 else f"{last:.3g}"  # there is no room for more
     heading(axes, name, f"{told}{unit} in {where}")
     return axes
-
-
-def _scale(axes: Axes, values: list[float], unit: str) -> None:
-    """A scale from tick to tick, with all values between the first and the last."""
-    low, high = min(values), max(values)
-    if low > 0 and high > _LOG_FROM * low:
-        axes.set_yscale("log")
-        axes.set_ylabel("log scale", fontsize=SMALL, color=GREY, labelpad=2)
-        ticks = _log_ticks(low, high)
-    else:
-        ticks = list(MaxNLocator(5).tick_values(0, high or 1))
-    axes.set_ylim(ticks[0], ticks[-1])
-    axes.set_yticks(ticks, [f"{tick:g}{unit}" for tick in ticks])
-    axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """From the last one below to the first one above: 1, 2 and 5 of each decade if these are few enough, or only 1."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    ticks = _between(low, high, (float(f"{m}e{e}") for e in range(first - 1, last + 1) for m in (1, 2, 5)))
-    if len(ticks) <= _MOST_TICKS:
-        return ticks
-    step = -(-(last - first) // (_MOST_TICKS - 1))
-    return [float(f"1e{e}") for e in range(first, last + step, step)]
-
-
-def _between(low: float, high: float, ticks: Iterable[float]) -> list[float]:
-    """Those of rising ticks that are needed to have `low` and `high` between them."""
-    ticks = list(ticks)
-    first = max(i for i, tick in enumerate(ticks) if tick <= low)
-    last = min(i for i, tick in enumerate(ticks) if tick >= high)
-    return ticks[first : last + 1]

@@ -58,10 +58,7 @@ class Picture(Figure):
         """Save it as PNG or SVG, whole or not at all, if there is a path; the picture itself."""
         if path is not None:
             path = checks.path("path", path)
-            suffix = os.path.splitext(path)[1].lower()
-            if suffix not in _SUFFIXES:
-                raise ValueError(f"path must end in {' or '.join(_SUFFIXES)}, got {path!r}")
-            write_atomically(path, self.encoded(suffix[1:]))
+            write_atomically(path, self.encoded(checked_suffix(path)[1:]))
         return self
 
     def encoded(self, kind: str) -> bytes:
@@ -73,6 +70,14 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         return self.encoded("png")
+
+
+def checked_suffix(path: str) -> str:
+    """The suffix of a picture's file; ValueError for another one than ".png" or ".svg"."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"path must end in {' or '.join(_SUFFIXES)}, got {path!r}")
+    return suffix
 
 
 def largest(values: np.ndarray) -> float:

@@ -67,31 +67,50 @@ class Callback:
 
 
 class Monitoring(Callback):
-    """What goes by a figure of each epoch: the best one so far, and how many epochs in a row were no better."""
+    """What goes by a figure of each epoch."""
 
-    def __init__(self, monitor: str, patience: SupportsIndex, min_delta: SupportsFloat) -> None:
+    def __init__(self, monitor: str) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be the name of a figure, got {monitor!r}")
         self.monitor = monitor
+
+    def on_fit_begin(self, net: Any, logs: Logs) -> None:
+        if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
+            raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether the figure is an accuracy."""
+        return "accuracy" in self.monitor
+
+    def figure(self, logs: Logs) -> float:
+        """An epoch's figure; ValueError if there is none."""
+        if self.monitor not in logs:
+            raise ValueError(f"monitor must be one of {', '.join(logs)}, got {self.monitor!r}")
+        return float(logs[self.monitor])
+
+
+class Waiting(Monitoring):
+    """The best figure so far, and how many epochs in a row were no better."""
+
+    def __init__(self, monitor: str, patience: SupportsIndex, min_delta: SupportsFloat) -> None:
+        super().__init__(monitor)
         self.patience = checks.integer("patience", patience, minimum=1)
         self.min_delta = checks.number("min_delta", min_delta)
         self.best: float | None = None
         self.waited = 0
 
     def on_fit_begin(self, net: Any, logs: Logs) -> None:
-        if self.monitor.startswith("val_") and net.current_fit.data.validation is None:
-            raise ValueError(f"monitor {self.monitor!r} needs validation_data, got none")
+        super().on_fit_begin(net, logs)
         self.best, self.waited = None, 0
 
     def is_better(self, logs: Logs) -> bool:
         """Whether an epoch's figure is better than the best one, whose place it takes; ValueError if there is none."""
-        if self.monitor not in logs:
-            raise ValueError(f"monitor must be one of {', '.join(logs)}, got {self.monitor!r}")
-        value = float(logs[self.monitor])
+        value = self.figure(logs)
         if self.best is None:
             is_better = not math.isnan(value)  # which would be no best to compare with
         else:
-            gain = value - self.best if "accuracy" in self.monitor else self.best - value
+            gain = value - self.best if self.more_is_better else self.best - value
             is_better = gain > self.min_delta
         if is_better:
             self.best = value
@@ -110,7 +129,7 @@ class Monitoring(Callback):
         self.best, self.waited = best, waited
 
 
-class EarlyStopping(Monitoring):
+class EarlyStopping(Waiting):
     """End a fit that no longer gets better, and set the net back to its best epoch.
 
     Parameters

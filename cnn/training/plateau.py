@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, SupportsFloat, SupportsIndex
 
 from ..backends import checks
-from .callbacks import Monitoring
+from .callbacks import Waiting
 
 
-class ReduceLROnPlateau(Monitoring):
+class ReduceLROnPlateau(Waiting):
     """Multiply the learning rate by a factor when epochs are no longer better than the best one, as Keras does.
 
     The rate that it has set is in checkpoints, and so are the epochs that it has waited.

@@ -17,8 +17,9 @@ import cnn_c
 
 from ..backends.calls import Batches
 from ..backends.parts import leaves
+from ..backends.processors import usable_processors
 from ..backends.ranks import Ranks, shares
-from ..backends.threads import shared_processors
+from ..backends.threads import at_most, is_fixed
 from .batches import BatchSource
 from .fingerprint import differences
 from .fit import Fit
@@ -88,7 +89,8 @@ class SharedFit(Fit):
         if not ranks.is_root:
             self.callbacks, self._batch_hooks = [], [_nothing] * hears_batches
         self._share_everything()
-        with shared_processors(ranks.beside()):
+        share = max(1, usable_processors() // ranks.beside())
+        with nullcontext() if is_fixed() else at_most(share):
             return super().train(progress if ranks.is_root else False, resume)
 
     # ---- before the first step ----

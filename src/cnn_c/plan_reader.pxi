@@ -6,7 +6,7 @@
 from libc.string cimport memset
 
 from .ops.table cimport KINDS, set_table
-from .step.program cimport OperationKind, Place, Sizes, most_chunks
+from .step.program cimport MOST_CHUNKS, OperationKind, Place, Sizes, most_chunks
 
 cdef OperationKind _TABLE[KINDS]
 set_table(_TABLE)
@@ -61,6 +61,8 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
     p.whole_batch = plan.whole_batch
     p.transient, p.persistent, p.sums, p.moments = plan.transient, plan.persistent, plan.sums, plan.moments
     p.image_sums, p.exchanged = plan.image_sums, plan.exchanged
+    if not 0 < p.chunks <= MOST_CHUNKS:
+        raise SystemError(f"a batch has {p.chunks} chunks, at most {MOST_CHUNKS} are possible")
     for k in range(p.count):
         o, given = p.operations + k, plan.operations[k]
         read_operation(o, given)

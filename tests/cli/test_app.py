@@ -56,7 +56,7 @@ def test_short_help_is_the_help(command):
 def test_help_lists_the_commands(command):
     _, out, _ = command("--help")
     listed = re.findall(r"^  (\w+)  ", out.partition("Commands:")[2], re.MULTILINE)
-    assert listed == ["train", "evaluate", "predict", "export", "draw", "compare", "config", "plot", "data"]
+    assert listed == ["train", "sweep", "evaluate", "predict", "export", "draw", "compare", "config", "plot", "data"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +84,9 @@ def test_every_example_is_a_command_line_that_parses(monkeypatch):
 def test_the_help_imports_nothing_that_only_some_commands_need():
     code = "import sys, cnn.cli.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not {"PIL", "matplotlib", "pooch", "safetensors", "tensorboardX"} & set(done.stdout.split())
+    assert not {"PIL", "matplotlib", "optuna", "pooch", "safetensors", "sqlite3", "tensorboardX"} & set(
+        done.stdout.split()
+    )
 
 
 def test_the_version_is_the_package_s(command):

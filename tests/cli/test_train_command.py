@@ -13,9 +13,9 @@ import pooch
 import pytest
 
 import cnn
-from cnn.cli import recipes
-from cnn.cli.commands.train import NETS
+from cnn import recipes
 from cnn.datasets import mnist, strokes
+from cnn.recipes import NETS
 from cnn.training import saved_fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")

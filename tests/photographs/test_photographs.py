@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnn
-from cnn.cli.recipes import RECIPES
+from cnn.recipes import RECIPES
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")

@@ -11,33 +11,19 @@ import typer
 
 import cnn
 
-from ... import models
 from ...backends import checks
 from ...backends.threads import MOST as MOST_THREADS
 from ...datasets.split import Classes, is_folder_of_classes
+from ...recipes import NETS, RECIPES, Recipe
 from ...storage.atomic import checked_target
 from ...training.saved_fit import read_status
 from ..common import DataOption, DebugOption, JsonOption, load_data, one_of, ordinary_output, print_json, reports_errors
-from ..recipes import RECIPES, Recipe
 from ..together import Together, together
 
 if TYPE_CHECKING:
     from ...datasets import Dataset
     from ...nets.sequential import Sequential
     from ...training.history import History
-
-
-# The nets that can be trained from the command line.
-NETS = {
-    "tutorial": models.tutorial,
-    "two-conv": models.two_conv,
-    "lenet5": models.lenet5,
-    "wide": models.wide,
-    "keras-mnist": models.keras_mnist,
-    "pytorch-mnist": models.pytorch_mnist,
-    "resnet-small": models.resnet_small,
-    "vgg-small": models.vgg_small,
-}
 
 _BY_RECIPE = "the recipe's"
 

@@ -5,7 +5,8 @@ from ..arrays cimport as_tuple
 from ..simd cimport prefetch_far, real
 from ..step.optimizer cimport update_run
 from ..step.program cimport (
-    Context, Image, Operation, OperationKind, Place, Sizes, end_of_subtree, learned_size, new_geometry, tensor,
+    MOST_CHUNKS, Context, Image, Operation, OperationKind, Place, Sizes, end_of_subtree, first_of_chunk, learned_size,
+    new_geometry, tensor,
 )
 from .dense_forward cimport Dense, dense_forward
 from .dense_gradient cimport (
@@ -76,17 +77,20 @@ cdef inline void sum_chunks(const Operation* o, const Context* c, Py_ssize_t par
     cdef:
         const Dense* g = <const Dense*>o.geometry
         Py_ssize_t groups = (g.units + 3) // 4, items = groups * column_blocks(g), item, end = 0
-        Py_ssize_t first = c.batch.first_chunk, step = c.program.persistent
+        Py_ssize_t first = c.batch.first_chunk, step = c.program.persistent, chunk
+        Py_ssize_t starts[MOST_CHUNKS + 1]
         const real* dy = c.program.all_persistent + o.dy.at
         const real* x = c.program.all_persistent + o.x.at
         real* sums
     while first < c.batch.first_chunk + c.batch.own_chunks:
         end = end_of_subtree(c.batch, first)
+        for chunk in range(first, end + 1):
+            starts[chunk - first] = first_of_chunk(c.batch, chunk)
         sums = c.program.all_sums + first * c.program.sums + o.sums
         for item in range(items * part // parts, items * (part + 1) // parts):
-            dense_sums(g, item // groups, item % groups * 4, c.batch, first, end, dy, x, step, sums)
+            dense_sums(g, item // groups, item % groups * 4, starts, end - first, dy, x, step, sums)
         if o.b >= 0 and part == parts - 1:
-            dense_bias_sums(g, c.batch, first, end, dy, step, sums + o.w_size)
+            dense_bias_sums(g, starts, end - first, dy, step, sums + o.w_size)
         first = end
 
 

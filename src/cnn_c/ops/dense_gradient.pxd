@@ -14,7 +14,6 @@ from ..step.optimizer cimport (
     ADADELTA, ADAM, KEEP_GRADIENT, LION, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes,
     update_run,
 )
-from ..step.program cimport Batch, first_of_chunk
 from .dense_forward cimport Dense
 
 
@@ -198,29 +197,28 @@ cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const
 # ---- chunk by chunk, for other processes ----
 
 cdef enum:
-    TREE_LEVELS = 8  # more than 64 chunks need
+    TREE_LEVELS = 8  # more than MOST_CHUNKS need
 
 
-cdef inline void sums_of_chunks(const int down, const int across, const Batch* batch, Py_ssize_t first, Py_ssize_t end,
+cdef inline void sums_of_chunks(const int down, const int across, const Py_ssize_t* starts, Py_ssize_t chunks,
                                 const real** s, Py_ssize_t s_step, const real* v, Py_ssize_t v_step, lanes live,
                                 vec* result) noexcept nogil:
-    # As `outer_products`, of the images of chunks first .. end: chunks are added up in pairs, then pairs of pairs and so
-    # on, as soon as both are there, so that the sums that wait are few and stay in the first cache. s and v are those
-    # of the batch's first image.
+    # As `outer_products`, of the images of so many chunks, which begin at `starts`: chunks are added up in pairs, then
+    # pairs of pairs and so on, as soon as both are there, so that the sums that wait are few and stay in the first
+    # cache. s and v are those of the batch's first image.
     cdef:
         vec waiting[TREE_LEVELS][16]
         vec sums[16]  # of the last chunk and those that it was added to: in registers
         const real* at[4]
-        Py_ssize_t chunk, image, count, index
+        Py_ssize_t chunk, index
         int depth = 0, d, k
-    for chunk in range(first, end):
-        image = first_of_chunk(batch, chunk)
-        count = first_of_chunk(batch, chunk + 1) - image
+    for chunk in range(chunks):
         for d in range(down):
-            at[d] = s[d] + image * s_step
-        outer_products(down, across, count, at, s_step, v + image * v_step, v_step, live, sums)
-        index = chunk - first
-        while depth > 0 and (index & 1 or chunk == end - 1):
+            at[d] = s[d] + starts[chunk] * s_step
+        outer_products(down, across, starts[chunk + 1] - starts[chunk], at, s_step, v + starts[chunk] * v_step, v_step,
+                       live, sums)
+        index = chunk
+        while depth > 0 and (index & 1 or chunk == chunks - 1):
             depth -= 1
             for k in range(down * across):
                 sums[k] = waiting[depth][k] + sums[k]
@@ -232,23 +230,23 @@ cdef inline void sums_of_chunks(const int down, const int across, const Batch* b
         result[k] = waiting[0][k]
 
 
-cdef inline void sums_tile(const int across, const Dense* g, Py_ssize_t left, const Batch* batch, Py_ssize_t first,
-                           Py_ssize_t end, const real** s, const real* x, Py_ssize_t step, lanes live,
+cdef inline void sums_tile(const int across, const Dense* g, Py_ssize_t left, const Py_ssize_t* starts,
+                           Py_ssize_t chunks, const real** s, const real* x, Py_ssize_t step, lanes live,
                            real* to) noexcept nogil:
     cdef vec sums[16]
     cdef int d, a
-    sums_of_chunks(4, across, batch, first, end, s, step, x, step, live, sums)
+    sums_of_chunks(4, across, starts, chunks, s, step, x, step, live, sums)
     for d in range(4):
         if d < left:
             for a in range(across):
                 vstore_lanes(to + d * g.inputs + a * LANES, sums[d * across + a], live)
 
 
-cdef inline flattened dense_sums(const Dense* g, Py_ssize_t block, Py_ssize_t unit, const Batch* batch,
-                                 Py_ssize_t first, Py_ssize_t end, const real* dy, const real* x, Py_ssize_t step,
+cdef inline flattened dense_sums(const Dense* g, Py_ssize_t block, Py_ssize_t unit, const Py_ssize_t* starts,
+                                 Py_ssize_t chunks, const real* dy, const real* x, Py_ssize_t step,
                                  real* sums) noexcept nogil:
-    # sums[u, k], summed over the images of chunks first .. end, for four units in one block of columns; dy and x: of all
-    # images of the batch, `step` apart
+    # dw[u, k] of the images of so many chunks, for four units in one block of columns; dy and x: of all images of the
+    # batch, `step` apart
     cdef:
         Py_ssize_t k = column(g, block)
         const real* s[4]
@@ -256,14 +254,14 @@ cdef inline flattened dense_sums(const Dense* g, Py_ssize_t block, Py_ssize_t un
     for u in range(4):
         s[u] = dy + min(unit + u, g.units - 1)
     if block < g.inputs // (MATRIX_SIDE * LANES):
-        sums_tile(MATRIX_SIDE, g, g.units - unit, batch, first, end, s, x + k, step, first_lanes(LANES),
+        sums_tile(MATRIX_SIDE, g, g.units - unit, starts, chunks, s, x + k, step, first_lanes(LANES),
                   sums + unit * g.inputs + k)
     else:
-        sums_tile(1, g, g.units - unit, batch, first, end, s, x + k, step, lanes_of(g.inputs - k),
+        sums_tile(1, g, g.units - unit, starts, chunks, s, x + k, step, lanes_of(g.inputs - k),
                   sums + unit * g.inputs + k)
 
 
-cdef inline void dense_bias_sums(const Dense* g, const Batch* batch, Py_ssize_t first, Py_ssize_t end, const real* dy,
+cdef inline void dense_bias_sums(const Dense* g, const Py_ssize_t* starts, Py_ssize_t chunks, const real* dy,
                                  Py_ssize_t step, real* sums) noexcept nogil:
     # The same of the bias: dy times one.
     cdef:
@@ -274,7 +272,7 @@ cdef inline void dense_bias_sums(const Dense* g, const Batch* batch, Py_ssize_t 
     s[0] = &one
     for block in range(registers(g.units)):
         unit = block * LANES
-        sums_of_chunks(1, 1, batch, first, end, s, 0, dy + unit, step, lanes_of(g.units - unit), &total)
+        sums_of_chunks(1, 1, starts, chunks, s, 0, dy + unit, step, lanes_of(g.units - unit), &total)
         vstore_lanes(sums + unit, total, lanes_of(g.units - unit))
 
 

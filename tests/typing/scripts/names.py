@@ -21,8 +21,8 @@ LAYERS: list[type[cnn.Layer]] = [
 ]  # fmt: skip
 TWINS: list[type[cnn.Layer]] = [cnn.reference.Conv2D, cnn.reference.Dropout, cnn.reference.Tanh]
 CALLBACKS: list[type[Callback]] = [
-    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.ReduceLROnPlateau,
-    cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
+    cnn.CSVLogger, cnn.EarlyStopping, cnn.ExponentialAverage, cnn.LearningRateFinder, cnn.OptunaPruning,
+    cnn.ReduceLROnPlateau, cnn.TensorBoard, cnn.TimeLimit, Checkpoint, cnn.Callback,
 ]  # fmt: skip
 OTHERS: list[Any] = [
     cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
@@ -31,7 +31,7 @@ OTHERS: list[Any] = [
     set_num_threads, SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
     cnn.reference.Sequential, cnn.reference.ConvolutionalNeuralNetwork, cnn.functional.softmax,
     cnn.datasets.load_mnist, cnn.models.tutorial, cnn.plot.filters, cnn.report.write_report, cnn.ScaleWarning,
-    cnn.from_onnx, cnn.from_torch,
+    cnn.from_onnx, cnn.from_torch, cnn.sklearn.CNNClassifier, cnn.sklearn.CNNRegressor,
 ]  # fmt: skip
 
 assert_type(cnn.__version__, str)

@@ -27,6 +27,9 @@ net.fit(x, y, validation_split=0.1), net.fit(x, y, validation_split=np.float32(0
 net.fit([(x, y), (x.tolist(), [0, 1, 2, 3])], epochs=2)
 net.fit(((x, y) for _ in range(9)), epochs=3, steps_per_epoch=np.int64(3), optimizer=cnn.Adam())
 
+net.fit(cnn.datasets.shard(x, y, object()), comm=object())
+net.fit(cnn.datasets.Shard(x, y, first=0), epochs=2, comm=None)
+
 net.fit(object())  # error: x
 net.fit([(x, y)], steps_per_epoch="3")  # error: steps_per_epoch
 net.fit(x, y, epochs="2")  # error: epochs
@@ -114,6 +117,7 @@ net.fit(x, y, callbacks=[Own(), Derived(), cnn.CSVLogger("log.csv", append=True)
 net.fit(x, y, callbacks=(Own(),))
 finder = cnn.LearningRateFinder(1e-5, highest=1.0, steps=50)
 net.fit(x, y, callbacks=[Batch(), cnn.ReduceLROnPlateau("loss", factor=0.5), cnn.TimeLimit(60), finder])
+net.fit(x, y, callbacks=[cnn.OptunaPruning(object(), monitor="loss")])
 net.fit(x, y, callbacks=[cnn.ExponentialAverage(0.99, every=2)])
 assert_type(finder.suggestion, float)
 assert_type(finder.losses, list[float])
@@ -126,6 +130,7 @@ net.fit(x, y, callbacks=[print])  # error: a function
 cnn.EarlyStopping(patience="3")  # error: patience
 cnn.ReduceLROnPlateau(factor="0.1")  # error: factor
 cnn.TimeLimit()  # error: seconds
+cnn.OptunaPruning(object(), 3)  # error: monitor
 cnn.ExponentialAverage(every=0.5)  # error: every
 cnn.LearningRateFinder(steps="100")  # error: steps
 finder.suggestion = 0.1  # error: it follows from the losses

@@ -1,4 +1,4 @@
-"""Ways to train on MNIST that work: a net, and all that `fit` takes to train it."""
+"""Ways to train on MNIST that work: a net, and all that `fit` takes to train it; and nets by their names."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from .. import models
-from ..nets.sequential import Sequential
-from ..schedules import Constant, Cosine, Schedule, Step
-from ..training.augment import Augment
-from ..training.optimizer import Optimizer
-from ..training.optimizers import SGD, Adadelta, Adam
+from . import models
+from .nets.sequential import Sequential
+from .schedules import Constant, Cosine, Schedule, Step
+from .training.augment import Augment
+from .training.optimizer import Optimizer
+from .training.optimizers import SGD, Adadelta, Adam
 
 
 class Recipe(NamedTuple):
@@ -40,6 +40,18 @@ class Recipe(NamedTuple):
         """What a report says of it."""
         return {"build": f"cnn.models.{self.build.__name__}", **self.arguments(seed)}
 
+
+# As the command line calls them.
+NETS: dict[str, Callable[..., Sequential]] = {
+    "tutorial": models.tutorial,
+    "two-conv": models.two_conv,
+    "lenet5": models.lenet5,
+    "wide": models.wide,
+    "keras-mnist": models.keras_mnist,
+    "pytorch-mnist": models.pytorch_mnist,
+    "resnet-small": models.resnet_small,
+    "vgg-small": models.vgg_small,
+}
 
 RECIPES = {
     "fast": Recipe(models.two_conv, epochs=3, batch_size=32, learning_rate=0.03),
