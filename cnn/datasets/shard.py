@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..backends.ranks import shares
+from ..backends.ranks import Ranks, shares
 from ..backends.tables import call
 from .idx import load_idx
 
@@ -40,6 +40,7 @@ def shard(images: str | os.PathLike[str] | ArrayLike, labels: str | os.PathLike[
     labels : path or array (n,)
         Likewise; all of them are kept.
     comm : mpi4py.MPI.Intracomm
+        All of its processes call this function.
 
     Returns
     -------
@@ -53,11 +54,18 @@ def shard(images: str | os.PathLike[str] | ArrayLike, labels: str | os.PathLike[
         There are not as many labels as images; a file that is no whole IDX file.
     OSError
         A file cannot be read.
+    RuntimeError
+        One of this has happened on another rank.
     """
+    with Ranks(comm) as ranks:
+        return ranks.agree(lambda: _part(images, labels, ranks))
+
+
+def _part(images: Any, labels: Any, ranks: Ranks) -> Shard:
     x = load_idx(images, mapped=True) if isinstance(images, str | os.PathLike) else np.asanyarray(images)
     y = load_idx(labels) if isinstance(labels, str | os.PathLike) else np.asarray(labels)
     if len(x) != len(y):
         raise ValueError(f"labels must be as many as images, got {len(y)} labels of {len(x)} images")
-    bounds, rank = shares(len(y), comm.Get_size()), comm.Get_rank()
-    part = x[bounds[rank] : bounds[rank + 1]]
-    return Shard(np.array(part, part.dtype.newbyteorder("=")), y, bounds[rank])
+    bounds = shares(len(y), ranks.ranks)
+    first, end = bounds[ranks.rank], bounds[ranks.rank + 1]
+    return Shard(np.array(x[first:end], x.dtype.newbyteorder("=")), y, first)

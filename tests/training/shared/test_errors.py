@@ -58,6 +58,7 @@ ON_ONE = {
     "other_backend": (1, "ValueError: comm needs a net with backend='compiled', got 'numpy'"),
     "other_batches": (1, "TypeError: x must be an array, with y, or a Shard where comm is given, got batches"),
     "shard_with_too_few_labels": (2, "ValueError: x.y must be the targets of all images, got 30 for images 26 to 40"),
+    "shard_without_a_file": (1, "FileNotFoundError: [Errno 2] No such file or directory: 'FOLDER/nothing'"),
     "on_fit_begin": (0, "ValueError: on_fit_begin of rank 0"),
     "on_epoch_begin": (0, "ValueError: on_epoch_begin of rank 0"),
     "on_batch_end": (0, "ValueError: on_batch_end of rank 0"),

@@ -12,8 +12,8 @@ from . import mpi
 
 # What most of the code of a shared fit takes part in, for the suite that runs at every commit.
 FEW = [
-    "two_conv", "residual", "weights", "all_in_python", "batch_of_5", "batch_of_1100", "frozen", "meddling", "shards",
-    "shard_of_nothing",
+    "two_conv", "residual", "weights", "all_in_python", "batch_of_5", "batch_of_1100", "frozen", "meddling",
+    "shards_of_files", "shard_of_nothing",
 ]  # fmt: skip
 # Of the largest parameter, beside a fit without comm: by the rounding of a few steps in float64. Adam divides by roots
 # of sums that may be zero but for rounding, a clipped norm goes into all of them.
@@ -33,7 +33,7 @@ def bits(ranks: int, cases: list[str], dtypes: list[str], threads: list[int], pl
 
 
 def assert_same(cases: list[str], dtypes: list[str], others: dict[int, list[int]]) -> None:
-    """Any number of ranks, and their threads, beside one rank with one thread and no ranks."""
+    """Train on so many ranks, by their numbers of threads, on one rank with one thread, and without ranks."""
     one = bits(1, cases, dtypes, [1], plain=True)
     assert len(one) == len(cases) * len(dtypes)
     for name, (_, difference) in one.items():

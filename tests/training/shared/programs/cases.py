@@ -20,7 +20,7 @@ class Case(NamedTuple):
     net: Callable[..., cnn.Sequential]  # of dtype
     images: int = 150  # no multiple of the batch size
     options: Callable[[], dict[str, Any]] = dict
-    is_shard: bool = False
+    shards: str = ""  # of an array, or of a file
     values: bool = False  # whether targets are rows of numbers
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
@@ -202,6 +202,7 @@ CASES = {
     "meddling": Case(normalised, 90, lambda: {"epochs": 3, "callbacks": [Meddling()]}),
     "rate_finder": Case(small, options=lambda: {"callbacks": [cnn.LearningRateFinder()]}),
     "ends_in_the_middle": Case(normalised, options=lambda: {"callbacks": [EndsInTheMiddle()]}),
-    "shards": Case(normalised, options=lambda: {"augment": cnn.Augment(shift=2)}, is_shard=True),
-    "shard_of_nothing": Case(small, 5, lambda: {"batch_size": 3}, is_shard=True),
+    "shards": Case(normalised, options=lambda: {"augment": cnn.Augment(shift=2)}, shards="array"),
+    "shards_of_files": Case(small, options=weights, shards="file"),
+    "shard_of_nothing": Case(small, 5, lambda: {"batch_size": 3}, shards="array"),
 }

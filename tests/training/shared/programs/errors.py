@@ -156,6 +156,11 @@ def shard_without_comm() -> None:
 
 
 @failure
+def shard_without_a_file() -> None:
+    cnn.datasets.shard(FOLDER / "nothing" if RANK == 1 else DATA[0], DATA[1], COMM)
+
+
+@failure
 def shard_with_nan() -> None:
     own = cnn.datasets.shard(DATA[0].astype(np.float32), DATA[1], COMM)
     if RANK == 1:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,25 @@ import cnn.datasets
 COMM = MPI.COMM_WORLD
 
 
+def files(x: np.ndarray, y: np.ndarray) -> list[Path]:
+    """IDX files, by the root, that all ranks may read."""
+    folder = Path(COMM.bcast(tempfile.mkdtemp() if COMM.rank == 0 else None))
+    paths = [folder / "images", folder / "labels"]
+    if COMM.rank == 0:
+        for path, array in zip(paths, (x, y.astype(np.uint8)), strict=True):
+            cnn.datasets.save_idx(path, array)
+    COMM.Barrier()
+    return paths
+
+
 def fitted(case: Case, dtype: str, comm: Any) -> tuple[str, np.ndarray]:
     """What tells the fit from others, and all parameters."""
     net, (x, y), arguments = case.net(dtype), case.data(), case.arguments()
-    data = (cnn.datasets.shard(x, y, comm),) if case.is_shard and comm is not None else (x, y)
-    history = net.fit(*data, comm=comm, **arguments)
+    if comm is None or not case.shards:
+        history = net.fit(x, y, comm=comm, **arguments)
+    else:
+        part = cnn.datasets.shard(*(files(x, y) if case.shards == "file" else (x, y)), comm)
+        history = net.fit(part, comm=comm, **arguments)
     values = list(net.state().values())
     optimizer = arguments["optimizer"]
     kept = optimizer.arrays(net.executor.learned.parameters)
