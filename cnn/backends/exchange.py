@@ -16,7 +16,7 @@ import numpy as np
 
 from .program import Plan
 from .python_calls import LossCall
-from .ranks import FINE, Ranks, shares
+from .ranks import FAILED, FINE, Ranks, shares
 
 _MOMENTS, _GRADIENT_MOMENTS, _OUTPUTS, _SUMS, _NOTHING = range(5)  # as `What` in src/cnn_c/step/steps.pxd
 _LINE = 16  # elements: segments begin with a cache line
@@ -91,6 +91,8 @@ class Exchange:
 
     def __call__(self, what: int, k: int, n: int, chunks: int, status: int) -> int:
         """Exchange something of operation k, or of all; the worst status of all ranks, which share nothing then."""
+        if self._ranks.has_failed:  # which all know: the step goes on to its end, and nothing is exchanged any more
+            return FAILED
         with self._ranks.exchanging():
             worst = self._ranks.worst(status)
             if worst == FINE and self.ranks > 1:

@@ -86,7 +86,9 @@ class Ranks:
         if error is not None:
             self.fail(error)
         elif not self.has_failed:
-            self._comm.Free()
+            with self._interrupts.held():
+                self.check()
+                self._comm.Free()
 
     def beside(self) -> int:
         """How many ranks, this one among them, may run on the same processors."""

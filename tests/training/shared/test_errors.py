@@ -98,6 +98,6 @@ def test_one_rank_raises_and_the_others_say_which_and_why(errors, name):
         assert told.startswith(cause if other == rank else f"RuntimeError: rank {rank} failed with {cause}")
 
 
-def test_every_failure_is_expected_here_and_a_fit_after_all_of_them_is_a_fit(errors):
+def test_every_failure_is_expected_here_and_nets_of_other_seeds_are_one_after_a_fit_after_all_of_them(errors):
     assert set(errors) == {*ON_ALL, *ON_ONE, "after all"}
     assert len(set(errors["after all"])) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from cases import CASES, Scale, images, in_python, small, tutorial
+from cases import Scale, images, in_python, small, tutorial
 from mpi4py import MPI
 
 import cnn
@@ -326,9 +327,9 @@ def main() -> None:
         except BaseException as error:
             told = f"{type(error).__name__}: {error}"
         result[name] = COMM.allgather(told.replace(str(FOLDER), "FOLDER"))
-    net, (x, y), arguments = small("float32"), CASES["tutorial"].data(), CASES["tutorial"].arguments()
-    net.fit(x, y, comm=COMM, **arguments)
-    result["after all"] = COMM.allgather(net.executor.learned.parameters.tobytes().hex()[:16])
+    net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], (28, 28, 1), seed=RANK)
+    fit(net, seed=None)
+    result["after all"] = COMM.allgather(hashlib.sha256(net.executor.learned.parameters).hexdigest())
     if RANK == 0:
         print(json.dumps(result))
 
