@@ -38,7 +38,7 @@ def sweep_picture(study: Any, space: Space, path: str) -> None:
     """
     weights = list(importances(study).items())[:_MOST_SLICES]
     rows = -(-len(weights) // _SLICES)
-    picture = Picture(WIDTH, _TOP + _HIGH + rows * (_DOWN + _HIGH) + 0.4)
+    picture = Picture(WIDTH, _TOP + _HIGH + rows * (_DOWN + _HIGH) + 0.65)
     trials = study.get_trials(deepcopy=False)
     _history(picture, trials)
     width = (WIDTH - _LEFT - _RIGHT - (_SLICES - 1) * _BETWEEN) / _SLICES
@@ -47,7 +47,9 @@ def sweep_picture(study: Any, space: Space, path: str) -> None:
         left, top = _LEFT + column * (width + _BETWEEN), _TOP + (row + 1) * (_HIGH + _DOWN)
         axes = picture.panel(left, top, width, _HIGH)
         _slice(axes, name, space.ranges[name], complete(trials))
-        heading(axes, name, f"explains {weight:.0%}")
+        heading(axes, name, f"{weight:.0%}")
+    note = "percent behind a setting: how much of the differences it explains"
+    picture.text(_LEFT / WIDTH, 0.1 / picture.get_figheight(), note, color=GREY, size=SMALL)
     picture.write(path)
 
 

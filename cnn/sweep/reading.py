@@ -12,11 +12,11 @@ from ..backends import checks
 from ..backends.names import meant, nearest
 from .nets import arguments_of, builder_for
 from .package import toml_package
-from .settings import AUGMENT, ONLY_FIXED, TRAINING, Setting, any_value, optimizer_settings, rule_of
+from .settings import AUGMENT, ONLY_FIXED, TRAINING, Setting, json_value, optimizer_settings, rule_of
 from .space import RANGE, Space
 
 _TABLES = ("fixed", "space")
-_ANY = Setting(None, any_value)
+_OF_A_NET = Setting(None, json_value)
 
 
 def read_space(path: Path) -> Space:
@@ -84,7 +84,7 @@ def _known_settings(path: Path, given: Space) -> dict[str, Setting]:
                     known = optimizer_settings(rule_of(common | choice)) | known
                 else:
                     builder = builder_for(common | choice, given.folder)
-                    known = dict.fromkeys(arguments_of(builder), _ANY) | known
+                    known = dict.fromkeys(arguments_of(builder), _OF_A_NET) | known
     return known
 
 
@@ -120,6 +120,9 @@ def _checked_range(setting: Setting, value: Any) -> Any:
     if not isinstance(value, list):
         or_range = " or a range such as {low = 1, high = 8}" if setting.kind not in (str, bool) else ""
         raise TypeError(f"it must be a list of choices{or_range}, got {value!r}; a single value stands in [fixed]")
+    for choice in value:
+        if not isinstance(choice, str | int | float):
+            raise TypeError(f"a choice must be a text, a number, true or false, got {choice!r}")
     choices = [setting.checked("a choice", choice) for choice in value]
     if not choices or any(choice in choices[:i] for i, choice in enumerate(choices)):
         raise ValueError(f"it must be a list of choices that differ, got {value!r}")

@@ -6,6 +6,7 @@ a recipe.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -59,8 +60,12 @@ def _augment(argument: str) -> Callable[[str, Any], float]:
     return lambda name, value: getattr(Augment(**{argument: value}), argument)
 
 
-def any_value(name: str, value: Any) -> Any:
-    """The check of what is checked elsewhere."""
+def json_value(name: str, value: Any) -> Any:
+    """The check of what may be anything that the study can hold, which has no dates."""
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise TypeError(f"{name} must be made of texts, numbers, true and false, got {value!r}") from error
     return value
 
 
@@ -70,14 +75,14 @@ _part = Setting(float, partial(checks.number, minimum=math.ulp(0.0), maximum=mat
 # What is the same in all trials: where the images come from, and what is not set otherwise.
 ONLY_FIXED = {
     "recipe": Setting(str, _one_of(RECIPES)),
-    "data": Setting(str, any_value),
+    "data": Setting(str, json_value),
     "validation": _part,
-    "color": Setting(bool, any_value),
+    "color": Setting(bool, json_value),
     "size": _count,
     "validation_fraction": _part,
 }
 TRAINING = {
-    "net": Setting(str, any_value),  # checked where nets are made
+    "net": Setting(str, json_value),  # checked where nets are made
     "epochs": _count,
     "batch_size": _count,
     "learning_rate": Setting(float, checks.learning_rate),

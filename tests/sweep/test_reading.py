@@ -157,6 +157,8 @@ def test_examples_have_each_choice(read):
         ("[fixed]\nnet = 'vgg'\n[space]\nepochs = [1]", r"net in \[fixed\]: net must be one of .*, got 'vgg'"),
         ("[space]\nnet = ['none.py:build']", r"net must name a file that is there, got 'none.py:build'"),
         ("[space]\nnet = ['broken.py:build']", r"broken.py cannot be imported: ModuleNotFoundError"),
+        ("[fixed]\nnet = 'mine.py:build'\n[space]\ndense = [[8, 16]]", r"a choice must be a text, a number, true or"),
+        ("[fixed]\nnet = 'mine.py:build'\ndense = 2026-11-30\n[space]\nepochs = [1]", r"it must be made of texts"),
         ("[space]\nnet = ['mine.py:WORD']", r"net must name a function of .*mine.py, got 'mine.py:WORD'"),
         ("[fixed]\nvalidation_fraction = 1.0\n[space]\nepochs = [1]", r"_fraction in \[fixed\]: it must be .*got 1"),
     ],
