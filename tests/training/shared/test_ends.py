@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 
@@ -54,17 +55,29 @@ def test_ranks_do_not_wait_for_ever_for_one_that_has_failed_before_the_fit(tmp_p
     assert "python -m mpi4py program.py" in done.output
 
 
-@pytest.mark.parametrize("python", [(), PLAIN])
-@pytest.mark.parametrize("of_all", [True, False])
-def test_ctrl_c_ends_all_as_it_ends_one_process(tmp_path, python, of_all):
-    checkpoint = tmp_path / "checkpoint"
+def assert_interrupts(checkpoint, python, of_all, moment=0.1) -> None:
     with mpi.started(mpi.command("ends.py", 3, "goes on", checkpoint, python=python)) as process:
         assert process.stdout.readline() == "the second epoch\n"
-        time.sleep(0.1)
+        time.sleep(moment)
         begin = time.monotonic()
         os.kill(process.pid if of_all else mpi.ranks_of(process.pid)[1], signal.SIGINT)
         done = mpi.ended(process, begin)
     assert done.status != 0
     assert "\nKeyboardInterrupt" in done.output or done.output == ""  # which Open MPI's mpiexec ends itself
     assert "in the middle of an exchange" not in done.output
+    assert "Fatal error" not in done.output  # of MPI, where ranks exchange different things
     cnn.load(checkpoint)
+
+
+@pytest.mark.parametrize("python", [(), PLAIN])
+@pytest.mark.parametrize("of_all", [True, False])
+def test_ctrl_c_ends_all_as_it_ends_one_process(tmp_path, python, of_all):
+    assert_interrupts(tmp_path / "checkpoint", python, of_all)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", [(), PLAIN])
+def test_ctrl_c_in_one_rank_at_any_moment_ends_all(tmp_path, python):
+    rng = random.Random(0)
+    for i in range(25):
+        assert_interrupts(tmp_path / f"checkpoint_{i}", python, False, rng.uniform(0, 0.3))
