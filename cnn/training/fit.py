@@ -40,6 +40,8 @@ _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_
 class Fit:
     """A fit: `net.current_fit` while it runs. Its attributes are those of `interfaces.RunningFit`."""
 
+    _warning_level = 6  # from `_warn_of_loss` up to where Sequential.fit was called
+
     def __init__(
         self, net: Net, data: Data | BatchSource, settings: Settings, optimizer: Optimizer, callbacks: Any
     ) -> None:
@@ -159,7 +161,7 @@ class Fit:
         warning = None if self._has_warned else loss_warning(self.epoch, loss, self.net.layers, self._images)
         if warning is not None:
             self._has_warned = True
-            warnings.warn(warning, stacklevel=6)  # where Sequential.fit was called
+            warnings.warn(warning, stacklevel=self._warning_level)
 
     def _train_epoch(self, display: Display, logs: dict[str, Any]) -> dict[str, float] | None:
         """All batches once; the epoch's figures, or None where it was cut short."""

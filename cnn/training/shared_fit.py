@@ -61,6 +61,8 @@ def new_fit(
 class SharedFit(Fit):
     """A fit on all ranks of a communicator."""
 
+    _warning_level = 8
+
     def __init__(
         self,
         net: Net,

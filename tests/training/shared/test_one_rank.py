@@ -88,3 +88,10 @@ def test_kernels_in_numpy_and_batches_are_refused():
         fitted(small(backend="numpy"), comm=OneRank())
     with pytest.raises(TypeError, match="x must be an array, with y, or a Shard where comm is given, got batches"):
         small().fit([data()], comm=OneRank(), progress=False)
+
+
+def test_a_warning_tells_the_line_that_called_fit():
+    net = cnn.Sequential([cnn.Conv2D(3, 3), cnn.Flatten(), cnn.Dense(4)], (6, 6, 1), seed=0)
+    with pytest.warns(cnn.ScaleWarning) as warned:
+        net.fit(*data(), epochs=1, optimizer=cnn.SGD(1e-9), comm=OneRank(), progress=False)
+    assert [warning.filename for warning in warned] == [__file__]

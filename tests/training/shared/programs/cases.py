@@ -200,6 +200,7 @@ CASES = {
     "stopping": Case(small, 64, stopping),
     "average": Case(normalised, 90, lambda: {"callbacks": [cnn.ExponentialAverage(0.9)]}),
     "meddling": Case(normalised, 90, lambda: {"epochs": 3, "callbacks": [Meddling()]}),
+    "time_limit": Case(normalised, options=lambda: {"callbacks": [cnn.TimeLimit(0)]}),  # after a batch
     "rate_finder": Case(small, options=lambda: {"callbacks": [cnn.LearningRateFinder()]}),
     "ends_in_the_middle": Case(normalised, options=lambda: {"callbacks": [EndsInTheMiddle()]}),
     "shards": Case(normalised, options=lambda: {"augment": cnn.Augment(shift=2)}, shards="array"),
