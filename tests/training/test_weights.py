@@ -180,3 +180,19 @@ def test_weights_need_labels_and_a_loss_of_the_package():
         fitted(net_of(loss=cnn.losses.Huber()), x, np.eye(CLASSES)[y], class_weight={0: 2.0})
     with pytest.raises(ValueError, match=r"^class_weight and sample_weight need a loss of cnn\.losses"):
         fitted(net_of(loss=lambda outputs, rows: (0.0, outputs)), x, y, sample_weight=np.ones(24))
+
+
+class EveryBatch(cnn.Callback):
+    """With it, a call of compiled code takes one batch."""
+
+    def on_batch_end(self, net, logs):
+        pass
+
+
+def test_the_loss_of_an_epoch_does_not_depend_on_how_many_batches_a_call_takes():
+    (x, y), weights = data(300), np.random.default_rng(1).uniform(0, 3, 300)
+    losses = {
+        fitted(net_of(), x, y, batch_size=2, sample_weight=weights, callbacks=callbacks).loss[0]
+        for callbacks in ([], [EveryBatch()])
+    }
+    assert len(losses) == 1
