@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from . import mpi
 
 ADDRESSES = "10.77.0.1", "10.77.0.2"
+DEVICE = "line"  # on each host, the end of the line between them
 # What is no part of the network: a name, shared memory, the numbers of processes, and what lies in /dev/shm.
 OTHER_NAMESPACES = "unshare --uts --ipc --mount --pid --fork --kill-child"
 
@@ -26,6 +28,7 @@ case $1 in
   {ADDRESSES[1]}) name=$other;;
 esac
 shift
+export UCX_TLS=tcp,self UCX_NET_DEVICES={DEVICE}
 exec ip netns exec $name {OTHER_NAMESPACES} \\
   sh -c "hostname $name; mount -t tmpfs none /dev/shm; mount -t proc proc /proc; exec $*"
 """
@@ -46,9 +49,7 @@ class Hosts(NamedTuple):
 
     def sent(self) -> int:
         """The bytes that have left the first host by the line between them."""
-        name = self.names[0]
-        path = f"/sys/class/net/{name}/statistics/tx_bytes"
-        return int(_done("ip", "netns", "exec", name, "cat", path))
+        return int(_done("ip", "netns", "exec", self.names[0], "cat", f"/sys/class/net/{DEVICE}/statistics/tx_bytes"))
 
 
 def _done(*line: str) -> str:
@@ -81,8 +82,12 @@ def _make(names: tuple[str, str]) -> None:
     for name in names:
         _done("ip", "netns", "add", name)
     one, other = names
-    _done("ip", "link", "add", one, "netns", one, "type", "veth", "peer", "name", other, "netns", other)
+    _done("ip", "link", "add", DEVICE, "netns", one, "type", "veth", "peer", "name", DEVICE, "netns", other)
     for name, address in zip(names, ADDRESSES, strict=True):
-        _done("ip", "-n", name, "addr", "add", f"{address}/24", "dev", name)
-        for device in (name, "lo"):
+        _done("ip", "-n", name, "addr", "add", f"{address}/24", "dev", DEVICE)
+        for device in (DEVICE, "lo"):
             _done("ip", "-n", name, "link", "set", device, "up")
+    for _ in range(500):  # the line carries nothing at once
+        if all(" state UP " in _done("ip", "-n", name, "link", "show", DEVICE) for name in names):
+            break
+        time.sleep(0.01)
