@@ -11,7 +11,17 @@ from .nets.sequential import Sequential
 from .schedules import Constant, Cosine, Schedule, Step
 from .training.augment import Augment
 from .training.optimizer import Optimizer
-from .training.optimizers import SGD, Adadelta, Adam
+from .training.optimizers import SGD, Adadelta, Adam, AdamW, Lion, RMSprop
+
+# Optimisers by name, for a learning rate.
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adadelta": Adadelta,
+    "adam": Adam,
+    "adamw": AdamW,
+    "lion": Lion,
+    "rmsprop": RMSprop,
+    "sgd": partial(SGD, momentum=0.9, nesterov=True),
+}
 
 
 class Recipe(NamedTuple):
@@ -24,7 +34,7 @@ class Recipe(NamedTuple):
     weight_decay: float = 0.0
     augment: Augment | None = None
     schedule: Callable[[float], Schedule] = Cosine  # from the first rate
-    rule: Callable[..., Optimizer] = partial(SGD, momentum=0.9, nesterov=True)
+    rule: Callable[..., Optimizer] = OPTIMIZERS["sgd"]
 
     def arguments(self, seed: int | None = None) -> dict[str, Any]:
         """What `Sequential.fit` takes beside images, labels and what the fit shows."""

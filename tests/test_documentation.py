@@ -27,7 +27,7 @@ MODULES = [
     cnn.sklearn,
 ]
 # What a fit calls, or hands out; users of these read the class.
-NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "ScaleWarning", "Schedule"}
+NOT_ARGUMENTS = {"Callback", "Dataset", "LabelledImages", "ScaleWarning", "Schedule", "Shard"}
 
 
 def public():

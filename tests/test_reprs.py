@@ -11,7 +11,7 @@ import pytest
 import cnn
 import cnn.datasets
 import cnn.reference
-from cnn.datasets import Dataset, LabelledImages
+from cnn.datasets import Dataset, LabelledImages, Shard
 from cnn.training.history import History
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -58,6 +58,7 @@ def objects():
     ]
     names = tuple(f"the class number {i}, which has a long name" for i in range(200))
     data = [Dataset(MANY, MANY[:, 0, 0], MANY, MANY[:, 0, 0]), LabelledImages(MANY, MANY[:, 0, 0], names)]
+    data.append(Shard(MANY, MANY[:, 0, 0], 0))
     histories = [History(*[[0.123456789] * 10_000] * 6), History([], [], [], [], [], [])]
     augments = [cnn.Augment(), cnn.Augment(1, 2, 0.1, 3, 0.5, 6)]
     return [*layers, *optimizers, *schedules, *callbacks, *nets, *data, *histories, *augments]

@@ -19,10 +19,18 @@ class Shard(NamedTuple):
     """Images of one process, and the targets of all.
 
     The parts of all ranks, in their order, are the data set. One may be empty.
+
+    Parameters
+    ----------
+    x : array (m, ...)
+        Images `first` to `first + m` of the data set.
+    y : array (n,) or (n, outputs)
+        Targets of all images of the data set.
+    first : int
     """
 
-    x: np.ndarray[Any, Any]  # images first to first + len(x)
-    y: np.ndarray[Any, Any]  # targets of all images of the data set
+    x: np.ndarray[Any, Any]
+    y: np.ndarray[Any, Any]
     first: int
 
     def __repr__(self) -> str:

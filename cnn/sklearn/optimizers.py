@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..backends.names import nearest
+from ..recipes import OPTIMIZERS
 from ..training.callbacks import Callback
 from ..training.optimizer import Optimizer, checked_optimizer
-from ..training.optimizers import SGD, Adadelta, Adam, AdamW, Lion, RMSprop
 
-NAMED: dict[str, Callable[[], Optimizer]] = {
-    "adadelta": Adadelta,
-    "adam": partial(Adam, 0.002),
-    "adamw": partial(AdamW, 0.002),
-    "lion": Lion,
-    "rmsprop": RMSprop,
-    "sgd": partial(SGD, 0.03, momentum=0.9, nesterov=True),
-}
+_RATES = {"adam": 0.002, "adamw": 0.002, "sgd": 0.03}  # where the optimiser has none, or one for longer fits
 
 
 def new_optimizer(optimizer: Any, learning_rate: Any) -> Optimizer:
@@ -31,11 +22,12 @@ def new_optimizer(optimizer: Any, learning_rate: Any) -> Optimizer:
     """
     if not isinstance(optimizer, str):
         made = copy.deepcopy(checked_optimizer(optimizer))
-    elif optimizer in NAMED:
-        made = NAMED[optimizer]()
+    elif optimizer in OPTIMIZERS:
+        rates = [_RATES[optimizer]] if optimizer in _RATES else []
+        made = OPTIMIZERS[optimizer](*rates)
     else:
-        known = f"must be one of {', '.join(NAMED)}, or an optimiser"
-        raise ValueError(f"optimizer {known}, got {optimizer!r}{nearest(optimizer, NAMED)}")
+        known = f"must be one of {', '.join(OPTIMIZERS)}, or an optimiser"
+        raise ValueError(f"optimizer {known}, got {optimizer!r}{nearest(optimizer, OPTIMIZERS)}")
     if learning_rate is not None:
         made.learning_rate = learning_rate
     return made

@@ -13,20 +13,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..backends import checks
-from ..recipes import RECIPES, Recipe
+from ..recipes import OPTIMIZERS, RECIPES, Recipe
 from ..schedules import Constant, Cosine, OneCycle, Schedule
 from ..training.augment import Augment
 from ..training.optimizer import Optimizer
-from ..training.optimizers import SGD, Adadelta, Adam, AdamW, Lion, RMSprop
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "sgd": partial(SGD, momentum=0.9, nesterov=True),  # as in the recipes
-    "adam": Adam,
-    "adamw": AdamW,
-    "rmsprop": RMSprop,
-    "adadelta": Adadelta,
-    "lion": Lion,
-}
 SCHEDULES: dict[str, Callable[[float], Schedule]] = {"constant": Constant, "cosine": Cosine, "one-cycle": OneCycle}
 AUGMENT = "augment."  # how the names of `Augment`'s arguments begin
 

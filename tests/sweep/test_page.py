@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import cnn
-from cnn.sweep.settings import AUGMENT, ONLY_FIXED, OPTIMIZERS, SCHEDULES, TRAINING
+from cnn.recipes import OPTIMIZERS
+from cnn.sweep.settings import AUGMENT, ONLY_FIXED, SCHEDULES, TRAINING
 
 from .cases import TIME_LIMIT
 

@@ -56,7 +56,7 @@ cdef struct Steps:
     WholeUpdate* whole_update        # NULL where a parameter follows its gradient at once
     Batch batch                      # of all steps; each step takes its part
     Py_ssize_t batch_size, images, steps
-    void* exchange                   # with other processes, a callable of cnn/backends/exchange.py; NULL if there is none
+    void* exchange                   # with other processes, as cnn/backends/exchange.py has it, or NULL
     Py_ssize_t rank, ranks           # this process, and how many there are
     const double* step_scalars       # three of each step
     Py_ssize_t statistics            # how many
