@@ -44,6 +44,8 @@ class Ranks:
         The number of this process, and how many there are.
     has_failed : bool
         Whether one of them has failed, which all know then.
+    memories : dict
+        By its size, what memory they have in common, as `common_memory` found out.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Ranks:
         self.rank, self.ranks = self._comm.Get_rank(), self._comm.Get_size()
         self._mine, self._all = np.zeros(1, np.uint8), np.zeros(self.ranks, np.uint8)
         self.has_failed = self._is_told = False
+        self.memories: dict[int, Any] = {}
         self._interrupts = HeldInterrupts()  # one that came in the middle of an exchange would end all others
 
     def __repr__(self) -> str:
@@ -207,6 +210,10 @@ class Ranks:
         got = np.empty((sum(counts), *given.shape[1:]), given.dtype)
         self.exchange(_bytes(given), [len(part) * size for part in sent], _bytes(got), [n * size for n in counts])
         return got
+
+    def meet(self) -> None:
+        """Wait for all ranks."""
+        self._comm.Barrier()
 
     def exchange(self, sent: np.ndarray, sent_sizes: list[int], got: np.ndarray, got_sizes: list[int]) -> None:
         """From `sent` so many elements to each rank, into `got` so many from each."""

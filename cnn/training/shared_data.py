@@ -9,8 +9,8 @@ import numpy as np
 from cnn_c import KERNELS
 
 from ..backends.calls import Batches
-from ..backends.exchange import shares_of
 from ..backends.ranks import Ranks
+from ..backends.shares import shares_of
 from .fingerprint import digest
 from .settings import Data
 
