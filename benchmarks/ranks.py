@@ -1,8 +1,9 @@
 """A fit by one process and by several: images a second, and a model of a step's time beside what was measured.
 
-    mpiexec -n 4 python -m mpi4py benchmarks/ranks.py [--nets A,B,L] [--batches 256,1024] [--rounds 7]
+    mpiexec -n 4 python -m mpi4py benchmarks/ranks.py [--nets A,B,L] [--batches 256,1024] [--rounds 25]
 
-All ways train in turns in the same processes; who has nothing to do in one of them sleeps. The model of a step,
+All ways train in turns in the same processes; who has nothing to do in one of them sleeps. Ranks wait for the slowest
+at every step: on a machine whose cores are shared with others, look at the fastest epochs too. The model of a step,
 
     step(ranks) = batch / workers * image + ranks / workers * update
                   + 3 * ceil(log2(ranks)) * latency + 2 * (ranks - 1) / ranks * bytes / bandwidth
@@ -32,7 +33,7 @@ from cnn.backends.exchange import Exchange
 from cnn.backends.processors import usable_processors
 from cnn.backends.ranks import Ranks
 
-IMAGES = 8192  # of an epoch
+IMAGES = 4096  # of an epoch
 HALF = "half a batch"
 SUMS = 3  # what an exchange is asked for, see cnn/backends/exchange.py
 WORLD = MPI.COMM_WORLD
@@ -65,23 +66,31 @@ def ways() -> list[Way]:
 
 
 def seconds_a_step(way: Way, net: cnn.Sequential, batch: int, data: tuple[np.ndarray, np.ndarray]) -> float:
-    """Of an epoch, by rank 0's clock; 0 on ranks that take no part."""
+    """Of the second epoch, by rank 0's clock, when memory is there; 0 on ranks that take no part."""
     if way.comm == MPI.COMM_NULL:
         return 0.0
     cnn.set_num_threads(way.threads, fixed=True)
     history = net.fit(
         *data,
+        epochs=2,
         batch_size=batch,
         optimizer=cnn.SGD(1e-4, momentum=0.9),
         seed=0,
         progress=False,
         comm=way.comm if way.shared else None,
     )
-    return history.seconds[0] / (len(data[0]) / batch)
+    return history.seconds[1] / (len(data[0]) / batch)
 
 
-def timed(net: cnn.Sequential, batch: int, rounds: int, all_ways: list[Way]) -> dict[str, float]:
-    """The median seconds of a step each way, and of half a batch by one rank, in turns."""
+class Times(NamedTuple):
+    """Seconds of a step, the mean of an epoch."""
+
+    median: float
+    fastest: float
+
+
+def timed(net: cnn.Sequential, batch: int, rounds: int, all_ways: list[Way]) -> dict[str, Times]:
+    """A step each way, and on half a batch by one rank, in turns."""
     data = noise(IMAGES)
     turns = [*all_ways, all_ways[1]._replace(name=HALF)]
     times: dict[str, list[float]] = {way.name: [] for way in turns}
@@ -91,7 +100,7 @@ def timed(net: cnn.Sequential, batch: int, rounds: int, all_ways: list[Way]) -> 
             took = seconds_a_step(way, net, batch // 2 if way.name == HALF else batch, data)
             if i > 0:  # the first round is not counted
                 times[way.name].append(took)
-    return {name: median(values) for name, values in times.items()}
+    return {name: Times(median(values), min(values)) for name, values in times.items()}
 
 
 # ---- the model ----
@@ -163,11 +172,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nets", type=lambda text: text.split(","), default=["B", "L"], metavar="A,B,L")
     parser.add_argument("--batches", type=lambda t: [int(n) for n in t.split(",")], default=[256, 1024])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     all_ways = ways()
     here = Table(title="a step here", caption=machine(), caption_justify="left")
-    for column in ("net", "batch", "way", "us", "images/s", "to 1 rank", "model, us", "to model"):
+    columns = (
+        "net",
+        "batch",
+        "way",
+        "median, us",
+        "to 1 rank",
+        "fastest, us",
+        "to 1 rank",
+        "images/s",
+        "model, us",
+        "to model",
+    )
+    for column in columns:
         here.add_column(column, justify="right", no_wrap=True)
     of_model = Table(title="what the model takes")
     for column in ("net", "batch", "image, us", "update, us", "latency, us", "GB/s", "KB"):
@@ -182,7 +203,7 @@ def main() -> None:
             half = measured.pop(HALF)
             wait()
             one = measured[all_ways[1].name]
-            model = measured_model(net, batch, one, half, all_ways[4].comm)
+            model = measured_model(net, batch, one.fastest, half.fastest, all_ways[4].comm)
             wait()
             if WORLD.rank == 0:
                 steps(name, batch, measured, model, here)
@@ -193,14 +214,15 @@ def main() -> None:
             Console(width=120).print(table)
 
 
-def steps(name: str, batch: int, measured: dict[str, float], model: Model, table: Table) -> None:
+def steps(name: str, batch: int, measured: dict[str, Times], model: Model, table: Table) -> None:
     """Rows of one net and batch."""
     one = measured["1 rank, 1 thread"]
     for way, took in measured.items():
-        cells = [f"{took * 1e6:,.0f}", f"{batch / took:,.0f}", f"{one / took:.2f}x"]
+        cells = [f"{took.median * 1e6:,.0f}", f"{one.median / took.median:.2f}x"]
+        cells += [f"{took.fastest * 1e6:,.0f}", f"{one.fastest / took.fastest:.2f}x", f"{batch / took.fastest:,.0f}"]
         if "ranks" in way:
             predicted = model.step(batch, int(way.split()[0]), usable_processors())
-            cells += [f"{predicted * 1e6:,.0f}", f"{took / predicted:.2f}"]
+            cells += [f"{predicted * 1e6:,.0f}", f"{took.fastest / predicted:.2f}"]
         table.add_row(name, str(batch), way, *cells)
     table.add_section()
 

@@ -257,8 +257,3 @@ def _end_all(comm: Any) -> None:
 
 def _bytes(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1).view(np.uint8)
-
-
-def shares(total: int, ranks: int) -> list[int]:
-    """Where the parts of `total` items begin that the ranks have in order, and where the last one ends."""
-    return [total * rank // ranks for rank in range(ranks + 1)]

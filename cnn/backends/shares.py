@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from .ranks import shares
+
+def shares(total: int, ranks: int) -> list[int]:
+    """Where the parts of `total` items begin that the ranks have in order, and where the last one ends."""
+    return [total * rank // ranks for rank in range(ranks + 1)]
 
 
 class Shares(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from .common_memory import CommonMemory, common_memory
-from .ranks import Ranks, shares
-from .shares import Shares, shares_of
+from .ranks import Ranks
+from .shares import Shares, shares, shares_of
 
 _LINE = 16  # elements: segments begin with a cache line
 _LARGEST = 1 << 26  # bytes of common memory; more would save little, for the time is that of copying

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from ..backends.ranks import Ranks
 from .common import print_error
+
+if TYPE_CHECKING:
+    from ..backends.ranks import Ranks
 
 T = TypeVar("T")
 
@@ -46,6 +48,8 @@ def together(mpi: bool, debug: bool) -> Iterator[Together]:
         from mpi4py import MPI
     except ImportError as error:
         raise ImportError("--mpi needs mpi4py and an MPI library: pip install 'cnn-c[mpi]'") from error
+    from ..backends.ranks import Ranks
+
     ranks = Ranks(MPI.COMM_WORLD)
     try:
         with ranks:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..backends.ranks import Ranks, shares
+from ..backends.shares import shares
 from ..backends.tables import call
 from .idx import load_idx
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from ..backends.ranks import Ranks
 
 
 class Shard(NamedTuple):
@@ -65,6 +67,8 @@ def shard(images: str | os.PathLike[str] | ArrayLike, labels: str | os.PathLike[
     RuntimeError
         One of this has happened on another rank.
     """
+    from ..backends.ranks import Ranks  # few have other processes
+
     with Ranks(comm) as ranks:
         return ranks.agree(lambda: _part(images, labels, ranks))
 

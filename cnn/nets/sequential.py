@@ -283,8 +283,8 @@ class Sequential(PredictingNet):
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
         """
-        from ..training.settings import checked_settings  # plans and fits are imported when they are made
-        from ..training.shared_fit import new_fit, ranks_of
+        from ..training.new_fit import new_fit, ranks_of  # plans and fits are imported when they are made
+        from ..training.settings import checked_settings
         from .fit_data import checked_data
 
         access, caller = self.executor.access, object()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,16 +16,18 @@ from cnn_c import KERNELS
 
 from ..backends.buffers import gather
 from ..backends.calls import Batches, Update
-from ..backends.exchange import Exchange
 from ..backends.parts import leaves
 from ..backends.program import Plan
 from ..backends.python_calls import LossCall
-from ..backends.ranks import Ranks
 from ..backends.tables import call
 from ..backends.threads import is_fixed, threads_for
 from ..layers.base import Layer, layer_names
 from .access import Access
 from .make import BLOCK, make_plan
+
+if TYPE_CHECKING:
+    from ..backends.exchange import Exchange
+    from ..backends.ranks import Ranks
 
 _PIXELS_A_CALL = 1 << 22  # of a prediction in compiled code; between two calls Python looks at signals
 _MOST_TOGETHER = 256  # images of a prediction that pass a layer in Python together
@@ -107,12 +109,17 @@ class Executor:
             plan = self.plan(batch_size, True, ranks is not None)
             runner = self._runner(plan, threads, training=True)
             self.learned.gradients[...] = 0  # nobody writes those of layers that are frozen now
-            exchange = None if ranks is None else Exchange(ranks, plan, runner.memory, self._loss_call)
+            exchange = None if ranks is None else self._new_exchange(ranks, plan, runner)
             trainer = key, runner, exchange
         batches = batches._replace(exchange=trainer[2])
         done = self.access.run(trainer[1].train, self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
+
+    def _new_exchange(self, ranks: Ranks, plan: Plan, runner: Any) -> Exchange:
+        from ..backends.exchange import Exchange  # few fits have other processes
+
+        return Exchange(ranks, plan, runner.memory, self._loss_call)
 
     def predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
         """Probabilities, or logits, (n, classes) of images that are right already."""

@@ -6,7 +6,7 @@ Rank 0, the root, calls the callbacks, reads and writes files and prints; the ot
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from importlib.metadata import version
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +18,9 @@ import cnn_c
 from ..backends.calls import Batches
 from ..backends.parts import leaves
 from ..backends.processors import usable_processors
-from ..backends.ranks import Ranks, shares
+from ..backends.ranks import Ranks
+from ..backends.shares import shares
 from ..backends.threads import at_most, is_fixed
-from .batches import BatchSource
 from .fingerprint import differences
 from .fit import Fit
 from .history import History
@@ -33,29 +33,6 @@ from .shared_data import Parts, share_results
 if TYPE_CHECKING:
     from .interfaces import Net
     from .saved_fit import SavedFit
-
-
-def ranks_of(comm: Any) -> AbstractContextManager[Ranks | None]:
-    """The ranks of a communicator; None for none."""
-    return nullcontext() if comm is None else Ranks(comm)
-
-
-def new_fit(
-    net: Net, data: Data | BatchSource, settings: Settings, optimizer: Optimizer, callbacks: Any, ranks: Ranks | None
-) -> Fit:
-    """A fit of this process alone, or of all ranks; TypeError and ValueError where they cannot share it."""
-    if ranks is None:
-        if not isinstance(data, BatchSource) and data.first is not None:
-            raise ValueError("x is a Shard, so comm must be given: other processes hold the other images")
-        return Fit(net, data, settings, optimizer, callbacks)
-    if isinstance(data, BatchSource):
-        raise TypeError(
-            "x must be an array, with y, or a Shard where comm is given, got batches, which may not be the same on all "
-            "ranks"
-        )
-    if net.backend != "compiled":
-        raise ValueError(f"comm needs a net with backend='compiled', got {net.backend!r}")
-    return SharedFit(net, data, settings, optimizer, callbacks, ranks)
 
 
 class SharedFit(Fit):

@@ -7,8 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn.backends.ranks import shares
-from cnn.backends.shares import shares_of
+from cnn.backends.shares import shares, shares_of
 
 
 def additions(chunks: int) -> list[tuple[int, int, int]]:

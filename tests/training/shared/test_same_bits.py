@@ -27,19 +27,24 @@ def all_cases() -> list[str]:
     return list(module.CASES)
 
 
-def bits(ranks: int, cases: list[str], dtypes: list[str], threads: list[int], plain: bool = False) -> dict[str, Any]:
-    asked = {"cases": cases, "dtypes": dtypes, "threads": threads, "plain": plain}
+def bits(
+    ranks: int, cases: list[str], dtypes: list[str], threads: list[int], plain: bool = False, messages: bool = False
+) -> dict[str, Any]:
+    asked = {"cases": cases, "dtypes": dtypes, "threads": threads, "plain": plain, "messages": messages}
     return mpi.result("fits.py", ranks, json.dumps(asked), limit=500)
 
 
-def assert_same(cases: list[str], dtypes: list[str], others: dict[int, list[int]]) -> None:
-    """Train on so many ranks, by their numbers of threads, on one rank with one thread, and without ranks."""
+def assert_same(cases: list[str], dtypes: list[str], others: dict[int, list[int]], messages: bool = False) -> None:
+    """Train on so many ranks, by their numbers of threads, on one rank with one thread, and without ranks.
+
+    The ranks have memory in common, or with `messages` none.
+    """
     one = bits(1, cases, dtypes, [1], plain=True)
     assert len(one) == len(cases) * len(dtypes)
     for name, (_, difference) in one.items():
         assert "float32" in name or difference < TOLERANCE, name
     for ranks, threads in others.items():
-        for name, digests in bits(ranks, cases, dtypes, threads).items():
+        for name, digests in bits(ranks, cases, dtypes, threads, messages=messages).items():
             assert set(digests) == {one[name][0]}, f"{name} on {ranks} ranks"
 
 
@@ -51,6 +56,14 @@ def test_few_ranks_train_to_the_same_bits_in_float64():
     assert_same(["normalised", "clip_norm", "stopping"], ["float64"], {4: [1]})
 
 
+def test_few_ranks_with_no_memory_in_common_train_to_the_same_bits():
+    assert_same(
+        ["two_conv", "clip_norm", "batch_of_5", "shards_of_files"], ["float32"], {3: [1], 2: [1]}, messages=True
+    )
+
+
 @pytest.mark.slow
-def test_ranks_train_to_the_same_bits():
-    assert_same(all_cases(), ["float32", "float64"], {1: [2], 2: [1, 2], 3: [1, 2], 4: [1, 2], 8: [1, 2], 16: [1]})
+@pytest.mark.parametrize("messages", [False, True])
+def test_ranks_train_to_the_same_bits(messages):
+    others = {1: [2], 2: [1, 2], 3: [1, 2], 4: [1, 2], 8: [1, 2], 16: [1]}
+    assert_same(all_cases(), ["float32", "float64"], others, messages)
