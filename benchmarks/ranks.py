@@ -146,7 +146,7 @@ def exchange_seconds(comm: Any, net: cnn.Sequential, batch: int, fraction: float
 def measured_model(net: cnn.Sequential, batch: int, step: float, half_step: float, pair: Any) -> Model:
     """From a step of a batch and of half of it by one rank; zeros on ranks that are not of the `pair`."""
     size = net.executor.plan(batch, True, True).sums * net.dtype.itemsize
-    image = 2 * (step - half_step) / batch
+    image = min(2 * (step - half_step), step) / batch  # noise may make the update negative
     empty = full = 0.0
     if pair != MPI.COMM_NULL:
         empty, full = (exchange_seconds(pair, net, batch, fraction) for fraction in (0.0, 1.0))
@@ -159,12 +159,12 @@ def parameters(name: str, batch: int, model: Model) -> list[str]:
     return [name, str(batch), *seconds, f"{model.bandwidth / 1e9:.1f}", f"{model.bytes / 1000:,.0f}"]
 
 
-def elsewhere(name: str, batch: int, model: Model, table: Table) -> None:
+def elsewhere(name: str, batch: int, chunks: int, model: Model, table: Table) -> None:
     """Rows of what the model says of one rank on each of many machines."""
     one = batch * model.image + model.update
     for network, (latency, bandwidth) in NETWORKS.items():
         there = model._replace(latency=model.latency + latency, bandwidth=bandwidth)
-        sizes = [2**k for k in range(1, 7)]
+        sizes = [2**k for k in range(1, 7) if 2**k <= chunks]  # other ranks have nothing to do
         table.add_row(name, str(batch), network, *(f"{one / there.step(batch, n, n):.1f}x" for n in sizes))
 
 
@@ -208,7 +208,7 @@ def main() -> None:
             if WORLD.rank == 0:
                 steps(name, batch, measured, model, here)
                 of_model.add_row(*parameters(name, batch, model))
-                elsewhere(name, batch, model, there)
+                elsewhere(name, batch, net.executor.plan(batch, True).chunks, model, there)
     if WORLD.rank == 0:
         for table in (here, of_model, there):
             Console(width=120).print(table)
