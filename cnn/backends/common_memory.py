@@ -40,7 +40,7 @@ def common_memory(ranks: Ranks, size: int) -> CommonMemory | None:
     file = ranks.on_root(lambda: _new_file(size))
     try:
         memory = None if file is None else _opened(file)
-        is_common = all(seen is not None for seen in ranks.gather(None if memory is None else True))
+        is_common = all(ranks.gather(memory is not None))
     finally:
         if file is not None and ranks.is_root:
             os.unlink(file.path)  # the memory lasts as long as somebody has it

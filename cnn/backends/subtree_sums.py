@@ -60,9 +60,8 @@ class InMemory:
 
     def offer(self, shares: Shares) -> None:
         self._memory.turn = 1 - self._memory.turn
-        for row, first in enumerate(shares.firsts):
-            if first in shares.subtrees[self._ranks.rank]:
-                self._halves[self._memory.turn, row] = self._sums[first]
+        for first in shares.subtrees[self._ranks.rank]:
+            self._halves[self._memory.turn, shares.firsts.index(first)] = self._sums[first]
 
     def add_up(self, shares: Shares) -> None:
         rows = self._halves[self._memory.turn]

@@ -111,7 +111,8 @@ class Executor:
             self.learned.gradients[...] = 0  # nobody writes those of layers that are frozen now
             exchange = None if ranks is None else self._new_exchange(ranks, plan, runner)
             trainer = key, runner, exchange
-        batches = batches._replace(exchange=trainer[2])
+        if trainer[2] is not None:
+            batches = batches._replace(exchange=trainer[2])
         done = self.access.run(trainer[1].train, self.learned, update, batches, threads, is_fixed())
         self._trainer = trainer
         return done
