@@ -126,15 +126,18 @@ class SharedFit(Fit):
 
     def _on_root(self, function: Any) -> Any:
         """What the function returns on the root, where alone it is called; what it has changed is changed on all."""
-        before = [array.copy() for array in self._arrays()]
-        result = self._ranks.on_root(function)
-        self._share_arguments()
-        now = self._arrays()
-        is_same = len(now) == len(before) and all(map(_same_bits, before, now))
-        changed = self._ranks.from_root(None if is_same else (now, self.optimizer.done))
+        result, changed = self._ranks.on_root(lambda: self._called(function))
+        self._share_arguments()  # by which it is known how many arrays the optimiser has
         if changed is not None:
             self._set_arrays(*changed)
         return result
+
+    def _called(self, function: Any) -> tuple[Any, tuple[list[np.ndarray], int] | None]:
+        """What the function returns, and what steps go on from if it has changed that."""
+        before = [array.copy() for array in self._arrays()]
+        result, now = function(), self._arrays()
+        is_same = len(now) == len(before) and all(map(_same_bits, before, now))
+        return result, None if is_same else (now, self.optimizer.done)
 
     def _arrays(self) -> list[np.ndarray]:
         """What steps go on from."""
