@@ -9,7 +9,10 @@
 # operand each: size + 1 loads for size multiply-adds keeps both load ports and both arithmetic ports busy. Every sum
 # is added up in the order of i and j, so equal inputs give equal bits wherever in a tile they lie.
 
-from .simd cimport LANES, MAX_TILE, flattened, lanes, real, vec, vload, vload_lanes, vmultiply_add, vstore, vstore_lanes
+from .simd cimport (
+    LANES, MAX_TILE, USUAL_STRIDES, flattened, lanes, real, vec, vload, vload_lanes, vmultiply_add, vstore,
+    vstore_lanes,
+)
 
 
 cdef struct Tile:
@@ -92,25 +95,25 @@ cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const bint mask
     elif size == 10: tile_rows(1, 10, x_tile, masked, tile, x, v, start, y)
     elif size == 11: tile_rows(1, 11, x_tile, masked, tile, x, v, start, y)
     elif size == 12: tile_rows(1, 12, x_tile, masked, tile, x, v, start, y)
-    elif size == 13: tile_rows(1, 13, x_tile, masked, tile, x, v, start, y)
-    elif size == 14: tile_rows(1, 14, x_tile, masked, tile, x, v, start, y)
+    elif size == 13 and MAX_TILE == 14: tile_rows(1, 13, x_tile, masked, tile, x, v, start, y)
+    elif size == 14 and MAX_TILE == 14: tile_rows(1, 14, x_tile, masked, tile, x, v, start, y)
 
 
 cdef inline flattened run_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                real* y) noexcept nogil:
     # A stride known to the compiler goes into the addresses: 1 in every weight gradient, 6 and 8 in second
     # convolutions.
-    if tile.x_tile == 1: tile_of_size(size, 1, False, tile, x, v, start, y)
-    elif tile.x_tile == 6: tile_of_size(size, 6, False, tile, x, v, start, y)
-    elif tile.x_tile == 8: tile_of_size(size, 8, False, tile, x, v, start, y)
+    if USUAL_STRIDES and tile.x_tile == 1: tile_of_size(size, 1, False, tile, x, v, start, y)
+    elif USUAL_STRIDES and tile.x_tile == 6: tile_of_size(size, 6, False, tile, x, v, start, y)
+    elif USUAL_STRIDES and tile.x_tile == 8: tile_of_size(size, 8, False, tile, x, v, start, y)
     else: tile_of_size(size, tile.x_tile, False, tile, x, v, start, y)
 
 
 cdef inline flattened run_masked_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                       real* y) noexcept nogil:
     # Only the lanes in masks[j] take part: what lies there may be NaN and must not touch the sums of the others.
-    if tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
-    elif tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
+    if USUAL_STRIDES and tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
+    elif USUAL_STRIDES and tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
     else: tile_of_size(size, tile.x_tile, True, tile, x, v, start, y)
 
 
@@ -189,7 +192,7 @@ cdef inline void wide_tile_of_size(int size, const Py_ssize_t x_tile, const Tile
 cdef inline flattened run_wide_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                     real* y) noexcept nogil:
     # Of one line.
-    if tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
+    if USUAL_STRIDES and tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
     else: wide_tile_of_size(size, tile.x_tile, tile, x, v, start, y)
 
 
@@ -224,7 +227,7 @@ cdef inline bint has_masked_rectangle(Py_ssize_t across) noexcept nogil:
 cdef inline flattened run_masked_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
                                            const real* start, real* y) noexcept nogil:
     # Two lines
-    if across == 6 and tile.x_tile == 32: tile_rows(2, 6, 32, True, tile, x, v, start, y)
-    elif across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
+    if USUAL_STRIDES and across == 6 and tile.x_tile == 32: tile_rows(2, 6, 32, True, tile, x, v, start, y)
+    elif USUAL_STRIDES and across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
     elif across == 6: tile_rows(2, 6, tile.x_tile, True, tile, x, v, start, y)
     elif across == 7: tile_rows(2, 7, tile.x_tile, True, tile, x, v, start, y)

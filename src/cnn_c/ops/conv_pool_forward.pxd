@@ -5,7 +5,8 @@
 # are stored, in the first cache, and pooled from there.
 
 from ..simd cimport (
-    MAX_TILE, LANES, first_lanes, flattened, istore, ivec, lanes, lanes_of, real, vec, vload, vload_lanes, vstore_lanes,
+    LANES, MAX_TILE, USUAL_STRIDES, first_lanes, flattened, istore, ivec, lanes, lanes_of, real, vec, vload,
+    vload_lanes, vstore_lanes,
 )
 from ..tile cimport WIDE_TILE, Tile, add_products, run_wide_tile, takes_wide_tiles
 from .conv_pool_shape cimport ConvPool, window_maximum
@@ -65,13 +66,14 @@ cdef inline void wide_row(const bint keep, const ConvPool* g, const Tile* tile, 
 cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
                                   const Tile* tile, const real* x, const real* w, vec bias, real* y,
                                   int* argmax) noexcept nogil:
+    # Sums that no registers are left for would take GCC half of a minute.
     if count == 1: windows(1, c_in, keep, g, tile, x, w, bias, y, argmax)
     elif count == 2: windows(2, c_in, keep, g, tile, x, w, bias, y, argmax)
     elif count == 3: windows(3, c_in, keep, g, tile, x, w, bias, y, argmax)
-    elif count == 4: windows(4, c_in, keep, g, tile, x, w, bias, y, argmax)
-    elif count == 5: windows(5, c_in, keep, g, tile, x, w, bias, y, argmax)
-    elif count == 6: windows(6, c_in, keep, g, tile, x, w, bias, y, argmax)
-    elif count == 7: windows(7, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 4 and MAX_TILE == 14: windows(4, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 5 and MAX_TILE == 14: windows(5, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 6 and MAX_TILE == 14: windows(6, c_in, keep, g, tile, x, w, bias, y, argmax)
+    elif count == 7 and MAX_TILE == 14: windows(7, c_in, keep, g, tile, x, w, bias, y, argmax)
 
 
 cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, const real* x, const real* w,
@@ -118,10 +120,10 @@ cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const 
     # -> y: (oh, ow, c_out) with y_pitch, argmax: (oh, ow, c_out) or NULL. A number of channels that the compiler knows
     # goes into the addresses.
     if argmax != NULL:
-        if g.c_in == 6: forward(6, True, g, x, w, b, lines, y, argmax)
-        elif g.c_in == 8: forward(8, True, g, x, w, b, lines, y, argmax)
+        if USUAL_STRIDES and g.c_in == 6: forward(6, True, g, x, w, b, lines, y, argmax)
+        elif USUAL_STRIDES and g.c_in == 8: forward(8, True, g, x, w, b, lines, y, argmax)
         else: forward(g.c_in, True, g, x, w, b, lines, y, argmax)
     else:
-        if g.c_in == 6: forward(6, False, g, x, w, b, lines, y, argmax)
-        elif g.c_in == 8: forward(8, False, g, x, w, b, lines, y, argmax)
+        if USUAL_STRIDES and g.c_in == 6: forward(6, False, g, x, w, b, lines, y, argmax)
+        elif USUAL_STRIDES and g.c_in == 8: forward(8, False, g, x, w, b, lines, y, argmax)
         else: forward(g.c_in, False, g, x, w, b, lines, y, argmax)
