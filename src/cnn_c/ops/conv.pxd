@@ -11,20 +11,14 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_input_gradient cimport (
-    InputGradient, conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of,
-    pack_gradient_weights,
+    conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of, pack_gradient_weights,
 )
+from .conv_pieces cimport backward_pieces, forward_pieces, pieces
 from .conv_shape cimport Conv, conv_from, kernel_size
+from .conv_state cimport ConvState
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
-from .padding cimport Padding, input_padding, padded, padded_size
-from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
-
-
-cdef struct ConvState:
-    Conv conv
-    Packed forward
-    Padding x
-    InputGradient input_gradient
+from .padding cimport input_padding, padded, padded_size
+from .pixel_packing cimport pack_weights, packed, packed_size, weight_sums_size
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
@@ -98,3 +92,4 @@ cdef inline void set_conv(OperationKind* row) noexcept:
     row.name = "conv"
     row.read, row.measure, row.prepare = read, measure, prepare
     row.forward, row.backward, row.update = forward, backward, update
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces
