@@ -7,7 +7,7 @@ from libc.string cimport memcpy
 
 from ..simd cimport real
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, learned_size, new_geometry, tensor
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_input_gradient cimport (
@@ -82,10 +82,13 @@ cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
         const ConvState* s = <const ConvState*>o.geometry
         const real* sums = c.program.all_sums + o.sums
         real* gradients = c.worker.scratch
+    if s.forward.pixels == 1:  # they lie as the parameters do
+        update_run(c.optimizer, learned_size(o), sums, o.w)
+        return
     unpack_weight_gradient(&s.forward, sums, 1, False, gradients)
     if o.b >= 0:
         memcpy(gradients + o.w_size, sums + weight_sums_size(&s.forward), o.channels * sizeof(real))
-    update_run(c.optimizer, o.w_size + (o.channels if o.b >= 0 else 0), gradients, o.w)
+    update_run(c.optimizer, learned_size(o), gradients, o.w)
 
 
 cdef inline void set_conv(OperationKind* row) noexcept:

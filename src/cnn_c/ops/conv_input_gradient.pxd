@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memset
 
 from ..simd cimport real
 from .conv_forward cimport conv2d_forward_rows
+from .gather cimport transpose
 from .conv_shape cimport Conv, flip_weights, flipped, is_plain, kernel_size
 from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
 from .pixel_packing cimport Packed, pack_weights, packed, packed_size
@@ -90,16 +91,14 @@ cdef inline Py_ssize_t gradient_weights_size(const InputGradient* s) noexcept no
 cdef inline void turn_weights(const Conv* g, const Phase* p, const real* w, real* out) noexcept nogil:
     # out[m, n, o, c] = w[k0 + sh * (kh' - 1 - m), l0 + sw * (kw' - 1 - n), c, o], the phase's kernel being kh' x kw'
     cdef:
-        Py_ssize_t m, n, k, l, c, o
+        Py_ssize_t m, n, k, l
         const real* from_
     for m in range(p.conv.kh):
         for n in range(p.conv.kw):
             k, l = p.k0 + g.sh * (p.conv.kh - 1 - m), p.l0 + g.sw * (p.conv.kw - 1 - n)
             from_ = w + (k * g.kw + l) * g.c_in * g.c_out
-            for o in range(g.c_out):
-                for c in range(g.c_in):
-                    out[0] = from_[c * g.c_out + o]
-                    out += 1
+            transpose(g.c_in, g.c_out, from_, g.c_out, out, g.c_in)
+            out += g.c_in * g.c_out
 
 
 cdef inline void pack_gradient_weights(const InputGradient* s, const real* w, real* memory) noexcept nogil:
