@@ -2,7 +2,8 @@
 
     python benchmarks/scaling.py [--nets A,B,L] [--batches 1,32,256,1024] [--threads 1,2,...] [--seconds 2] [--level v4]
 
-All numbers of threads are timed in turns in one process. A single image takes one thread, whatever the setting.
+All numbers of threads are timed in turns in one process. A single image takes one thread, whatever the setting, unless
+the net has two million multiply-adds or more.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ def config() -> dict[str, str]:
     return {
         "cnn-c": version("cnn-c"),
         "level": f"{cnn_c.LEVEL} (possible here: {', '.join(cnn_c.LEVELS)})",
+        "multiply-adds": _rates(cnn_c.RATES),
         "lanes": ", ".join(f"{n} of {name}" for name, n in lanes.items()),
         "OpenMP": f"{_STANDARDS.get(date, date)}" if date else "none, one thread",
         "threads": str(get_num_threads()),
@@ -31,6 +32,13 @@ def config() -> dict[str, str]:
         "NumPy": np.__version__,
         "platform": platform.platform(),
     }
+
+
+def _rates(rates: dict[int, float]) -> str:
+    """Those at which the level was chosen."""
+    if not rates:
+        return "not measured, for there was no choice"
+    return ", ".join(f"{rate:.0f} a ns in registers of {bits} bits" for bits, rate in rates.items())
 
 
 def show_config() -> None:

@@ -73,6 +73,7 @@ class Operation(NamedTuple):
     macs: int = 0  # multiply-adds of an image
     whole_batch: bool = False  # whether it needs all images of a batch before it has an output of any
     by_chunk: bool = False  # whether its gradients are summed chunk by chunk, for other processes
+    shared: bool = False  # whether several threads may work on one image of it
     first_layer: int = -1  # of the net's layers, the first that it computes; -1 if it computes none
     stream: int = 0  # of random numbers; that of number 0 is the augmentation's
 
@@ -98,6 +99,11 @@ class Plan(NamedTuple):
     whole_batch: bool  # whether an operation, or the loss, needs all images of a batch
     parameters: int  # how many the net has
     statistics: int
+
+    @property
+    def shared(self) -> bool:
+        """Whether several threads may work on one image."""
+        return any(o.shared for o in self.operations)
 
     def table(self, itemsize: int) -> str:
         """The plan as text, a line an operation: what it fuses, shapes, bytes written, multiply-adds of an image."""

@@ -93,7 +93,10 @@ def is_fixed() -> bool:
 
 
 def threads_for(images: int) -> int:
-    """Threads for a batch, as many as there may be now: no more than images, so that one opens no parallel region."""
+    """Threads for a batch, as many as there may be now: no more than images, so that one opens no parallel region.
+
+    Where threads share an image, the caller asks for `MOST`.
+    """
     threads = min(_threads, _team.most, images)
     if threads <= 1:
         return 1

@@ -20,7 +20,7 @@ from ..backends.parts import leaves
 from ..backends.program import Plan
 from ..backends.python_calls import LossCall
 from ..backends.tables import call
-from ..backends.threads import is_fixed, threads_for
+from ..backends.threads import MOST, is_fixed, threads_for
 from ..layers.base import Layer, layer_names
 from .access import Access
 from .make import BLOCK, make_plan
@@ -62,7 +62,7 @@ class Executor:
 
     def __init__(self, layers: Sequence[Layer], dtype: np.dtype, backend: str, loss_call: LossCall | None) -> None:
         self._layers, self._dtype, self._backend, self._loss_call = layers, dtype, backend, loss_call
-        self.plan(1, training=True)  # a layer that no plan can have is refused now
+        self._is_shared = self.plan(1, training=True).shared  # a layer that no plan can have is refused now
         self._leaves = leaves(layers)
         self.learned = gather(self._leaves, dtype)
         self.access = Access()
@@ -103,7 +103,7 @@ class Executor:
         if self._loss_call is not None:
             batches = self._loss_call.of(batches)
         frozen = tuple(layer.trainable for layer in self._leaves)
-        threads, key = threads_for(batch_size), (batch_size, self._runner_type(), frozen, ranks)
+        threads, key = self._threads_for(batch_size), (batch_size, self._runner_type(), frozen, ranks)
         trainer, self._trainer = self._trainer, None  # another thread of Python makes its own
         if trainer is None or trainer[0] != key or trainer[1].threads < threads:
             plan = self.plan(batch_size, True, ranks is not None)
@@ -125,7 +125,7 @@ class Executor:
     def predict(self, x: np.ndarray, probabilities: bool) -> np.ndarray:
         """Probabilities, or logits, (n, classes) of images that are right already."""
         out = np.empty((len(x), self._classes), self._dtype)
-        threads, fixed, kind = threads_for(len(x)), is_fixed(), self._runner_type()
+        threads, fixed, kind = self._threads_for(len(x)), is_fixed(), self._runner_type()
         try:
             runner = self._predictors.pop()  # one for each thread of Python that predicts at the same time
         except IndexError:
@@ -141,6 +141,9 @@ class Executor:
                 runner.predict(self.learned, x[part], out[part], probabilities, threads, fixed)
         self._predictors.append(runner)
         return out
+
+    def _threads_for(self, images: int) -> int:
+        return threads_for(MOST if self._is_shared else images)
 
     def _runner(self, plan: Plan, threads: int, training: bool) -> Any:
         kind = self._runner_type()

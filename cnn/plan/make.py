@@ -20,6 +20,9 @@ from .fusion import fuse
 from .layout import LaidOut, Memories, lay_out, place
 
 BLOCK = 16  # images that a thread takes at a time: enough for the matrix products, few enough for the second cache
+# Threads share an image of a net of so many multiply-adds, in operations of so many, or of so many outputs: these take
+# a core some microseconds, and the threads a part of one to wait for each other.
+_SHARED_NET, _SHARED_OPERATION, _SHARED_OUTPUTS = 2_000_000, 100_000, 4_096
 
 
 class LearnedPlaces(NamedTuple):
@@ -97,8 +100,9 @@ def make_plan(
 def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces], exchanged: bool) -> list[Operation]:
     """The operations without their places in memory."""
     drafts: list[Operation] = []
+    large = sum(layer.macs for fused, _, _ in laid_out for layer in fused.layers) >= _SHARED_NET
     for k, (fused, x, y) in enumerate(laid_out):
-        lowering = fused.lowering
+        lowering, macs = fused.lowering, sum(layer.macs for layer in fused.layers)
         own = learned[id(fused.layers[0])] if fused.layers else LearnedPlaces()
         norm = learned[id(lowering.normalisation)] if lowering.normalisation else LearnedPlaces()
         drafts.append(
@@ -118,9 +122,10 @@ def _drafts(laid_out: Sequence[LaidOut], learned: dict[int, LearnedPlaces], exch
                 epsilon=lowering.epsilon,
                 with_dx=any(draft.w >= 0 and not draft.frozen for draft in drafts),
                 frozen=bool(fused.layers) and not fused.layers[0].trainable,
-                macs=sum(layer.macs for layer in fused.layers),
+                macs=macs,
                 whole_batch=lowering.whole_batch,
                 by_chunk=exchanged and lowering.matrix and own.w >= 0 and fused.layers[0].trainable,
+                shared=large and (macs >= _SHARED_OPERATION or math.prod(fused.out_shape) >= _SHARED_OUTPUTS),
                 has_also_x=bool(lowering.x_of),
                 has_also_dy=bool(lowering.dy_of),
                 first_layer=fused.first_layer,

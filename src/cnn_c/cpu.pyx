@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Which instruction-set levels this processor and its operating system run."""
+"""Which instruction-set levels this processor and its operating system run, and how fast its wide registers are."""
 
 cdef extern from *:
     """
@@ -24,7 +24,15 @@ cdef extern from *:
     bint runs_v3()
     bint runs_v4()
 
+cdef extern from "fma_rate.h":
+    double fma_rate(int bits)
+
 
 def levels():
     """Names of the levels above the baseline, best first."""
     return [name for name, runs in (("v4", runs_v4()), ("v3", runs_v3())) if runs]
+
+
+def multiply_add_rate(int bits):
+    """Multiply-adds a nanosecond, float32, in registers of 256 or 512 bits, measured for 0.3 ms; 0.0 without these."""
+    return fma_rate(bits) if bits == 256 and runs_v3() or bits == 512 and runs_v4() else 0.0

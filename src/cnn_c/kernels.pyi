@@ -81,6 +81,7 @@ class Runner:
     bytes: int  # that it holds
 
     measured: tuple[dict[int, float], int]  # nanoseconds an image by numbers of threads, and the number that works
+    meetings: tuple[int, int]  # so far: of all threads, and of a group of threads that share an image
     nanoseconds: np.ndarray  # (operations, 3) that forward, backward and update took, if asked to profile
 
     def __init__(self, plan: Plan, threads: int, training: bool, profile: bool = False) -> None: ...

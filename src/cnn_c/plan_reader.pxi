@@ -46,6 +46,7 @@ cdef int read_operation(Operation* o, given) except -1:
     o.kind = &_TABLE[kind]
     o.with_dx, o.out_size = given.with_dx, given.out_size
     o.frozen, o.whole_batch, o.by_chunk = given.frozen, given.whole_batch, given.by_chunk
+    o.shared = given.shared and o.kind.pieces != NULL
     o.has_also_x, o.has_also_dy = given.has_also_x, given.has_also_dy
     o.w, o.b, o.w_size, o.channels = given.w, given.b, given.w_size, given.channels
     o.gamma, o.statistics, o.epsilon, o.stream = given.gamma, given.statistics, given.epsilon, given.stream
@@ -66,6 +67,7 @@ cdef int read_plan(Program* p, plan, bint training) except -1:
     for k in range(p.count):
         o, given = p.operations + k, plan.operations[k]
         read_operation(o, given)
+        p.shared = p.shared or o.shared
         s = sizes_of(o, training)
         if k == p.count - 1:  # the loss reads the logits and writes their gradient
             s.y, s.dy = max(s.y, p.classes), max(s.dy, p.classes if training else 0)

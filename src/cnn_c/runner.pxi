@@ -13,10 +13,12 @@ from libc.string cimport memcpy
 from .augment cimport Warp
 from .step.loss cimport PYTHON_LOSS, SOFTMAX_CROSS_ENTROPY, set_loss
 from .step.program cimport Batch, Operation, Program, Worker, now
-from .step.steps cimport Steps, chunks_of_step, is_over, predict_batch, predict_images, run_steps
+from .step.predictions cimport predict_batch, predict_images
+from .step.shared cimport begin_groups, useful_threads
+from .step.steps cimport Steps, chunks_of_step, is_over, run_steps
 from .step.team_size cimport TeamSize, add_time, is_trial, next_team_size
 from .step.whole_update cimport WholeUpdate, pieces
-from .team cimport Team, begin_team, free_team, new_team
+from .team cimport Team, begin_team, free_team, meetings, new_team
 
 cdef extern from *:
     """
@@ -47,6 +49,7 @@ cdef class Runner:
         Program program
         Worker* workers
         Team* team
+        Team** groups              # of threads that share an image
         TeamSize team_size
         readonly dict memory       # the arrays of each kind of memory, for tests
         readonly int threads       # that it has memory for
@@ -62,6 +65,7 @@ cdef class Runner:
         self.program.operations = NULL
         self.workers = NULL
         self.team = NULL
+        self.groups = NULL
         self.squares, self.before, self.statistics_before = NULL, NULL, NULL
 
     def __init__(self, plan, int threads, bint training, bint profile=False):
@@ -79,6 +83,8 @@ cdef class Runner:
         if p.operations == NULL or self.workers == NULL or self.team == NULL:
             raise MemoryError
         read_plan(p, plan, training)
+        if p.shared:
+            self.allocate_groups()
         self.batch_size, self.image_size = plan.batch_size, plan.image_size
         self.parameters, self.statistics = plan.parameters, plan.statistics
         shape[0], shape[1] = p.count, 3
@@ -94,6 +100,22 @@ cdef class Runner:
         free(self.program.operations)
         free(self.workers)
         free_team(self.team)
+        if self.groups != NULL:
+            for k in range(self.threads // 2):
+                free_team(self.groups[k])
+        free(self.groups)
+
+    cdef int allocate_groups(self) except -1:
+        # At least two threads each: where there are more than g, none has more than a (g + 1)-th of the threads.
+        cdef int g
+        self.groups = <Team**>calloc(max(self.threads // 2, 1), sizeof(Team*))
+        if self.groups == NULL:
+            raise MemoryError
+        for g in range(self.threads // 2):
+            self.groups[g] = new_team(self.threads // (g + 1) + 1)
+            if self.groups[g] == NULL:
+                raise MemoryError
+        return 0
 
     cdef int allocate_memory(self, plan, bint training) except -1:
         cdef:
@@ -144,7 +166,7 @@ cdef class Runner:
             WholeUpdate whole_update
             int most, size
         s.whole_update = &whole_update
-        s.program, s.workers, s.team = &self.program, self.workers, self.team
+        s.program, s.workers, s.team, s.groups = &self.program, self.workers, self.team, self.groups
         self.set_learned(learned)
         self.set_batches(&s, batches)
         self.set_update(&s, update)
@@ -157,7 +179,7 @@ cdef class Runner:
         self.set_exchange(&s, batches.exchange)
         s.not_finite = s.interrupted = 0
         s.done, s.checked_at = 0, now()
-        most = <int>min(threads, self.threads, self.program.chunks)
+        most = useful_threads(&self.program, min(threads, self.threads), self.program.chunks)
         s.team_size = NULL if fixed or most == 1 else &self.team_size
         with nogil:
             while not is_over(&s):
@@ -171,6 +193,7 @@ cdef class Runner:
                     with parallel(num_threads=most):
                         if threadid() == 0:  # there may be fewer threads than were asked for
                             begin_team(s.team, min(size, threads_here()), chunks_of_step(&s, s.done))
+                            begin_groups(s.program, s.groups, s.team.size, chunks_of_step(&s, s.done))
                         wait_for_all()
                         if threadid() < s.team.size:
                             run_steps(&s, threadid(), s.team.size)
@@ -187,9 +210,9 @@ cdef class Runner:
             Steps s
             Py_ssize_t n = count(x, self.image_size)
             real* to = results(out, n * self.program.classes)
-            int most = <int>min(threads, self.threads, n)
+            int most = useful_threads(&self.program, min(threads, self.threads), n)
         self.set_learned(learned)
-        s.program, s.workers, s.team = &self.program, self.workers, self.team
+        s.program, s.workers, s.team, s.groups = &self.program, self.workers, self.team, self.groups
         s.not_finite = s.interrupted = 0
         s.exchange, s.checked_at = NULL, now()
         set_data(&s.batch, x)
@@ -229,21 +252,22 @@ cdef class Runner:
         cdef Py_ssize_t items = s.batch.chunks if whole_batch else n
         if size <= 1:
             begin_team(self.team, 1, items)
-            self.predict_share(s, whole_batch, probabilities, 0, first, out)
+            self.predict_share(s, whole_batch, probabilities, 0, first, n, out)
             return
         with parallel(num_threads=most):
             if threadid() == 0:
                 begin_team(self.team, min(size, threads_here()), items)
+                begin_groups(s.program, s.groups, self.team.size, items)
             wait_for_all()
             if threadid() < self.team.size:
-                self.predict_share(s, whole_batch, probabilities, threadid(), first, out)
+                self.predict_share(s, whole_batch, probabilities, threadid(), first, n, out)
 
     cdef void predict_share(self, Steps* s, bint whole_batch, bint probabilities, int part, Py_ssize_t first,
-                            real* out) noexcept nogil:
+                            Py_ssize_t n, real* out) noexcept nogil:
         if whole_batch:
             predict_batch(s, probabilities, part, out)
         else:
-            predict_images(s, probabilities, part, first, out)
+            predict_images(s, probabilities, part, first, n, out)
 
     @property
     def measured(self):
@@ -251,6 +275,11 @@ cdef class Runner:
         cdef TeamSize* t = &self.team_size
         times = {c.threads: c.time / c.images for c in t.candidates[:t.count] if c.images > 0}
         return times, t.candidates[t.current].threads
+
+    @property
+    def meetings(self):
+        """How often the team has met so far, and the first group of threads that share an image."""
+        return meetings(self.team), meetings(self.groups[0]) if self.groups != NULL and self.threads > 1 else 0
 
     # ---- what Python gives, checked once more ----
 

@@ -121,6 +121,12 @@ static inline void wait_for_end(Team *team, unsigned phase)
     pthread_mutex_unlock(&team->lock);
 }
 
+/* How often the threads have met. */
+static inline unsigned meetings(Team *team)
+{
+    return atomic_load_explicit(&team->phase, memory_order_relaxed);
+}
+
 /* Wait until all threads are here. What each has written before, all see afterwards; the next phase has `items`. */
 static inline void meet(Team *team, int64_t items)
 {

@@ -9,4 +9,5 @@ cdef extern from "team.h" nogil:
     void free_team(Team* team) noexcept
     void begin_team(Team* team, int size, int64_t items) noexcept
     int64_t take_items(Team* team, int part, int64_t most, int64_t* first) noexcept
+    unsigned meetings(Team* team) noexcept
     void meet(Team* team, int64_t items) noexcept

@@ -130,6 +130,11 @@ cdef inline bint takes_wide_tiles(Py_ssize_t channels) noexcept nogil:
     return MAX_TILE < 14 and channels > LANES
 
 
+cdef inline Py_ssize_t channels_of_tile() noexcept nogil:
+    # Of the widest: what threads take of the channels of one image, at least.
+    return 2 * LANES if takes_wide_tiles(2 * LANES) else LANES
+
+
 cdef inline void add_wide_products(const int down, const int across, const Py_ssize_t x_tile, const Tile* tile,
                                    const real* x, const real* v, vec* sums) noexcept nogil:
     # As add_products, of 2 * LANES channels, of whose second half those in tile.live: sums[d, t, half, :]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from cnn_c.cpu import multiply_add_rate
 
 import cnn_c
+from cnn.backends.config import config
 
 from .programs import PREDICTION
 
@@ -42,3 +44,36 @@ def test_an_unknown_level_leaves_the_one_in_use(level):
     with pytest.raises(ImportError, match=", ".join(cnn_c.LEVELS)):
         cnn_c.use_level("v9")
     assert (level, kernels) == (cnn_c.LEVEL, cnn_c.KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("rates", "order"),
+    [
+        ({256: 48.0, 512: 96.0}, ("v4", "v3", "v2")),  # two units for 512 bits
+        ({256: 48.0, 512: 47.0}, ("v4", "v3", "v2")),  # two for 256 that work together: Zen 4
+        ({256: 48.0, 512: 40.0}, ("v4", "v3", "v2")),
+        ({256: 48.0, 512: 33.0}, ("v3", "v4", "v2")),  # one unit, and a slower clock
+        ({256: 48.0, 512: 24.0}, ("v3", "v4", "v2")),
+        ({}, ("v4", "v3", "v2")),
+    ],
+)
+def test_registers_of_512_bits_are_used_unless_they_do_fewer_multiply_adds(monkeypatch, rates, order):
+    monkeypatch.setattr(cnn_c, "BASELINE", "v2")
+    assert cnn_c.best_first(("v4", "v3", "v2"), rates) == order
+
+
+def test_levels_without_a_choice_stay_as_they_are():
+    assert cnn_c.best_first(("v3", "v2"), {}) == ("v3", "v2")
+    assert cnn_c.best_first(("baseline",), {}) == ("baseline",)
+
+
+@pytest.mark.parametrize(("bits", "level"), [(256, "v3"), (512, "v4")])
+def test_the_rate_of_multiply_adds_is_that_of_a_core(bits, level):
+    rate = multiply_add_rate(bits)
+    assert (rate > 0) == (level in cnn_c.LEVELS)
+    assert rate < 6 * 2 * bits / 32  # 6 GHz, two units
+
+
+def test_rates_are_measured_where_they_decide_and_shown():
+    assert set(cnn_c.RATES) <= {256, 512}
+    assert ("measured" in config()["multiply-adds"]) == (not cnn_c.RATES)

@@ -105,9 +105,9 @@ def with_gaps(plan: Plan) -> Plan:
 class Guarded:
     """A runner whose gaps are full of NaN, and what has become of them."""
 
-    def __init__(self, net: cnn.Sequential, training: bool, exchanged: bool = False) -> None:
+    def __init__(self, net: cnn.Sequential, training: bool, exchanged: bool, batch: int) -> None:
         names = layer_names(net.layers)
-        plan = with_gaps(make_plan(net.layers, names, BATCH, training, exchanged=exchanged))
+        plan = with_gaps(make_plan(net.layers, names, batch, training, exchanged=exchanged))
         self.runner = cnn_c.KERNELS[net.dtype.char].Runner(plan, 2, training)
         self.zones: list[tuple[str, np.ndarray]] = []
         self.used = {memory: self._used(plan, memory) for memory in MEMORIES}
@@ -147,10 +147,12 @@ class OnlyRank:
         return status
 
 
-def train_and_predict(net: cnn.Sequential, seed: int, exchange: OnlyRank | None = None) -> None:
-    """Two steps and a prediction in guarded memory; nothing but the parts is written, and nothing read that is NaN."""
+def train_and_predict(
+    net: cnn.Sequential, seed: int, exchange: OnlyRank | None = None, batch: int = BATCH, images: int = IMAGES
+) -> None:
+    """Some steps and a prediction in guarded memory; nothing but the parts is written, and nothing read that is NaN."""
     rng = np.random.default_rng(seed)
-    x = rng.integers(0, 3, (IMAGES, *net.input_shape)).astype(np.uint8)
+    x = rng.integers(0, 3, (images, *net.input_shape)).astype(np.uint8)
     classes = net.output_shape[0]
     learned, around = [], []
     for value in net.executor.learned:
@@ -161,19 +163,19 @@ def train_and_predict(net: cnn.Sequential, seed: int, exchange: OnlyRank | None 
     first, outer = guarded_array(learned[0].size, net.dtype)
     first[...] = 0
     around.append(outer)
-    optimizer = cnn.SGD(0.01, momentum=0.9)
-    update = Update(optimizer.rule, first, None, np.array([[0.01, 1.0, 1.0]] * 2))
+    optimizer, steps = cnn.SGD(0.01, momentum=0.9), -(-images // batch)
+    update = Update(optimizer.rule, first, None, np.array([[0.01, 1.0, 1.0]] * steps))
     batches = Batches(
-        x, rng.integers(0, classes, IMAGES), np.arange(IMAGES), np.empty(IMAGES), np.empty(IMAGES, np.uint8), seed=3
+        x, rng.integers(0, classes, images), np.arange(images), np.empty(images), np.empty(images, np.uint8), seed=3
     )
     batches = batches._replace(exchange=exchange)
-    training, prediction = Guarded(net, True, exchange is not None), Guarded(net, False)
-    assert training.runner.train(Learned(*learned), update, batches, 2, True) == 2  # no loss is NaN
+    training, prediction = (Guarded(net, kind, exchange is not None and kind, batch) for kind in (True, False))
+    assert training.runner.train(Learned(*learned), update, batches, 2, True) == steps  # no loss is NaN
     assert not training.touched()
     assert np.isfinite(learned[0]).all()
-    out, outer = guarded_array(IMAGES * classes, net.dtype)
+    out, outer = guarded_array(images * classes, net.dtype)
     around.append(outer)
-    prediction.runner.predict(Learned(*learned), x, out.reshape(IMAGES, classes), False, 2, True)
+    prediction.runner.predict(Learned(*learned), x, out.reshape(images, classes), False, 2, True)
     assert not prediction.touched()
     assert np.isfinite(out).all()
     for outer in around:
@@ -190,6 +192,13 @@ def test_no_kernel_touches_more_than_it_has_declared(level, dtype, part):
 def test_nor_where_other_processes_need_the_sums(level, dtype):
     for seed in range(60):
         train_and_predict(random_net(np.random.default_rng(seed), dtype), seed, OnlyRank())
+
+
+def test_nor_where_threads_share_an_image(level, dtype, monkeypatch):
+    for name in ("_SHARED_NET", "_SHARED_OPERATION", "_SHARED_OUTPUTS"):
+        monkeypatch.setattr(f"cnn.plan.make.{name}", 0)
+    for seed in range(120):
+        train_and_predict(random_net(np.random.default_rng(seed), dtype), seed, batch=1, images=1)
 
 
 @pytest.mark.slow

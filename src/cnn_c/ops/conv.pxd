@@ -7,24 +7,18 @@ from libc.string cimport memcpy
 
 from ..simd cimport real
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, learned_size, new_geometry, tensor
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_input_gradient cimport (
-    InputGradient, conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of,
-    pack_gradient_weights,
+    conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of, pack_gradient_weights,
 )
+from .conv_pieces cimport backward_pieces, forward_pieces, pieces
 from .conv_shape cimport Conv, conv_from, kernel_size
+from .conv_state cimport ConvState
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
-from .padding cimport Padding, input_padding, padded, padded_size
-from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
-
-
-cdef struct ConvState:
-    Conv conv
-    Packed forward
-    Padding x
-    InputGradient input_gradient
+from .padding cimport input_padding, padded, padded_size
+from .pixel_packing cimport pack_weights, packed, packed_size, weight_sums_size
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
@@ -88,13 +82,17 @@ cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
         const ConvState* s = <const ConvState*>o.geometry
         const real* sums = c.program.all_sums + o.sums
         real* gradients = c.worker.scratch
+    if s.forward.pixels == 1:  # they lie as the parameters do
+        update_run(c.optimizer, learned_size(o), sums, o.w)
+        return
     unpack_weight_gradient(&s.forward, sums, 1, False, gradients)
     if o.b >= 0:
         memcpy(gradients + o.w_size, sums + weight_sums_size(&s.forward), o.channels * sizeof(real))
-    update_run(c.optimizer, o.w_size + (o.channels if o.b >= 0 else 0), gradients, o.w)
+    update_run(c.optimizer, learned_size(o), gradients, o.w)
 
 
 cdef inline void set_conv(OperationKind* row) noexcept:
     row.name = "conv"
     row.read, row.measure, row.prepare = read, measure, prepare
     row.forward, row.backward, row.update = forward, backward, update
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces

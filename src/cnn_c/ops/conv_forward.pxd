@@ -21,17 +21,24 @@ from .pixel_packing cimport Packed, missing, weight_sums_size
 
 cdef enum:
     NARROW = 7  # columns
+    PAIR = 2    # rows that count as one where a rectangle is used
 
 
 cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x, const real* packed,
                                 real* y) noexcept nogil:
     # x: the padded image; packed: from pack_weights; y: (oh, ow, c_out)
+    conv2d_forward_rows(g, f, x, packed, 0, g.conv.oh, y)
+
+
+cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const real* x, const real* packed,
+                                     Py_ssize_t i, Py_ssize_t end, real* y) noexcept nogil:
+    # Rows i up to `end` of y: i is a multiple of PAIR; where `has_row_pieces` says no, all of them.
     cdef:
         Tile tile
         const Conv* c = &g.conv
         const real* bias = packed + weight_sums_size(g)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
-        Py_ssize_t i = 0, lines, rows, more, first, stop
+        Py_ssize_t lines, rows, more, first, stop
     if is_depthwise(c):
         depthwise_forward(c, x, packed, bias, y)
         return
@@ -41,7 +48,7 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
     tile.last = lanes_of(c.c_out - missing(g) * g.c_out)
     tile.masks = <lanes*>(bias + c.c_out)
     if fits_in_registers(c):
-        run_in_registers(c, x, x_width, packed, tile.masks, tile.last, y_width, y)
+        run_in_registers(c, x, x_width, packed, tile.masks, tile.last, i, end, y_width, y)
         return
     tile.x_row = tile.x_down = c.sh * x_width
     tile.x_tile, tile.x_outer, tile.x_inner = c.sw * c.c_in, x_width, 1
@@ -51,18 +58,23 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
     tile.inner = c.kw * c.c_in
     # Rows under which the same rows of the kernel meet the image, not the padding, go together; in a rectangle two
     # rows count as one, which meets what either meets.
-    lines = 2 if uses_rectangle(g) else 1
-    while i < c.oh:
-        rows = min(lines, c.oh - i)
+    lines = PAIR if uses_rectangle(g) else 1
+    while i < end:
+        rows = min(lines, end - i)
         first, stop = first_row(c, f, i + rows - 1), stop_row(c, f, i)
-        while i + rows < c.oh:
-            more = min(lines, c.oh - i - rows)
+        while i + rows < end:
+            more = min(lines, end - i - rows)
             if first_row(c, f, i + rows + more - 1) != first or stop_row(c, f, i + rows) != stop:
                 break
             rows += more
         tile.rows, tile.outer = rows, max(stop - first, 0)
         forward_rows(g, &tile, x + (i * c.sh + first) * x_width, packed + first * tile.v_outer, bias, y + i * y_width)
         i += rows
+
+
+cdef inline bint has_row_pieces(const Packed* g) noexcept nogil:
+    # Whether rows of y can be asked for.
+    return is_plain(&g.conv)
 
 
 cdef inline bint uses_rectangle(const Packed* g) noexcept nogil:

@@ -17,28 +17,34 @@ from .pixel_packing cimport Packed, missing, weight_sums_size
 cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const real* x, const real* dy,
                                         real* sums) noexcept nogil:
     # sums: the weight gradient of the packed convolution, to which this image's is added
+    cdef const Conv* c = &g.conv
+    if is_depthwise(c):
+        depthwise_weight_gradient(c, x, dy, sums)
+    elif is_plain(c):
+        weight_gradient_of_channels(g, f, 0, c.c_out, x, dy, sums)
+    else:
+        grouped_weight_gradient(c, padded_width(f), x, dy, sums)
+
+
+cdef inline void weight_gradient_of_channels(const Packed* g, const Padding* f, Py_ssize_t o, Py_ssize_t end,
+                                             const real* x, const real* dy, real* sums) noexcept nogil:
+    # Of output channels o, a multiple of `channels_of_tile`, up to `end`.
     cdef:
         Tile tile
         const Conv* c = &g.conv
-        Py_ssize_t o = 0, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
-    if is_depthwise(c):
-        depthwise_weight_gradient(c, x, dy, sums)
-        return
-    if not is_plain(c):
-        grouped_weight_gradient(c, x_width, x, dy, sums)
-        return
+        Py_ssize_t whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
     tile.outer = c.oh
     tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = 1, c.sh * x_width, c.sw * c.c_in, x_width
     tile.v_row, tile.v_outer, tile.v_inner = 0, (c.ow * g.pixels - missing(g)) * g.c_out, c.c_out
     tile.start_tile = tile.y_tile = c.c_out
     tile.start_down = tile.y_down = c.kw * c.c_in * c.c_out
     tile.inner = whole
-    while takes_wide_tiles(c.c_out - o):
-        tile.live = lanes_of(c.c_out - o - LANES)
+    while takes_wide_tiles(end - o):
+        tile.live = lanes_of(end - o - LANES)
         wide_weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
         o += 2 * LANES
-    while o < c.c_out:
-        tile.live = tile.last = lanes_of(c.c_out - o)
+    while o < end:
+        tile.live = tile.last = lanes_of(end - o)
         weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
         o += LANES
     if g.rest:  # the last pixels of every row fill no register

@@ -11,7 +11,8 @@
 from libc.string cimport memcpy, memset
 
 from ..simd cimport real
-from .conv_forward cimport conv2d_forward
+from .conv_forward cimport conv2d_forward_rows
+from .gather cimport transpose
 from .conv_shape cimport Conv, flip_weights, flipped, is_plain, kernel_size
 from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
 from .pixel_packing cimport Packed, pack_weights, packed, packed_size
@@ -72,7 +73,7 @@ cdef inline InputGradient input_gradient_of(const Conv* g) noexcept nogil:
 
 
 cdef inline Py_ssize_t gradient_memory_size(const InputGradient* s) noexcept nogil:
-    # Zeroed once: the padded dy of every phase, and one phase of dx.
+    # Zeroed once: the padded dy of every phase, and all phases of dx.
     cdef Py_ssize_t i, size = 0
     for i in range(s.count):
         size += padded_size(&s.phases[i].dy)
@@ -90,16 +91,14 @@ cdef inline Py_ssize_t gradient_weights_size(const InputGradient* s) noexcept no
 cdef inline void turn_weights(const Conv* g, const Phase* p, const real* w, real* out) noexcept nogil:
     # out[m, n, o, c] = w[k0 + sh * (kh' - 1 - m), l0 + sw * (kw' - 1 - n), c, o], the phase's kernel being kh' x kw'
     cdef:
-        Py_ssize_t m, n, k, l, c, o
+        Py_ssize_t m, n, k, l
         const real* from_
     for m in range(p.conv.kh):
         for n in range(p.conv.kw):
             k, l = p.k0 + g.sh * (p.conv.kh - 1 - m), p.l0 + g.sw * (p.conv.kw - 1 - n)
             from_ = w + (k * g.kw + l) * g.c_in * g.c_out
-            for o in range(g.c_out):
-                for c in range(g.c_in):
-                    out[0] = from_[c * g.c_out + o]
-                    out += 1
+            transpose(g.c_in, g.c_out, from_, g.c_out, out, g.c_in)
+            out += g.c_in * g.c_out
 
 
 cdef inline void pack_gradient_weights(const InputGradient* s, const real* w, real* memory) noexcept nogil:
@@ -115,29 +114,59 @@ cdef inline void pack_gradient_weights(const InputGradient* s, const real* w, re
         memory += packed_size(&s.phases[i].packing)
 
 
-cdef inline void put_phase(const Conv* g, const Phase* p, const real* part, real* dx) noexcept nogil:
-    # A pixel of the phase between those of the others.
+cdef inline void put_phase(const Conv* g, const Phase* p, Py_ssize_t first, Py_ssize_t stop, const real* part,
+                           real* dx) noexcept nogil:
+    # Pixels of rows first .. stop of the phase, between those of the others.
     cdef Py_ssize_t i, j
-    for i in range(p.conv.oh):
+    for i in range(first, stop):
         for j in range(p.conv.ow):
             memcpy(dx + ((p.a + g.sh * i) * g.w + p.b + g.sw * j) * g.c_in, part + (i * p.conv.ow + j) * g.c_in,
                    g.c_in * sizeof(real))
 
 
+cdef inline void phase_rows(const InputGradient* s, const Phase* p, Py_ssize_t first, Py_ssize_t stop, const real* dy,
+                            const real* weights, real* part, real* dx) noexcept nogil:
+    # Rows first .. stop of a phase, as `conv2d_forward_rows`; dy: padded; part: the phase of dx
+    if p.is_empty:
+        memset(part + first * p.conv.ow * p.conv.c_out, 0, (stop - first) * p.conv.ow * p.conv.c_out * sizeof(real))
+    else:
+        conv2d_forward_rows(&p.packing, &p.dy, dy, weights, first, stop, part)
+    if s.is_strided:
+        put_phase(&s.conv, p, first, stop, part, dx)
+
+
+cdef struct PhaseMemory:
+    # Where what a phase needs lies.
+    real* padded             # its padded dy
+    const real* weights
+    real* part               # of dx
+
+
+cdef inline PhaseMemory memory_of_phase(const InputGradient* s, Py_ssize_t phase, const real* weights, real* memory,
+                                        real* dx) noexcept nogil:
+    # weights: from pack_gradient_weights; memory: gradient_memory_size reals
+    cdef PhaseMemory m
+    cdef const Phase* p
+    cdef Py_ssize_t i
+    m.padded, m.weights, m.part = memory, weights, dx
+    if s.is_strided:
+        m.part = memory + gradient_memory_size(s) - s.conv.h * s.conv.w * s.conv.c_in
+    for i in range(phase):
+        p = s.phases + i
+        m.padded += padded_size(&p.dy)
+        m.weights += packed_size(&p.packing)
+        m.part += p.conv.oh * p.conv.ow * p.conv.c_out
+    return m
+
+
 cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, const real* weights, real* memory,
                                        real* dx) noexcept nogil:
-    # weights: from pack_gradient_weights; memory: gradient_memory_size reals
+    # weights and memory as in memory_of_phase
     cdef:
         const Phase* p
-        Py_ssize_t i, size = s.conv.h * s.conv.w * s.conv.c_in
-        real* part = memory + gradient_memory_size(s) - size if s.is_strided else dx
+        PhaseMemory m
+        Py_ssize_t i
     for i in range(s.count):
         p = s.phases + i
-        if p.is_empty:
-            memset(part, 0, size * sizeof(real))
-        else:
-            conv2d_forward(&p.packing, &p.dy, padded(&p.dy, dy, memory), weights, part)
-        memory += padded_size(&p.dy)
-        weights += packed_size(&p.packing)
-        if s.is_strided:
-            put_phase(&s.conv, p, part, dx)
+        m = memory_of_phase(s, i, weights, memory, dx)
+        phase_rows(s, p, 0, p.packing.conv.oh, padded(&p.dy, dy, m.padded), m.weights, m.part, dx)

@@ -3,13 +3,16 @@
 # x lies in a frame of zeros with a pitch of its own, and so does dx; y may have any pitch. Workspace of a thread: the
 # weights as the input gradient reads them, for every position of the maximum in its window.
 
-from ..simd cimport real
+from libc.string cimport memset
+
+from ..simd cimport LANES, real, registers
 from ..step.optimizer cimport update_run
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
-from .conv_pool_forward cimport conv_pool_forward, lines_size
+from ..step.program cimport FORWARD, Context, Image, Operation, OperationKind, Phase, Sizes, new_geometry, tensor
+from ..tile cimport channels_of_tile
+from .conv_pool_forward cimport Part, conv_pool_forward, lines_size
 from .conv_pool_gradient cimport (
-    conv_pool_backward, conv_pool_gradient, conv_pool_sums_size, kernel_row, lists_size, set_window_weights, window_row,
-    window_weights_size,
+    Lists, conv_pool_gradient, conv_pool_input_gradient, conv_pool_sums_size, conv_pool_weight_gradient, kernel_row,
+    lists_in, lists_size, rest_of_scratch, set_window_weights, window_row, window_weights_size,
 )
 from .conv_pool_shape cimport ConvPool, conv_pool_from
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
@@ -29,6 +32,11 @@ cdef inline Py_ssize_t map_size(const ConvPool* g) noexcept nogil:
 cdef inline Py_ssize_t last_pixel(const ConvPool* g) noexcept nogil:
     # Of the padded image, under the top left of the kernel at the last window's last position.
     return (2 * g.oh - 1) * g.x_pitch + 2 * g.ow - 1
+
+
+cdef inline Py_ssize_t dx_rows(const ConvPool* g) noexcept nogil:
+    # Of the padded image, that lie under the kernel.
+    return 2 * g.oh + g.kh - 1
 
 
 cdef inline Py_ssize_t dx_size(const ConvPool* g) noexcept nogil:
@@ -62,16 +70,94 @@ cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
         set_window_weights(<const ConvPool*>o.geometry, c.program.parameters + o.w, rest_of_workspace(o, c))
 
 
+cdef inline void forward_part(const Operation* o, const Context* c, const Image* image, Part part) noexcept nogil:
+    conv_pool_forward(<const ConvPool*>o.geometry, part, tensor(o.x, image), weights(o, c), bias(o, c),
+                      c.worker.scratch, tensor(o.y, image), <int*>tensor(o.argmax, image) if c.training else NULL)
+
+
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
-    conv_pool_forward(<const ConvPool*>o.geometry, tensor(o.x, image), weights(o, c), bias(o, c), c.worker.scratch,
-                      tensor(o.y, image), <int*>tensor(o.argmax, image) if c.training else NULL)
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef Part part
+    part.row, part.end_row, part.channel, part.end_channel = 0, g.oh, 0, g.c_out
+    forward_part(o, c, image, part)
+
+
+cdef inline void backward_channels(const Operation* o, const Context* c, const Image* image, Lists lists,
+                                   Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
+    # Weight gradients of blocks of LANES channels.
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    conv_pool_weight_gradient(g, first, stop, tensor(o.dy, image), <int*>tensor(o.argmax, image), tensor(o.x, image),
+                              lists, image.sums + o.sums, rest_of_scratch(g, c.worker.scratch))
+
+
+cdef inline void backward_rows(const Operation* o, const Context* c, const Image* image, Lists lists, Py_ssize_t first,
+                               Py_ssize_t stop) noexcept nogil:
+    # Rows first .. stop of dx; after the last row that counts all that kernels touch.
+    cdef:
+        const ConvPool* g = <const ConvPool*>o.geometry
+        Py_ssize_t row = g.x_pitch * g.c_in
+        real* dx = tensor(o.dx, image)
+    memset(dx + first * row, 0, ((dx_size(g) if stop == dx_rows(g) else stop * row) - first * row) * sizeof(real))
+    conv_pool_input_gradient(g, first, stop, lists, rest_of_workspace(o, c), dx, rest_of_scratch(g, c.worker.scratch))
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
-    conv_pool_backward(g, tensor(o.dy, image), <int*>tensor(o.argmax, image), tensor(o.x, image),
-                       rest_of_workspace(o, c), image.sums + o.sums, tensor(o.dx, image) if o.with_dx else NULL,
-                       dx_size(g), c.worker.scratch)
+    cdef Lists lists = lists_in(g, c.worker.scratch)
+    backward_channels(o, c, image, lists, 0, registers(g.c_out))
+    if o.with_dx:
+        backward_rows(o, c, image, lists, 0, dx_rows(g))
+
+
+# ---- one image by several threads ----
+
+cdef inline Py_ssize_t blocks(const ConvPool* g) noexcept nogil:
+    # Of channels.
+    return (g.c_out + channels_of_tile() - 1) // channels_of_tile()
+
+
+cdef inline bint has_dx_pieces(const ConvPool* g) noexcept nogil:
+    # Whether a row of dx can be written without the next: its registers do not end there.
+    return (g.kw + 1) * g.c_in % LANES == 0
+
+
+cdef inline Py_ssize_t pieces(const Operation* o, const Context* c, Phase phase, int stage) noexcept nogil:
+    # Forward: blocks of channels, row by row of y. A thread's rows are those that it had of the operation before.
+    # Backward: registers of channels, then rows of dx.
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    if phase == FORWARD:
+        return blocks(g) * g.oh if stage == 0 else 0
+    if stage == 0:
+        return registers(g.c_out)
+    if not o.with_dx:
+        return 0
+    return dx_rows(g) if has_dx_pieces(g) else 1
+
+
+cdef inline void forward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                Py_ssize_t stop) noexcept nogil:
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef Part part
+    while first < stop:
+        part.row = first // blocks(g)
+        part.end_row = part.row + 1
+        part.channel = (first - part.row * blocks(g)) * channels_of_tile()
+        part.end_channel = min((stop - part.row * blocks(g)) * channels_of_tile(), g.c_out)
+        forward_part(o, c, image, part)
+        first = part.end_row * blocks(g)
+
+
+cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                 Py_ssize_t stop) noexcept nogil:
+    # The lists of all channels lie with the group's first thread.
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef Lists lists = lists_in(g, c.group.leader.scratch)
+    if stage == 0:
+        backward_channels(o, c, image, lists, first, stop)
+    elif has_dx_pieces(g):
+        backward_rows(o, c, image, lists, first, stop)
+    else:
+        backward_rows(o, c, image, lists, 0, dx_rows(g))
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
@@ -86,3 +172,4 @@ cdef inline void set_conv_pool(OperationKind* row) noexcept:
     row.name = "conv+pool"
     row.read, row.measure, row.prepare = read, measure, prepare
     row.forward, row.backward, row.update = forward, backward, update
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces

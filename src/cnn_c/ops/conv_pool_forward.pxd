@@ -12,6 +12,10 @@ from ..tile cimport WIDE_TILE, Tile, add_products, run_wide_tile, takes_wide_til
 from .conv_pool_shape cimport ConvPool, window_maximum
 
 
+cdef struct Part:  # of an output
+    Py_ssize_t row, end_row, channel, end_channel
+
+
 cdef inline void windows(const int count, const Py_ssize_t c_in, const bint keep, const ConvPool* g,
                          const Tile* tile, const real* x, const real* w, vec bias, real* y, int* argmax) noexcept nogil:
     # `count` pooling windows side by side, of LANES channels: two rows of convolution outputs, in registers.
@@ -76,8 +80,8 @@ cdef inline void windows_of_count(int count, const Py_ssize_t c_in, const bint k
     elif count == 7 and MAX_TILE == 14: windows(7, c_in, keep, g, tile, x, w, bias, y, argmax)
 
 
-cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, const real* x, const real* w,
-                         const real* b, real* lines, real* y, int* argmax) noexcept nogil:
+cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool* g, Part part, const real* x,
+                         const real* w, const real* b, real* lines, real* y, int* argmax) noexcept nogil:
     cdef:
         Tile tile, wide
         Py_ssize_t i, j, o, t, first, stop
@@ -91,18 +95,18 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
     wide.rows, wide.x_row, wide.x_tile, wide.v_row = 2, g.x_pitch * c_in, c_in, 0
     wide.start_row = wide.start_tile = wide.start_down = 0
     wide.y_row, wide.y_tile = 4 * g.ow * LANES, 2 * LANES
-    for i in range(g.oh):
+    for i in range(part.row, part.end_row):
         # Rows of the kernel that meet only padding, under both rows of outputs, are skipped.
         first, stop = max(g.ph - 2 * i - 1, 0), min(g.kh, g.ph + g.h - 2 * i)
         tile.outer = max(stop - first, 0)
-        o = 0
-        while takes_wide_tiles(g.c_out - o):
-            wide.live, wide.outer = lanes_of(g.c_out - o - LANES), tile.outer
+        o = part.channel
+        while takes_wide_tiles(part.end_channel - o):
+            wide.live, wide.outer = lanes_of(part.end_channel - o - LANES), tile.outer
             wide_row(keep, g, &wide, x + (2 * i + first) * g.x_pitch * c_in, w + first * tile.v_outer + o, b + o, lines,
                      y + i * g.y_pitch * g.c_out + o, argmax + i * g.ow * g.c_out + o if keep else NULL)
             o += 2 * LANES
-        while o < g.c_out:
-            tile.live = lanes_of(g.c_out - o)
+        while o < part.end_channel:
+            tile.live = lanes_of(part.end_channel - o)
             j = 0
             for t in range(tiles):  # of nearly the same width
                 count = <int>((g.ow - j) // (tiles - t))
@@ -114,16 +118,16 @@ cdef inline void forward(const Py_ssize_t c_in, const bint keep, const ConvPool*
             o += LANES
 
 
-cdef inline flattened conv_pool_forward(const ConvPool* g, const real* x, const real* w, const real* b, real* lines,
-                                        real* y, int* argmax) noexcept nogil:
+cdef inline flattened conv_pool_forward(const ConvPool* g, Part part, const real* x, const real* w, const real* b,
+                                        real* lines, real* y, int* argmax) noexcept nogil:
     # x: the image in its frame of zeros; w: (kh, kw, c_in, c_out); b: (c_out,); lines: scratch of lines_size reals
-    # -> y: (oh, ow, c_out) with y_pitch, argmax: (oh, ow, c_out) or NULL. A number of channels that the compiler knows
-    # goes into the addresses.
+    # -> a part of y: (oh, ow, c_out) with y_pitch, and of argmax: (oh, ow, c_out) or NULL. A number of channels that
+    # the compiler knows goes into the addresses.
     if argmax != NULL:
-        if USUAL_STRIDES and g.c_in == 6: forward(6, True, g, x, w, b, lines, y, argmax)
-        elif USUAL_STRIDES and g.c_in == 8: forward(8, True, g, x, w, b, lines, y, argmax)
-        else: forward(g.c_in, True, g, x, w, b, lines, y, argmax)
+        if USUAL_STRIDES and g.c_in == 6: forward(6, True, g, part, x, w, b, lines, y, argmax)
+        elif USUAL_STRIDES and g.c_in == 8: forward(8, True, g, part, x, w, b, lines, y, argmax)
+        else: forward(g.c_in, True, g, part, x, w, b, lines, y, argmax)
     else:
-        if USUAL_STRIDES and g.c_in == 6: forward(6, False, g, x, w, b, lines, y, argmax)
-        elif USUAL_STRIDES and g.c_in == 8: forward(8, False, g, x, w, b, lines, y, argmax)
-        else: forward(g.c_in, False, g, x, w, b, lines, y, argmax)
+        if USUAL_STRIDES and g.c_in == 6: forward(6, False, g, part, x, w, b, lines, y, argmax)
+        elif USUAL_STRIDES and g.c_in == 8: forward(8, False, g, part, x, w, b, lines, y, argmax)
+        else: forward(g.c_in, False, g, part, x, w, b, lines, y, argmax)

@@ -6,7 +6,8 @@
 #   dw[:, :, :, o] = sum over p of g[p, o] * x[window of p, o's maximum]     lanes: (kw, c_in) of a row of the kernel
 #   dx[window of p, o's maximum] += g[p, o] * w[:, :, :, o]                  lanes: the same
 #
-# Both gather: a list of scalars g and of places in memory, from which registers are read.
+# Both gather: a list of scalars g and of places in memory, from which registers are read. Scratch holds the lists of
+# all gradients first, then one that is gathered.
 
 from libc.string cimport memcpy, memset
 
@@ -60,13 +61,31 @@ cdef inline Py_ssize_t padded_pixels(const ConvPool* g) noexcept nogil:
     return registers(g.oh * g.ow) * LANES
 
 
-cdef inline void list_gradients(const ConvPool* g, const real* dy, const int* argmax, real* gradients, int* in_x,
-                                int* in_w, real* db) noexcept nogil:
-    # dy: (oh, ow, c_out) with y_pitch, argmax: (oh, ow, c_out) -> all (padded pixels, padded channels): gradients that
-    # pass, where in the padded x the kernel lies whose output was the maximum, and where in `window_weights` its
-    # weights begin; db += dy
+cdef struct Lists:
+    # All (padded pixels, padded channels): gradients that pass, where in the padded x the kernel lies whose output was
+    # the maximum, and where in `window_weights` its weights begin.
+    real* gradients
+    int* in_x
+    int* in_w
+
+
+cdef inline Lists lists_in(const ConvPool* g, real* scratch) noexcept nogil:
+    cdef Py_ssize_t size = padded_pixels(g) * padded_channels(g)
+    cdef Lists lists
+    lists.gradients, lists.in_x, lists.in_w = scratch, <int*>(scratch + size), <int*>(scratch + 2 * size)
+    return lists
+
+
+cdef inline real* rest_of_scratch(const ConvPool* g, real* scratch) noexcept nogil:
+    return scratch + 3 * padded_pixels(g) * padded_channels(g)
+
+
+cdef inline void list_gradients(const ConvPool* g, Py_ssize_t first, Py_ssize_t stop, const real* dy, const int* argmax,
+                                Lists lists, real* db) noexcept nogil:
+    # dy: (oh, ow, c_out) with y_pitch, argmax: (oh, ow, c_out) -> lists, of blocks first .. stop of LANES channels;
+    # db += dy
     cdef:
-        Py_ssize_t i, j, block, o, at = 0, row = window_row(g)
+        Py_ssize_t i, j, block, o, at, row = window_row(g), width = padded_channels(g)
         const real* from_
         vec gradient, zero
         ivec code, x_place, w_place
@@ -77,8 +96,9 @@ cdef inline void list_gradients(const ConvPool* g, const real* dy, const int* ar
     for i in range(g.oh):
         for j in range(g.ow):
             from_ = dy + (i * g.y_pitch + j) * g.c_out
-            for block in range(registers(g.c_out)):
+            for block in range(first, stop):
                 o = block * LANES
+                at = (i * g.ow + j) * width + o
                 live = lanes_of(g.c_out - o)
                 code = iload(argmax + (i * g.ow + j) * g.c_out + o, live)
                 down = ihas_bit(code, 2)
@@ -90,13 +110,12 @@ cdef inline void list_gradients(const ConvPool* g, const real* dy, const int* ar
                 w_place = (channels + isplat(<int>(o * window_weights_size(g)))
                            + iselect(down, isplat(0), isplat(<int>row))
                            + iselect(right, isplat(<int>((g.kh + 1) * row)), isplat(0)))
-                vstore(gradients + at, gradient)
-                istore(in_x + at, x_place, all_)
-                istore(in_w + at, w_place, all_)
+                vstore(lists.gradients + at, gradient)
+                istore(lists.in_x + at, x_place, all_)
+                istore(lists.in_w + at, w_place, all_)
                 vstore_lanes(db + o, vload_lanes(db + o, live) + gradient, live)
-                at += LANES
-    for at in range(at, padded_pixels(g) * padded_channels(g)):
-        gradients[at] = 0
+    for i in range(g.oh * g.ow, padded_pixels(g)):
+        memset(lists.gradients + i * width + first * LANES, 0, (stop - first) * LANES * sizeof(real))
 
 
 cdef inline Py_ssize_t conv_pool_sums_size(const ConvPool* g) noexcept nogil:
@@ -104,8 +123,8 @@ cdef inline Py_ssize_t conv_pool_sums_size(const ConvPool* g) noexcept nogil:
     return g.c_out * g.kh * kernel_row(g) + g.c_out
 
 
-cdef inline void gather_channels(const ConvPool* g, Py_ssize_t first, const real* gradients, const int* in_x,
-                                 const real* x, real* sums, real* scratch) noexcept nogil:
+cdef inline void gather_channels(const ConvPool* g, Py_ssize_t first, Lists lists, const real* x, real* sums,
+                                 real* scratch) noexcept nogil:
     # The weight gradient of LANES channels: their columns of both arrays become rows, and the rows lists without
     # zeros, of which ReLU has left many.
     cdef:
@@ -120,8 +139,8 @@ cdef inline void gather_channels(const ConvPool* g, Py_ssize_t first, const real
         counts[o] = 0
     for block in range(registers(g.oh * g.ow)):
         for p in range(LANES):
-            columns[p] = vload(gradients + (block * LANES + p) * width + first)
-            place_columns[p] = as_vec(iload(in_x + (block * LANES + p) * width + first, all_))
+            columns[p] = vload(lists.gradients + (block * LANES + p) * width + first)
+            place_columns[p] = as_vec(iload(lists.in_x + (block * LANES + p) * width + first, all_))
         vtranspose(columns)
         vtranspose(place_columns)
         for o in range(LANES):
@@ -132,35 +151,36 @@ cdef inline void gather_channels(const ConvPool* g, Py_ssize_t first, const real
                sums + (first + o) * g.kh * row, row)
 
 
-cdef inline flattened conv_pool_backward(const ConvPool* g, const real* dy, const int* argmax, const real* x,
-                                         const real* window_weights, real* sums, real* dx, Py_ssize_t dx_size,
-                                         real* scratch) noexcept nogil:
-    # dy and argmax as in list_gradients, x: the padded image -> sums, to which this image's are added, and, unless
-    # NULL, dx: the gradient for the padded image. scratch: lists_size
+cdef inline flattened conv_pool_weight_gradient(const ConvPool* g, Py_ssize_t first, Py_ssize_t stop, const real* dy,
+                                                const int* argmax, const real* x, Lists lists, real* sums,
+                                                real* scratch) noexcept nogil:
+    # Of blocks first .. stop of LANES channels. dy and argmax as in list_gradients, x: the padded image -> lists, and
+    # sums, to which this image's are added; scratch: a list of LANES channels
+    cdef Py_ssize_t block
+    list_gradients(g, first, stop, dy, argmax, lists, sums + g.c_out * g.kh * kernel_row(g))
+    for block in range(first, stop):
+        gather_channels(g, block * LANES, lists, x, sums, scratch)
+
+
+cdef inline flattened conv_pool_input_gradient(const ConvPool* g, Py_ssize_t first, Py_ssize_t stop, Lists lists,
+                                               const real* window_weights, real* dx, real* scratch) noexcept nogil:
+    # Rows first .. stop of dx, the gradient for the padded image, which is zero; those under each row of pooled pixels
+    # get their terms in the order of these. scratch: a list of one pixel
     cdef:
-        Py_ssize_t i, j, block, size = padded_pixels(g) * padded_channels(g)
-        real* gradients = scratch
-        int* in_x = <int*>(scratch + size)
-        int* in_w = <int*>(scratch + 2 * size)
-        real* list_ = scratch + 3 * size
-        int* places = <int*>(list_ + padded_channels(g) + LANES)
-        Py_ssize_t count
-    list_gradients(g, dy, argmax, gradients, in_x, in_w, sums + g.c_out * g.kh * kernel_row(g))
-    for block in range(registers(g.c_out)):
-        gather_channels(g, block * LANES, gradients, in_x, x, sums, scratch + 3 * size)
-    if dx == NULL:
-        return
-    memset(dx, 0, dx_size * sizeof(real))
-    for i in range(g.oh):
+        Py_ssize_t i, j, block, count, top, bottom, width = padded_channels(g), row = window_row(g)
+        const real* gradients
+        const int* in_w
+        int* places = <int*>(scratch + width + LANES)
+    for i in range(max(0, (first - g.kh + 1) // 2), min(g.oh, (stop + 1) // 2)):
+        top, bottom = max(first - 2 * i, 0), min(stop - 2 * i, g.kh + 1)
         for j in range(g.ow):
+            gradients, in_w = lists.gradients + (i * g.ow + j) * width, lists.in_w + (i * g.ow + j) * width
             count = 0
             for block in range(registers(g.c_out)):
-                count += vkeep_nonzero(list_ + count, places + count, vload(gradients + block * LANES),
+                count += vkeep_nonzero(scratch + count, places + count, vload(gradients + block * LANES),
                                        iload(in_w + block * LANES, first_lanes(LANES)))
-            gather(g.kh + 1, (g.kw + 1) * g.c_in, count, list_, places, window_weights, window_row(g),
-                   dx + (2 * i * g.x_pitch + 2 * j) * g.c_in, g.x_pitch * g.c_in)
-            gradients += padded_channels(g)
-            in_w += padded_channels(g)
+            gather(bottom - top, (g.kw + 1) * g.c_in, count, scratch, places, window_weights + top * row, row,
+                   dx + ((2 * i + top) * g.x_pitch + 2 * j) * g.c_in, g.x_pitch * g.c_in)
 
 
 cdef inline void conv_pool_gradient(const ConvPool* g, const real* sums, real* dw, real* db) noexcept nogil:

@@ -17,7 +17,7 @@ cdef inline bint fits_in_registers(const Conv* c) noexcept nogil:
 
 cdef inline void slide_weights(const int kh, const int kw, const int step, const Conv* c, const real* x,
                                Py_ssize_t x_width, const real* packed, const lanes* masks, lanes last,
-                               Py_ssize_t y_width, real* y) noexcept nogil:
+                               Py_ssize_t row, Py_ssize_t end, Py_ssize_t y_width, real* y) noexcept nogil:
     # With two pixels in a register the outermost positions belong to one of them each.
     cdef:
         vec w[30]
@@ -29,7 +29,7 @@ cdef inline void slide_weights(const int kh, const int kw, const int step, const
         vec bias = vload_lanes(packed + kh * kw * c.c_out, live)
     if step > 1:
         left, right = masks[0], masks[kw - 1]
-    for i in range(c.oh):
+    for i in range(row, end):
         for k in range(kh):
             for l in range(kw):
                 w[k * kw + l] = vload_lanes(packed + (k * kw + l) * y_step, live)
@@ -61,8 +61,10 @@ cdef inline vec register_sum(const int kh, const int kw, const real* x, Py_ssize
 
 
 cdef inline flattened run_in_registers(const Conv* c, const real* x, Py_ssize_t x_width, const real* packed,
-                                       const lanes* masks, lanes last, Py_ssize_t y_width, real* y) noexcept nogil:
-    if c.kw == 3: slide_weights(3, 3, 1, c, x, x_width, packed, masks, last, y_width, y)
-    elif c.kw == 4: slide_weights(3, 4, 2, c, x, x_width, packed, masks, last, y_width, y)
-    elif c.kw == 5: slide_weights(5, 5, 1, c, x, x_width, packed, masks, last, y_width, y)
-    elif c.kw == 6: slide_weights(5, 6, 2, c, x, x_width, packed, masks, last, y_width, y)
+                                       const lanes* masks, lanes last, Py_ssize_t row, Py_ssize_t end,
+                                       Py_ssize_t y_width, real* y) noexcept nogil:
+    # The rows of y from `row` up to `end`
+    if c.kw == 3: slide_weights(3, 3, 1, c, x, x_width, packed, masks, last, row, end, y_width, y)
+    elif c.kw == 4: slide_weights(3, 4, 2, c, x, x_width, packed, masks, last, row, end, y_width, y)
+    elif c.kw == 5: slide_weights(5, 5, 1, c, x, x_width, packed, masks, last, row, end, y_width, y)
+    elif c.kw == 6: slide_weights(5, 6, 2, c, x, x_width, packed, masks, last, row, end, y_width, y)

@@ -6,6 +6,7 @@
 
 from ..arrays cimport as_tuple
 from ..simd cimport real
+from .gather cimport transpose
 
 
 cdef struct Conv:  # cnn.backends.geometry.ConvGeometry, field by field
@@ -58,11 +59,9 @@ cdef inline Conv flipped(const Conv* g) noexcept nogil:
 cdef inline void flip_weights(const Conv* g, const real* w, real* out) noexcept nogil:
     # out[k, l, o, q * inputs + c] = w[kh - 1 - k, kw - 1 - l, c, q * outputs + o] for every group q
     cdef:
-        Py_ssize_t k, q, c, o, positions = g.kh * g.kw, inputs = group_inputs(g), outputs = g.c_out // g.groups
+        Py_ssize_t k, q, positions = g.kh * g.kw, inputs = group_inputs(g), outputs = g.c_out // g.groups
         const real* from_
     for k in range(positions):
         from_ = w + (positions - 1 - k) * inputs * g.c_out
         for q in range(g.groups):
-            for c in range(inputs):
-                for o in range(outputs):
-                    out[(k * outputs + o) * g.c_in + q * inputs + c] = from_[c * g.c_out + q * outputs + o]
+            transpose(inputs, outputs, from_ + q * outputs, g.c_out, out + k * outputs * g.c_in + q * inputs, g.c_in)

@@ -2,7 +2,7 @@
 
 from ..arrays cimport as_tuple
 from ..simd cimport LANES, lanes_of, real, registers, vload_lanes, vstore_lanes
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Phase, Sizes, new_geometry, tensor
 
 
 cdef struct Copy:
@@ -35,16 +35,33 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
         sizes.dx, sizes.dy = sizes.x, sizes.y
 
 
-cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+cdef inline void forward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                Py_ssize_t stop) noexcept nogil:
     cdef const Copy* g = <const Copy*>o.geometry
-    copy_rows(g.rows, g.width, tensor(o.x, image), g.x_pitch, tensor(o.y, image), g.y_pitch)
+    copy_rows(stop - first, g.width, tensor(o.x, image) + first * g.x_pitch, g.x_pitch,
+              tensor(o.y, image) + first * g.y_pitch, g.y_pitch)
+
+
+cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                 Py_ssize_t stop) noexcept nogil:
+    cdef const Copy* g = <const Copy*>o.geometry
+    copy_rows(stop - first, g.width, tensor(o.dy, image) + first * g.y_pitch, g.y_pitch,
+              tensor(o.dx, image) + first * g.x_pitch, g.x_pitch)
+
+
+cdef inline Py_ssize_t pieces(const Operation* o, const Context* c, Phase phase, int stage) noexcept nogil:
+    return (<const Copy*>o.geometry).rows if stage == 0 else 0
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    forward_pieces(o, c, image, 0, 0, (<const Copy*>o.geometry).rows)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
-    cdef const Copy* g = <const Copy*>o.geometry
-    copy_rows(g.rows, g.width, tensor(o.dy, image), g.y_pitch, tensor(o.dx, image), g.x_pitch)
+    backward_pieces(o, c, image, 0, 0, (<const Copy*>o.geometry).rows)
 
 
 cdef inline void set_copy(OperationKind* row) noexcept:
     row.name = "copy"
     row.read, row.measure, row.forward, row.backward = read, measure, forward, backward
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces

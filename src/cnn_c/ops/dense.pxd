@@ -5,12 +5,12 @@ from ..arrays cimport as_tuple
 from ..simd cimport prefetch_far, real
 from ..step.optimizer cimport update_run
 from ..step.program cimport (
-    MOST_CHUNKS, Context, Image, Operation, OperationKind, Place, Sizes, end_of_subtree, first_of_chunk, learned_size,
-    new_geometry, tensor,
+    FORWARD, MOST_CHUNKS, Context, Image, Operation, OperationKind, Phase, Place, Sizes, end_of_subtree, first_of_chunk,
+    learned_size, new_geometry, tensor,
 )
-from .dense_forward cimport Dense, dense_forward
+from .dense_forward cimport UNITS, Dense, dense_forward, dense_forward_image
 from .dense_gradient cimport (
-    column_blocks, dense_backward_image, dense_bias_sums, dense_input_gradient, dense_sums, dense_update,
+    column, column_blocks, dense_backward_image, dense_bias_sums, dense_input_gradient, dense_sums, dense_update,
     dense_update_bias,
 )
 from .elementwise cimport relu_backward
@@ -43,24 +43,40 @@ cdef inline void forward_block(const Operation* o, const Context* c, const Image
                   bias(o, c), tensor(o.y, first), step_of(o.y, c))
 
 
-cdef inline void backward_block(const Operation* o, const Context* c, const Image* first,
-                                Py_ssize_t count) noexcept nogil:
+cdef inline void rectify(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil:
+    # dy of a block, in place, where the ReLU let x pass.
+    cdef const Dense* g = <const Dense*>o.geometry
+    cdef Py_ssize_t i
+    cdef real* dy
+    for i in range(count if g.relu else 0):
+        dy = tensor(o.dy, first) + i * step_of(o.dy, c)
+        relu_backward(NULL, g.units, dy, NULL, tensor(o.y, first) + i * step_of(o.y, c), dy)
+
+
+cdef inline bint is_updated_at_once(const Operation* o, const Context* c) noexcept nogil:
+    return c.batch.n == 1 and not o.frozen and not o.by_chunk
+
+
+cdef inline void backward_columns(const Operation* o, const Context* c, const Image* first, Py_ssize_t count,
+                                  Py_ssize_t block, Py_ssize_t stop) noexcept nogil:
+    # Gradients for x of a block of images, and the update if it is at once: in blocks of columns from `block` on.
     cdef:
         const Dense* g = <const Dense*>o.geometry
-        Py_ssize_t i, block
-        real* dy = tensor(o.dy, first)
+        const real* dy = tensor(o.dy, first)
         real* dx = tensor(o.dx, first) if o.with_dx else NULL
-        real* gradient
-    if g.relu:
-        for i in range(count):
-            gradient = dy + i * step_of(o.dy, c)
-            relu_backward(NULL, g.units, gradient, NULL, tensor(o.y, first) + i * step_of(o.y, c), gradient)
-    if c.batch.n == 1 and not o.frozen and not o.by_chunk:
-        dense_backward_image(g, dy, tensor(o.x, first), c.optimizer, o.w, dx)
+    if is_updated_at_once(o, c):
+        dense_backward_image(g, dy, tensor(o.x, first), c.optimizer, o.w, column(g, block),
+                             min(column(g, stop), g.inputs), dx)
     elif dx != NULL:
-        for block in range(column_blocks(g)):
+        for block in range(block, stop):
             dense_input_gradient(g, block, count, dy, step_of(o.dy, c), c.program.parameters + o.w, dx,
                                  step_of(o.dx, c))
+
+
+cdef inline void backward_block(const Operation* o, const Context* c, const Image* first,
+                                Py_ssize_t count) noexcept nogil:
+    rectify(o, c, first, count)
+    backward_columns(o, c, first, count, 0, column_blocks(<const Dense*>o.geometry))
 
 
 cdef inline void prefetch(const Operation* o, const Context* c, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
@@ -121,8 +137,36 @@ cdef inline void update_share(const Operation* o, const Context* c, Py_ssize_t p
         dense_update_bias(g, c.batch.n, dy, step, c.optimizer, o.b)
 
 
+# ---- one image by several threads ----
+
+cdef inline Py_ssize_t pieces(const Operation* o, const Context* c, Phase phase, int stage) noexcept nogil:
+    # Forward: tiles of units. Backward: the ReLU, then blocks of columns.
+    cdef const Dense* g = <const Dense*>o.geometry
+    if phase == FORWARD:
+        return (g.units + UNITS - 1) // UNITS if stage == 0 else 0
+    if stage == 0:
+        return g.relu
+    return column_blocks(g) if o.with_dx or is_updated_at_once(o, c) else 0
+
+
+cdef inline void forward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                Py_ssize_t stop) noexcept nogil:
+    cdef const Dense* g = <const Dense*>o.geometry
+    dense_forward_image(g, tensor(o.x, image), c.program.parameters + o.w, bias(o, c), UNITS * first,
+                        min(UNITS * stop, g.units), tensor(o.y, image))
+
+
+cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                 Py_ssize_t stop) noexcept nogil:
+    if stage == 0:
+        rectify(o, c, image, 1)
+    else:
+        backward_columns(o, c, image, 1, first, stop)
+
+
 cdef inline void set_dense(OperationKind* row) noexcept:
     row.name = "dense"
     row.read, row.measure = read, measure
     row.forward_block, row.backward_block, row.prefetch = forward_block, backward_block, prefetch
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces
     row.sum_chunks, row.update_share = sum_chunks, update_share

@@ -15,7 +15,8 @@ from ..simd cimport (
 
 
 cdef enum:
-    NEAR = 8  # images whose inputs stay in the first cache while the weights pass by
+    NEAR = 8   # images whose inputs stay in the first cache while the weights pass by
+    UNITS = 8  # at most, in a tile of one image
 
 
 cdef struct Dense:
@@ -68,7 +69,7 @@ cdef inline flattened dense_forward(const Dense* g, Py_ssize_t n, const real* x,
         real products[16]
         int i, u
     if n == 1:
-        dense_forward_image(g, x, w, b, y)
+        dense_forward_image(g, x, w, b, 0, g.units, y)
         return
     for near in range((n + NEAR - 1) // NEAR):
         first = near * NEAR
@@ -92,11 +93,11 @@ cdef inline flattened dense_forward(const Dense* g, Py_ssize_t n, const real* x,
                         memcpy(y + (image + i) * y_step + unit, products + i * MATRIX_SIDE, units * sizeof(real))
 
 
-cdef inline void dense_forward_image(const Dense* g, const real* x, const real* w, const real* b,
-                                     real* y) noexcept nogil:
-    # One image: units in tiles of nearly the same size, ten are five and five.
+cdef inline flattened dense_forward_image(const Dense* g, const real* x, const real* w, const real* b, Py_ssize_t unit,
+                                          Py_ssize_t end, real* y) noexcept nogil:
+    # One image: units from `unit` up to `end`, in tiles of nearly the same size; ten are five and five.
     cdef:
-        Py_ssize_t unit = 0, t, tiles = (g.units + 7) // 8
+        Py_ssize_t t, tiles = (end - unit + UNITS - 1) // UNITS
         const real* xs[4]
         const real* ws[8]
         real start[16]
@@ -104,7 +105,7 @@ cdef inline void dense_forward_image(const Dense* g, const real* x, const real* 
         int u, size
     xs[0] = x
     for t in range(tiles):
-        size = <int>((g.units - unit) // (tiles - t))
+        size = <int>((end - unit) // (tiles - t))
         for u in range(size):
             ws[u] = w + (unit + u) * g.inputs
             start[u] = 0

@@ -154,44 +154,47 @@ cdef inline void backward_registers(const int kind, const int count, const Dense
 
 
 cdef inline void backward_units(const int kind, const int count, const Dense* g, const real* dy, const real* x,
-                                Optimizer optimizer, Py_ssize_t w, bint first, real* dx) noexcept nogil:
-    # dx (+)= dy @ w over `count` units, whose weights are updated as soon as they were used: they pass by once.
+                                Optimizer optimizer, Py_ssize_t w, bint first, Py_ssize_t k, Py_ssize_t end,
+                                real* dx) noexcept nogil:
+    # dx (+)= dy @ w over `count` units, whose weights are updated as soon as they were used: they pass by once. The
+    # inputs from k up to `end`.
     cdef:
-        Py_ssize_t _, k = 0
+        Py_ssize_t _
         real gradients[4]  # copies: the compiler cannot know that w and dy do not overlap
         int u
     for u in range(count):
         gradients[u] = dy[u]
-    for _ in range(g.inputs // LANES):
+    for _ in range((end - k) // LANES):
         backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, first_lanes(LANES), first,
                            dx + k if dx != NULL else NULL)
         k += LANES
-    if k < g.inputs:
-        backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, lanes_of(g.inputs - k), first,
+    if k < end:
+        backward_registers(kind, count, g, gradients, x + k, optimizer, w + k, lanes_of(end - k), first,
                            dx + k if dx != NULL else NULL)
 
 
 cdef inline void backward_image(const int kind, const Dense* g, const real* dy, const real* x, Optimizer optimizer,
-                                Py_ssize_t w, real* dx) noexcept nogil:
+                                Py_ssize_t w, Py_ssize_t k, Py_ssize_t end, real* dx) noexcept nogil:
     # From the last unit to the first: the forward pass has left the last weights in the first cache.
     cdef Py_ssize_t unit
     for unit in range(g.units - 1, (g.units & ~3) - 1, -1):
-        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 1, dx)
+        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 1, k, end, dx)
     for unit in range((g.units & ~3) - 4, -1, -4):
-        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 4, dx)
+        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 4, k, end, dx)
 
 
 cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const real* x, const Optimizer* o,
-                                           Py_ssize_t w, real* dx) noexcept nogil:
-    # dy: (units,), x: (inputs,); w: where the weights begin among the parameters -> dx: (inputs,), or NULL
-    if o.kind == SGD: backward_image(SGD, g, dy, x, o[0], w, dx)
-    elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, g, dy, x, o[0], w, dx)
-    elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, dx)
-    elif o.kind == RMSPROP: backward_image(RMSPROP, g, dy, x, o[0], w, dx)
-    elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, g, dy, x, o[0], w, dx)
-    elif o.kind == ADADELTA: backward_image(ADADELTA, g, dy, x, o[0], w, dx)
-    elif o.kind == LION: backward_image(LION, g, dy, x, o[0], w, dx)
-    else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, dx)
+                                           Py_ssize_t w, Py_ssize_t k, Py_ssize_t end, real* dx) noexcept nogil:
+    # dy: (units,), x: (inputs,); w: where the weights begin among the parameters -> dx: (inputs,), or NULL; of inputs
+    # from k, which is a multiple of LANES, up to `end`
+    if o.kind == SGD: backward_image(SGD, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == RMSPROP: backward_image(RMSPROP, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == ADADELTA: backward_image(ADADELTA, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == LION: backward_image(LION, g, dy, x, o[0], w, k, end, dx)
+    else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, k, end, dx)
 
 
 # ---- chunk by chunk, for other processes ----

@@ -13,7 +13,7 @@
 # backward loop reads x or y, not both; dx may be dy.
 
 from ..simd cimport real
-from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
+from ..step.program cimport Context, Image, Operation, OperationKind, Phase, Sizes, new_geometry, tensor
 
 
 cdef extern from "exponential.h" nogil:
@@ -187,16 +187,46 @@ cdef inline void measure_elementwise(const Operation* o, bint training, Sizes* s
         sizes.dx = sizes.dy = o.out_size
 
 
-cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+cdef inline void forward_range(const Operation* o, const Image* image, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
     cdef const Elementwise* f = <const Elementwise*>o.geometry
-    f.forward(f, o.out_size, tensor(o.x, image), tensor(o.y, image))
+    f.forward(f, size, tensor(o.x, image) + at, tensor(o.y, image) + at)
+
+
+cdef inline void backward_range(const Operation* o, const Image* image, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
+    cdef const Elementwise* f = <const Elementwise*>o.geometry
+    f.backward(f, size, tensor(o.dy, image) + at, tensor(o.x, image) + at, tensor(o.y, image) + at,
+               tensor(o.dx, image) + at)
+
+
+cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
+    forward_range(o, image, 0, o.out_size)
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
-    cdef const Elementwise* f = <const Elementwise*>o.geometry
-    f.backward(f, o.out_size, tensor(o.dy, image), tensor(o.x, image), tensor(o.y, image), tensor(o.dx, image))
+    backward_range(o, image, 0, o.out_size)
+
+
+# ---- one image by several threads ----
+
+cdef enum:
+    PIECE = 1024  # reals: whole registers, so that the compiler's loops take the same reals into registers
+
+
+cdef inline Py_ssize_t pieces(const Operation* o, const Context* c, Phase phase, int stage) noexcept nogil:
+    return (o.out_size + PIECE - 1) // PIECE if stage == 0 else 0
+
+
+cdef inline void forward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                Py_ssize_t stop) noexcept nogil:
+    forward_range(o, image, first * PIECE, min(stop * PIECE, o.out_size) - first * PIECE)
+
+
+cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                                 Py_ssize_t stop) noexcept nogil:
+    backward_range(o, image, first * PIECE, min(stop * PIECE, o.out_size) - first * PIECE)
 
 
 cdef inline void set_elementwise(OperationKind* row) noexcept:
     row.name = "elementwise"
     row.read, row.measure, row.forward, row.backward = read, measure_elementwise, forward, backward
+    row.pieces, row.forward_pieces, row.backward_pieces = pieces, forward_pieces, backward_pieces

@@ -53,14 +53,19 @@ cdef inline Py_ssize_t padded_size(const Padding* f) noexcept nogil:
     return 0 if is_image(f) else f.rows * f.columns * f.c
 
 
-cdef inline void fill_padded(const Padding* f, const real* image, real* memory) noexcept nogil:
-    # The memory was zeroed once; every image overwrites the same places.
+cdef inline Py_ssize_t rows_to_fill(const Padding* f) noexcept nogil:
+    return 0 if is_image(f) else f.h
+
+
+cdef inline void fill_padded(const Padding* f, const real* image, Py_ssize_t start, Py_ssize_t stop,
+                             real* memory) noexcept nogil:
+    # Rows start .. stop of the image. The memory was zeroed once; every image overwrites the same places.
     cdef Py_ssize_t i, j, row, first, last
     first = 0 if f.left >= 0 else (-f.left + f.column_step - 1) // f.column_step
     last = 0 if f.left >= f.columns else min(f.w, (f.columns - 1 - f.left) // f.column_step + 1)
     if last <= first:
         return
-    for i in range(f.h):
+    for i in range(start, stop):
         row = f.top + i * f.row_step
         if row < 0 or row >= f.rows:
             continue
@@ -76,7 +81,7 @@ cdef inline void fill_padded(const Padding* f, const real* image, real* memory) 
 cdef inline const real* padded(const Padding* f, const real* image, real* memory) noexcept nogil:
     if is_image(f):
         return image
-    fill_padded(f, image, memory)
+    fill_padded(f, image, 0, f.h, memory)
     return memory
 
 

@@ -54,7 +54,7 @@ def softmax_layer_backprop(np.ndarray dp not None, np.ndarray kept not None, np.
         for i in range(job.n):
             softmax_backward(units, dpp + i * units, pp + i * units, dz + i * units)
         if job.n == 1:
-            dense_backward_image(&job.dense, dz, job.x, &job.optimizer, 0, job.out)
+            dense_backward_image(&job.dense, dz, job.x, &job.optimizer, 0, 0, job.dense.inputs, job.out)
         else:
             share_out(&job, column_blocks(&job.dense), worth(&job, threads))
     job.optimizer.parameters = results(b, units)

@@ -26,7 +26,7 @@ cdef inline void forward_block(const Context* c, const Image* first, Py_ssize_t 
         const Operation* o
         Image image
         long long began
-        bint is_seen = False
+        bint is_awaited = end < p.count and p.operations[end].whole_batch, is_seen = False
     while k < end:
         o = p.operations + k
         if o.kind.forward_block != NULL:
@@ -48,11 +48,11 @@ cdef inline void forward_block(const Context* c, const Image* first, Py_ssize_t 
             o = p.operations + stop
             if stop < end and count > 1:
                 o.kind.prefetch(o, c, i, count)
-            elif stop == end and end < p.count:
+            elif stop == end and is_awaited:
                 o.kind.add_moments(o, c, &image)
                 is_seen = True
         k = stop
-    if end < p.count and not is_seen:
+    if is_awaited and not is_seen:
         o = p.operations + end
         for i in range(count):
             image = next_image(p, first, i)

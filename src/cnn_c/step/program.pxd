@@ -11,7 +11,8 @@
 #    layers in the update, by whichever thread has the weights. Neither sum depends on the number of threads.
 # D. A normalisation needs the whole batch, and so does a layer or a loss in Python. There, in steps.pxd, the threads
 #    meet at a barrier, and what the backward pass needs of the operations below is in persistent memory.
-# E. Mostly a parameter follows its gradient while this is still in registers. Where somebody looks at all gradients
+# E. Where there are fewer images than threads, a group of threads shares each image of a large net; see shared.pxd.
+# F. Mostly a parameter follows its gradient while this is still in registers. Where somebody looks at all gradients
 #    first, a clipping or an optimiser in Python, they are stored, and whole_update.pxd does the rest.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -19,11 +20,22 @@ from libc.stdlib cimport calloc
 
 from ..augment cimport Warp
 from ..simd cimport real
+from ..team cimport Team
 from .loss cimport Loss
 from .optimizer cimport Optimizer
 
 cdef extern from "clock.h" nogil:
     long long now() noexcept  # nanoseconds
+
+
+cdef enum Phase:
+    FORWARD
+    BACKWARD
+    UPDATE
+
+
+cdef enum:
+    STAGES = 2  # of an operation on an image that threads share
 
 
 cdef enum DataKind:
@@ -57,6 +69,7 @@ cdef struct Operation:
     bint frozen                     # whether its own parameters stay as they are
     bint whole_batch                # whether it needs all images of a batch before it has an output of any
     bint by_chunk                   # whether its gradients are summed chunk by chunk, for other processes
+    bint shared                     # whether several threads may work on one image of it
     Place x, y, dx, dy
     bint has_also_x, has_also_dy    # whether it reads x or dy of another operation, too:
     Place also_x, also_dy
@@ -79,6 +92,7 @@ cdef struct Program:
     Py_ssize_t image_sums           # of a chunk's sums, what images add to; the others are of operations `by_chunk`
     bint exchanged                  # whether sums are exchanged with other processes before the update
     bint whole_batch                # whether an operation, or the loss, needs all images of a batch
+    bint shared                     # whether an operation is
     Py_ssize_t block                # images that a thread takes at a time
     Py_ssize_t chunks               # at most so many parts of a batch
     Py_ssize_t classes
@@ -99,6 +113,15 @@ cdef struct Worker:                 # a thread's memory
     real* scratch
     double* merged                  # moments of the batch
     bint has_whole_share            # whether no other thread took a chunk of its share, see update.pxd
+    bint stops, finite              # whether its group goes no further; whether the loss of its image is finite
+
+
+cdef struct Group:                  # of threads that share an image, as one of them sees it
+    Team* team
+    int part                        # its number among them
+    Py_ssize_t index                # of the group
+    Worker* leader                  # the first one, whose memory they share
+    Worker worker                   # that memory, and the thread's own scratch
 
 
 cdef struct Batch:
@@ -121,8 +144,9 @@ cdef struct Batch:
 
 cdef struct Context:                # what a thread's functions are given in a step
     const Program* program
-    Worker* worker                  # the thread's own, one of:
+    Worker* worker                  # the thread's own, one of `workers`, or that of its group
     const Worker* workers           # of all threads
+    const Group* group              # the thread's, or NULL where it has images of its own
     const Batch* batch
     const Optimizer* optimizer
     bint training
@@ -150,6 +174,13 @@ cdef struct OperationKind:
     void (*forward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
     void (*backward_block)(const Operation* o, const Context* c, const Image* first, Py_ssize_t count) noexcept nogil
     void (*prefetch)(const Operation* o, const Context* c, Py_ssize_t i, Py_ssize_t count) noexcept nogil
+    # What `forward` or `forward_block` does for one image, and likewise backward, by several threads: in stages of so
+    # many pieces, or none, which are shared out; before the next stage all are done. Bits do not depend on the pieces.
+    Py_ssize_t (*pieces)(const Operation* o, const Context* c, Phase phase, int stage) noexcept nogil
+    void (*forward_pieces)(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                           Py_ssize_t stop) noexcept nogil
+    void (*backward_pieces)(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
+                            Py_ssize_t stop) noexcept nogil
     # What depends on the whole batch, forward and backward: what each image adds to its chunk's sums, as soon as its x,
     # or its dy, is there; then the sums of all chunks, by every thread.
     void (*add_moments)(const Operation* o, const Context* c, const Image* image) noexcept nogil
@@ -234,12 +265,6 @@ cdef inline Image image_of_batch(const Program* p, const Worker* worker, const B
     image.transient = worker.transient + (i - first) * p.transient
     image.sums = p.all_sums + chunk_of(batch, i) * p.sums
     return image
-
-
-cdef enum Phase:
-    FORWARD
-    BACKWARD
-    UPDATE
 
 
 cdef inline long long tick(const Program* p) noexcept nogil:

@@ -1,5 +1,5 @@
-# Steps of training, and predictions, as one thread of a team goes through them: what comes after what, and where the
-# threads meet. The other files of step/ say what is done to a block of images; runner.pxi opens the parallel region.
+# Steps of training, as one thread of a team goes through them: what comes after what, and where the threads meet. The
+# other files of step/ say what is done to a block of images; runner.pxi opens the parallel region.
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
@@ -7,14 +7,15 @@ from libc.string cimport memcpy, memset
 from ..simd cimport flush_subnormals, real, restore_mode
 from ..team cimport Team, meet, take_items
 from .backward cimport backward_block
-from .forward cimport forward_block, write_outputs
+from .forward cimport forward_block
 from .loss cimport PYTHON_LOSS, Loss
 from .losses cimport collect_outputs, losses_of_block, spread_gradients
 from .optimizer cimport KEEP_GRADIENT, Optimizer, set_step_scalars
 from .program cimport (
-    Batch, Context, Image, Operation, Program, Worker, first_of_chunk, image_at, image_of_batch, now,
+    Batch, Context, Group, Image, Operation, Program, Worker, first_of_chunk, image_at, image_of_batch, now,
 )
 from .python_calls cimport call_exchange, call_for_array
+from .shared cimport begin_groups, group_of, groups_of, share_backward, share_forward, share_prepare, takes
 from .team_size cimport TeamSize, add_time
 from .update cimport merge_sums, sum_own_chunks, update
 from .whole_update cimport WholeUpdate, pieces, update_whole
@@ -51,6 +52,7 @@ cdef struct Steps:
     const Program* program
     Worker* workers
     Team* team
+    Team** groups                    # of threads that share an image
     TeamSize* team_size              # measured; NULL where the size of the team stays as it is
     Optimizer optimizer
     WholeUpdate* whole_update        # NULL where a parameter follows its gradient at once
@@ -102,6 +104,9 @@ cdef inline void prepare(const Context* c) noexcept nogil:
     # Before the first image of a step: weights in the form that the kernels take, in each thread's workspace.
     cdef Py_ssize_t i
     cdef const Operation* o
+    if c.group != NULL:
+        share_prepare(c)
+        return
     for i in range(c.program.count):
         o = c.program.operations + i
         if o.kind.prepare != NULL:
@@ -117,6 +122,16 @@ cdef inline Py_ssize_t chunks_of_step(const Steps* s, Py_ssize_t step) noexcept 
     return batch_of_step(s, step).own_chunks if step < s.steps else 0
 
 
+cdef inline void join_group(const Steps* s, Context* c, Group* group, int part, Py_ssize_t items) noexcept nogil:
+    # With whom, and in whose memory, this thread works on a batch of so many items, chunks or images.
+    cdef int groups = groups_of(s.program, s.team.size, items)
+    c.worker, c.group = s.workers + part, NULL
+    if groups > 0:
+        c.worker.has_whole_share = False
+        group[0] = group_of(s.workers, s.groups, s.team.size, part, groups)
+        c.worker, c.group = &group.worker, group
+
+
 cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
     # One thread's part of the steps, until all are done or another number of threads is to go on.
     cdef:
@@ -124,16 +139,18 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
         int64_t piece
         Context c
         Batch batch
+        Group group
         Optimizer optimizer = s.optimizer, keeper
         unsigned long long mode = flush_subnormals()
         long long began = now()
-    c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &batch
+    c.program, c.workers, c.batch = s.program, s.workers, &batch
     keeper = optimizer
     keeper.kind, keeper.first = KEEP_GRADIENT, s.program.gradients
     c.optimizer, c.training = &keeper if s.whole_update != NULL else &optimizer, True
     while step < s.steps:
         batch = batch_of_step(s, step)
         batch.total_weight = weight_of(&batch)
+        join_group(s, &c, &group, part, batch.own_chunks)
         if part == 0:
             memcpy(s.statistics_before, s.program.statistics, s.statistics * sizeof(real))
         set_step_scalars(&optimizer, s.step_scalars + 3 * step)
@@ -153,6 +170,7 @@ cdef inline void run_steps(Steps* s, int part, int parts) noexcept nogil:
                 exchange(s, &batch, NOTHING, 0)
         step += 1
         if part == 0 and not is_set(&s.interrupted):
+            begin_groups(s.program, s.groups, parts, chunks_of_step(s, step))
             s.done = step
             s.resized = s.team_size != NULL and is_resized(s, batch.n, &began)
         meet(s.team, chunks_of_step(s, step))
@@ -200,9 +218,11 @@ cdef inline void complete(Steps* s, const Context* c, const Operation* o, bint f
             exchange(s, c.batch, MOMENTS if forward else GRADIENT_MOMENTS, o - c.program.operations)
             call_whole_batch(s, c, o, forward)
     meet(s.team, c.batch.own_chunks)
-    if o.kind.call == NULL and forward:
+    if o.kind.call != NULL or (c.group != NULL and c.group.part > 0):
+        return
+    if forward:
         o.kind.merge_moments(o, c)
-    elif o.kind.call == NULL:
+    else:
         o.kind.merge_gradient_moments(o, c)
 
 
@@ -277,6 +297,9 @@ cdef inline void pass_chunks(Steps* s, const Context* c, Range r, int part) noex
         Py_ssize_t most = chunks if parts == 1 else max(1, p.block * c.batch.chunks // c.batch.n)
         Py_ssize_t low = chunks * part // parts, high = chunks * (part + 1) // parts
         int64_t first, count
+    if c.group != NULL:
+        pass_chunk_together(s, c, r, part)
+        return
     while True:
         count = take_items(s.team, part, most, &first)
         if count == 0:
@@ -297,6 +320,59 @@ cdef inline void clear_sums(const Program* p, Py_ssize_t first, Py_ssize_t count
         memset(p.all_sums + chunk * p.sums, 0, p.image_sums * sizeof(real))
 
 
+cdef inline bint is_stopped(Steps* s) noexcept nogil:
+    # By the first thread: whether a signal, at which it looks from time to time, interrupts the steps.
+    if now() - s.checked_at > CHECKED_AFTER:
+        with gil:
+            if check_signals() != 0:
+                set_flag(&s.interrupted)
+        s.checked_at = now()
+    return is_set(&s.interrupted)
+
+
+cdef inline void pass_chunk_together(Steps* s, const Context* c, Range r, int part) noexcept nogil:
+    # As `pass_chunks`, the one chunk of a group of threads. Only its first thread looks at flags, for all of them.
+    cdef:
+        const Program* p = c.program
+        Worker* leader = c.group.leader
+        Py_ssize_t chunk = c.batch.first_chunk + c.group.index, i
+        Image image
+    if c.training and r.start == 0 and r.forward and c.group.part == 0:
+        clear_sums(p, chunk, 1)
+    for i in range(first_of_chunk(c.batch, chunk), first_of_chunk(c.batch, chunk + 1)):
+        if c.group.part == 0:
+            leader.stops = is_stopped(s) if part == 0 else is_set(&s.interrupted)
+            leader.finite = not is_set(&s.not_finite)
+        meet(c.group.team, 0)
+        if leader.stops:
+            break
+        image = image_of_batch(p, c.worker, c.batch, i, i)
+        pass_range_together(s, c, &image, r)
+
+
+cdef inline void pass_range_together(Steps* s, const Context* c, const Image* image, Range r) noexcept nogil:
+    # As `pass_range`, one image.
+    cdef:
+        const Program* p = c.program
+        Worker* leader = c.group.leader
+        bint in_python = r.end == p.count and c.batch.loss.kind == PYTHON_LOSS
+    if r.forward:
+        share_forward(c, image, r.start, r.end)
+    if r.forward == r.backward or in_python:
+        if takes(c.group):
+            if r.forward and r.backward:
+                leader.finite = losses_of_block(c, image, 1)
+            elif r.forward and c.training:
+                collect_outputs(c, image, 1)
+            elif r.backward and leader.finite:
+                spread_gradients(c, image, 1)
+            if not leader.finite:
+                set_flag(&s.not_finite)
+        meet(c.group.team, 0)
+    if r.backward and leader.finite:
+        share_backward(c, image, max(r.start + 1 if r.start > 0 else 0, p.lowest), r.end)
+
+
 cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize_t high, Range r,
                             int part) noexcept nogil:
     # The images of chunks low .. high, a block at a time: operations start .. end forward, and backward down to the one
@@ -310,13 +386,8 @@ cdef inline void pass_range(Steps* s, const Context* c, Py_ssize_t low, Py_ssize
         bint finite = not is_set(&s.not_finite), in_python = r.end == p.count and c.batch.loss.kind == PYTHON_LOSS
         bint may_stop = part == 0 and (c.batch.n > 1 or (r.forward and r.start == 0))
     while first < stop and not is_set(&s.interrupted):
-        if may_stop and now() - s.checked_at > CHECKED_AFTER:
-            with gil:
-                if check_signals() != 0:
-                    set_flag(&s.interrupted)
-            s.checked_at = now()
-            if is_set(&s.interrupted):
-                break
+        if may_stop and is_stopped(s):
+            break
         n = min(p.block, stop - first)
         image = image_of_batch(p, c.worker, c.batch, first, first)
         if r.forward:
@@ -359,50 +430,3 @@ cdef inline void exchange_sums(Steps* s, const Context* c, int part) noexcept no
     if part == 0:
         exchange(s, c.batch, SUMS, 0)
     meet(s.team, s.team.size)
-
-
-# ---- predictions ----
-
-cdef inline void predict_images(Steps* s, bint probabilities, int part, Py_ssize_t start, real* out) noexcept nogil:
-    # The images that one thread takes, a block at a time; those of the team begin with image `start`.
-    cdef:
-        unsigned long long mode = flush_subnormals()
-        int64_t first, count
-        Context c
-        Image image
-    c.program, c.workers, c.worker, c.batch = s.program, s.workers, s.workers + part, &s.batch
-    c.optimizer, c.training = NULL, False
-    prepare(&c)
-    image.transient, image.persistent, image.sums = c.worker.transient, c.worker.persistent, NULL
-    while True:
-        count = take_items(s.team, part, s.program.block, &first)
-        if count == 0:
-            break
-        image.i = start + first
-        forward_block(&c, &image, count, 0, s.program.count)
-        write_outputs(&c, &image, count, probabilities, out)
-    restore_mode(mode)
-
-
-cdef inline void predict_batch(Steps* s, bint probabilities, int part, real* out) noexcept nogil:
-    # Where an operation needs all images of a batch: forward as in a step.
-    cdef:
-        const Program* p = s.program
-        unsigned long long mode = flush_subnormals()
-        Range r = last_range(p)
-        int64_t first, count
-        Context c
-        Image image
-    c.program, c.workers, c.worker, c.batch = p, s.workers, s.workers + part, &s.batch
-    c.optimizer, c.training = NULL, False
-    pass_forward(s, &c, part)
-    r.backward = False
-    pass_chunks(s, &c, r, part)
-    meet(s.team, s.batch.n)
-    while not is_set(&s.interrupted):
-        count = take_items(s.team, part, p.block, &first)
-        if count == 0:
-            break
-        image = image_of_batch(p, c.worker, &s.batch, first, first)
-        write_outputs(&c, &image, count, probabilities, out)
-    restore_mode(mode)
