@@ -144,6 +144,39 @@ def quick(
     return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
 
 
+def tiny(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
+    """Less than 5,000 parameters: four normalised convolutions, two poolings, the means of the maps, a dense layer.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is none, or images of which nothing is left.
+    """
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        *_normalised(8, 5), MaxPool2D(2),
+        *_normalised(12), *_normalised(14), MaxPool2D(2),
+        *_normalised(14), GlobalAvgPool2D(), Dense(classes),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
+
+
+def _normalised(filters: int, size: int = 3) -> list[Layer]:
+    """A convolution with batch normalisation and ReLU."""
+    return [Conv2D(filters, size, padding="same", bias=False), BatchNorm(), ReLU()]
+
+
 def wide(
     seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
 ) -> Sequential:
@@ -294,13 +327,8 @@ def vgg_small(
     """
     layers = [
         Rescaling(1 / 255, -0.5),
-        *_pair(32), MaxPool2D(2),
-        *_pair(64), MaxPool2D(2),
+        *_normalised(32), *_normalised(32), MaxPool2D(2),
+        *_normalised(64), *_normalised(64), MaxPool2D(2),
         Flatten(), Dense(128), ReLU(), Dense(classes),
     ]  # fmt: skip
     return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
-
-
-def _pair(filters: int) -> list[Layer]:
-    """Two convolutions with batch normalisation and ReLU."""
-    return [layer for _ in range(2) for layer in (Conv2D(filters, 3, padding="same", bias=False), BatchNorm(), ReLU())]

@@ -59,6 +59,7 @@ NETS: dict[str, Callable[..., Sequential]] = {
     "two-conv": models.two_conv,
     "lenet5": models.lenet5,
     "quick": models.quick,
+    "tiny": models.tiny,
     "wide": models.wide,
     "keras-mnist": models.keras_mnist,
     "pytorch-mnist": models.pytorch_mnist,
@@ -85,6 +86,15 @@ RECIPES = {
         learning_rate=0.03,
         weight_decay=5e-4,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
+    ),
+    "tiny": Recipe(
+        models.tiny,
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.2,
+        weight_decay=1e-4,
+        augment=Augment(shift=1, rotate=5, scale=0.05, shear=5),
+        schedule=OneCycle,
     ),
     # The settings of the frameworks' own examples.
     "keras": Recipe(models.keras_mnist, epochs=15, batch_size=128, learning_rate=0.001, schedule=Constant, rule=Adam),

@@ -13,7 +13,8 @@ from cnn.sklearn import CNNClassifier, CNNRegressor
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAMES = [
-    "tutorial", "two_conv", "lenet5", "quick", "wide", "keras_mnist", "pytorch_mnist", "resnet_small", "vgg_small",
+    "tutorial", "two_conv", "lenet5", "quick", "tiny", "wide", "keras_mnist", "pytorch_mnist", "resnet_small",
+    "vgg_small",
 ]  # fmt: skip
 
 
