@@ -5,9 +5,11 @@
 
 Nothing here looks at the test images. A fit has five sixths of the training images, and errors are counted on the
 others; the held-out sixth changes with the seed. Optuna chooses settings, beginning with those of the recipe; each is
-fitted with two seeds, the best quarter with six, and the best third of these with twelve. Higher rates for the
-normalised net were compared by the same function `error` with six seeds. What was chosen was then measured on the test
-images, once, by `recipes.py`.
+fitted with two seeds, the best quarter with six, and the best third of these with twelve.
+
+How the recipe was chosen: a search of 40 settings with rates up to 0.3 found none that erred less than the reference
+(1.26 % and 1.21 %). Rates from 0.12 to 0.4 for the normalised net were then compared by hand on held-out sixths, with
+six seeds each: 1.15 % for the recipe. It was measured on the test images afterwards, once, by `recipes.py`.
 
 A cost is the time of build, fit and evaluation on MNIST, as part of that of the reference `lenet5-64`, which is timed
 in turns with the net. Settings of more than `--limit` are not tried. More label smoothing than here errs less still,

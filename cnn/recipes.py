@@ -68,7 +68,7 @@ NETS: dict[str, Callable[..., Sequential]] = {
 }
 
 RECIPES = {
-    # Found by `benchmarks/search_fast.py` on a part of the training images.
+    # How it was found, on a part of the training images: `benchmarks/search_fast.py`.
     "fast": Recipe(
         models.quick,
         epochs=1,
