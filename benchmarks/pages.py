@@ -1,6 +1,6 @@
 """How well a net reads digits that lie anywhere on a page, as they are and with `load_images(..., digits=True)`.
 
-    python benchmarks/pages.py [--digits 1000] [--recipe fast] [--seed 0]
+    python benchmarks/pages.py [--digits 1000] [--recipe two-conv] [--seed 0]
 
 The pages are MNIST's test digits in black, enlarged, on white or on grey and noisy paper, written to picture files.
 """
@@ -72,7 +72,7 @@ def right(net: cnn.Sequential, folder: str, labels: np.ndarray, digits: bool) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--digits", type=int, default=1000, help="how many of the test images")
-    parser.add_argument("--recipe", choices=RECIPES, default="fast")
+    parser.add_argument("--recipe", choices=RECIPES, default="two-conv")
     parser.add_argument("--seed", type=int, default=0, help="of the net and of the pages")
     options = parser.parse_args()
     data, recipe = load_mnist(), RECIPES[options.recipe]

@@ -1,6 +1,6 @@
 """How well a net reads the digits on made photographs of pages: found, laid out, read; and how long that takes.
 
-    python benchmarks/photographs.py [--pages 100] [--scale 1] [--seed 1] [--recipe fast] [--digits test]
+    python benchmarks/photographs.py [--pages 100] [--scale 1] [--seed 1] [--recipe two-conv] [--digits test]
 
 The digits are MNIST's, with pens thinner and thicker than theirs, and drawn ones. What the pipeline's constants are was
 chosen on pages of training digits (--digits train --seed 11 --scale 0.4), and is reported on pages of test digits.
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=100, help="of each kind")
     parser.add_argument("--scale", type=float, default=1.0, help="of 3000x4000 pixels")
     parser.add_argument("--seed", type=int, default=1, help="of the pages")
-    parser.add_argument("--recipe", choices=RECIPES, default="fast")
+    parser.add_argument("--recipe", choices=RECIPES, default="two-conv")
     parser.add_argument("--digits", choices=("test", "train"), default="test")
     options = parser.parse_args()
     cv2.setNumThreads(1)

@@ -1,6 +1,6 @@
 """How well a net reads MNIST's digits that has seen drawn ones alone: those of `cnn.datasets.load_strokes`.
 
-    python benchmarks/strokes.py [--train 60000] [--recipe fast] [--seeds 3] [--threads 2]
+    python benchmarks/strokes.py [--train 60000] [--recipe two-conv] [--seeds 3] [--threads 2]
 
 No image of MNIST is trained on. Each seed draws digits of its own.
 """
@@ -46,7 +46,7 @@ def run(mnist: Dataset, seed: int, options: argparse.Namespace) -> Run:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=int, default=60000, help="how many digits to draw for training")
-    parser.add_argument("--recipe", choices=RECIPES, default="fast")
+    parser.add_argument("--recipe", choices=RECIPES, default="two-conv")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--threads", type=int, default=cnn.get_num_threads())
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Nets ready made, for images in uint8: the three of the benchmarks, an accurate one, and those of known examples.
+"""Nets ready made, for images in uint8: those of the benchmarks, of the recipes, and of known examples.
 
 `cnn train --recipe` trains most of them with settings that suit them.
 """
@@ -111,6 +111,70 @@ def lenet5(
         Flatten(), Dense(120), ReLU(), Dense(84), ReLU(), Dense(classes),
     ]  # fmt: skip
     return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
+
+
+def quick(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
+    """The net of the fast recipe: LeNet-5's convolutions, the second one normalised, and dense layers of 128 and 10.
+
+    The normalisation allows the high learning rate that a single epoch needs. It stands after the pooling, where it
+    has the fewest values to normalise.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is none, or images of which nothing is left.
+    """
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        Conv2D(6, 5), ReLU(), MaxPool2D(2),
+        Conv2D(16, 5, bias=False), MaxPool2D(2), BatchNorm(), ReLU(),
+        Flatten(), Dense(128), ReLU(), Dense(classes),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
+
+
+def tiny(
+    seed: Seed = None, dtype: DType = "float32", *, input_shape: Shape = _MNIST, classes: SupportsIndex = 10
+) -> Sequential:
+    """Less than 5,000 parameters: four normalised convolutions, two poolings, the means of the maps, a dense layer.
+
+    Parameters
+    ----------
+    seed : int or None
+        Of the initial parameters.
+    dtype : "float32" or "float64"
+    input_shape : tuple of int
+        Of one image, (height, width, channels).
+    classes : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is none, or images of which nothing is left.
+    """
+    layers = [
+        Rescaling(1 / 255, -0.5),
+        *_normalised(8, 5), MaxPool2D(2),
+        *_normalised(12), *_normalised(14), MaxPool2D(2),
+        *_normalised(14), GlobalAvgPool2D(), Dense(classes),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
+
+
+def _normalised(filters: int, size: int = 3) -> list[Layer]:
+    """A convolution with batch normalisation and ReLU."""
+    return [Conv2D(filters, size, padding="same", bias=False), BatchNorm(), ReLU()]
 
 
 def wide(
@@ -263,13 +327,8 @@ def vgg_small(
     """
     layers = [
         Rescaling(1 / 255, -0.5),
-        *_pair(32), MaxPool2D(2),
-        *_pair(64), MaxPool2D(2),
+        *_normalised(32), *_normalised(32), MaxPool2D(2),
+        *_normalised(64), *_normalised(64), MaxPool2D(2),
         Flatten(), Dense(128), ReLU(), Dense(classes),
     ]  # fmt: skip
     return Sequential(layers, input_shape=input_shape, dtype=dtype, seed=seed)
-
-
-def _pair(filters: int) -> list[Layer]:
-    """Two convolutions with batch normalisation and ReLU."""
-    return [layer for _ in range(2) for layer in (Conv2D(filters, 3, padding="same", bias=False), BatchNorm(), ReLU())]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from . import models
 from .nets.sequential import Sequential
-from .schedules import Constant, Cosine, Schedule, Step
+from .schedules import Constant, Cosine, OneCycle, Schedule, Step
 from .training.augment import Augment
 from .training.optimizer import Optimizer
 from .training.optimizers import SGD, Adadelta, Adam, AdamW, Lion, RMSprop
@@ -35,6 +35,7 @@ class Recipe(NamedTuple):
     augment: Augment | None = None
     schedule: Callable[[float], Schedule] = Cosine  # from the first rate
     rule: Callable[..., Optimizer] = OPTIMIZERS["sgd"]
+    label_smoothing: float | None = None
 
     def arguments(self, seed: int | None = None) -> dict[str, Any]:
         """What `Sequential.fit` takes beside images, labels and what the fit shows."""
@@ -44,6 +45,7 @@ class Recipe(NamedTuple):
             "optimizer": self.rule(self.schedule(self.learning_rate), weight_decay=self.weight_decay),
             "seed": seed,
             "augment": self.augment,
+            "label_smoothing": self.label_smoothing,
         }
 
     def details(self, seed: int | None = None) -> dict[str, Any]:
@@ -56,6 +58,8 @@ NETS: dict[str, Callable[..., Sequential]] = {
     "tutorial": models.tutorial,
     "two-conv": models.two_conv,
     "lenet5": models.lenet5,
+    "quick": models.quick,
+    "tiny": models.tiny,
     "wide": models.wide,
     "keras-mnist": models.keras_mnist,
     "pytorch-mnist": models.pytorch_mnist,
@@ -64,7 +68,17 @@ NETS: dict[str, Callable[..., Sequential]] = {
 }
 
 RECIPES = {
-    "fast": Recipe(models.two_conv, epochs=3, batch_size=32, learning_rate=0.03),
+    # How it was found, on a part of the training images: `benchmarks/search_fast.py`.
+    "fast": Recipe(
+        models.quick,
+        epochs=1,
+        batch_size=48,
+        learning_rate=0.3,
+        weight_decay=5e-4,
+        schedule=OneCycle,
+        label_smoothing=0.02,
+    ),
+    "two-conv": Recipe(models.two_conv, epochs=3, batch_size=32, learning_rate=0.03),  # suits most nets
     "accurate": Recipe(
         models.wide,
         epochs=60,
@@ -72,6 +86,15 @@ RECIPES = {
         learning_rate=0.03,
         weight_decay=5e-4,
         augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
+    ),
+    "tiny": Recipe(
+        models.tiny,
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.2,
+        weight_decay=1e-4,
+        augment=Augment(shift=1, rotate=5, scale=0.05, shear=5),
+        schedule=OneCycle,
     ),
     # The settings of the frameworks' own examples.
     "keras": Recipe(models.keras_mnist, epochs=15, batch_size=128, learning_rate=0.001, schedule=Constant, rule=Adam),

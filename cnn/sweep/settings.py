@@ -86,7 +86,7 @@ TRAINING = {
 
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:
     """The recipe of which the rest is taken."""
-    return RECIPES[settings.get("recipe", "fast")]
+    return RECIPES[settings.get("recipe", "two-conv")]
 
 
 def optimizer_settings(rule: Callable[..., Optimizer]) -> dict[str, Setting]:

@@ -191,7 +191,8 @@ def test_an_interrupt_is_one_line_too_but_for_debugging(capsys):
 def test_choices_are_told_in_our_words(command):
     _, _, err = command("train", "--recipe", "nope")
     assert err.endswith(
-        "Error: Invalid value for '--recipe': 'nope' is none of fast, accurate, keras, pytorch, resnet, vgg\n"
+        "Error: Invalid value for '--recipe': 'nope' is none of "
+        "fast, two-conv, accurate, tiny, keras, pytorch, resnet, vgg\n"
     )
     _, _, err = command("train", "--net", "vgg")
     assert re.search(r"Error: Invalid value for '--net': 'vgg' is none of tutorial, two-conv, .*, vgg-small\n$", err)

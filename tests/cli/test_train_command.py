@@ -82,7 +82,18 @@ def test_a_recipe_is_followed_but_where_an_option_says_otherwise(command, data_f
     assert (options["epochs"], options["seed"]) == (1, 5)
     assert options["batch_size"] == recipe.batch_size
     assert options["augment"] is recipe.augment
-    assert options["optimizer"].learning_rate.at(0) == recipe.learning_rate
+    assert options["label_smoothing"] == recipe.label_smoothing
+    assert vars(options["optimizer"].learning_rate) == vars(recipe.schedule(recipe.learning_rate))
+
+
+def test_without_a_recipe_mnist_has_the_fast_one_and_other_nets_and_data_that_of_two_convolutions(
+    command, data_folder, fits, bars, monkeypatch
+):
+    monkeypatch.setenv("CNN_DATA_DIR", str(data_folder))
+    for options in ((), ("--net", "lenet5"), ("--data", data_folder)):
+        assert command("train", *options)[0] == 0
+    assert [options["epochs"] for options in fits] == [1, 3, 3]
+    assert [options["batch_size"] for options in fits] == [48, 32, 32]
 
 
 def test_the_recipes_of_the_frameworks_have_the_settings_of_their_examples():

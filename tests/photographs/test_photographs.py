@@ -35,7 +35,7 @@ def benchmark():
 
 @pytest.fixture(scope="module")
 def net(mnist_dataset):
-    recipe = RECIPES["fast"]
+    recipe = RECIPES["two-conv"]
     net = recipe.build(seed=0)
     net.fit(mnist_dataset.train_images, mnist_dataset.train_labels, progress=False, **recipe.arguments(0))
     return net

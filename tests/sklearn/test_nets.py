@@ -12,7 +12,10 @@ from cnn.sklearn import CNNClassifier, CNNRegressor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-NAMES = ["tutorial", "two_conv", "lenet5", "wide", "keras_mnist", "pytorch_mnist", "resnet_small", "vgg_small"]
+NAMES = [
+    "tutorial", "two_conv", "lenet5", "quick", "tiny", "wide", "keras_mnist", "pytorch_mnist", "resnet_small",
+    "vgg_small",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,7 @@ def test_what_is_wrong_is_told_with_its_place(read, tmp_path, text, told):
 
 
 def test_a_fit_without_settings_is_that_of_the_recipe():
-    ours, recipe = fit_arguments({}, 3), cnn.recipes.RECIPES["fast"].arguments(3)
+    ours, recipe = fit_arguments({}, 3), cnn.recipes.RECIPES["two-conv"].arguments(3)
     assert {**ours, "optimizer": repr(ours["optimizer"])} == {**recipe, "optimizer": repr(recipe["optimizer"])}
 
 

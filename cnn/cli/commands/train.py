@@ -42,11 +42,12 @@ def _part(value: float | None) -> float | None:
 
 
 RecipeOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         parser=one_of(RECIPES),
-        help=f"How: {', '.join(f'{name} ({recipe.epochs} epochs)' for name, recipe in RECIPES.items())}.",
+        help=f"How, and for how many epochs: {', '.join(f'{name} {each.epochs}' for name, each in RECIPES.items())}.",
+        show_default="fast; two-conv for other nets or data",
     ),
 ]
 NetOption = Annotated[
@@ -66,7 +67,7 @@ BatchSizeOption = Annotated[
 ]
 LearningRateOption = Annotated[
     float | None,
-    typer.Option(metavar="RATE", callback=_rate, help="That of the first steps.", show_default=_BY_RECIPE),
+    typer.Option(metavar="RATE", callback=_rate, help="The first, or the highest of a cycle.", show_default=_BY_RECIPE),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and augmentation.")]
 ThreadsOption = Annotated[
@@ -96,7 +97,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only.")
 
 @reports_errors
 def train(
-    recipe: RecipeOption = "fast",
+    recipe: RecipeOption = None,
     net: NetOption = None,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
@@ -140,7 +141,7 @@ def train(
         raise typer.BadParameter("it goes on from a file that --checkpoint has to name", param_hint="--resume")
     if threads is not None:
         cnn.set_num_threads(threads)
-    chosen = _chosen(RECIPES[recipe], net, epochs, batch_size, learning_rate)
+    chosen = _chosen(RECIPES[recipe or _usual(net, data)], net, epochs, batch_size, learning_rate)
     files = Files(save, checkpoint, report)
     with together(mpi, debug) as group, ordinary_output(quiet or not group.is_root, as_json):
         start = group.on_root(lambda: files.start(resume))
@@ -214,6 +215,11 @@ def _in_the_way(checkpoint: Path) -> str:
     else:
         done, resumed = f"done {held.epoch} of {held.epochs} epochs", "to go on"
     return f"{checkpoint} holds a training that has {done}: add --resume {resumed}, or remove the file, or name another"
+
+
+def _usual(net: str | None, data: str | None) -> str:
+    """The recipe where none is named: `fast` has too high a rate for most nets, and too few steps for few images."""
+    return "fast" if net is None and data in (None, "mnist") else "two-conv"
 
 
 def _chosen(

@@ -14,7 +14,14 @@ x, y = np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3]
 net = cnn.Sequential([cnn.Flatten(), cnn.Dense(10)], input_shape=(28, 28, 1))
 cnn.Sequential((cnn.Flatten(), cnn.Dense(10)), [28, 28, 1], np.float64, 0, "numpy")
 cnn.reference.Sequential([cnn.reference.Flatten(), cnn.reference.Dense(10)], (28, 28, 1), seed=np.int64(3))
-for make in (cnn.models.tutorial, cnn.models.two_conv, cnn.models.lenet5, cnn.models.wide):
+for make in (
+    cnn.models.tutorial,
+    cnn.models.two_conv,
+    cnn.models.lenet5,
+    cnn.models.quick,
+    cnn.models.tiny,
+    cnn.models.wide,
+):
     assert_type(make(seed=0, dtype="float64"), cnn.Sequential)
 for example in (cnn.models.keras_mnist, cnn.models.pytorch_mnist):
     assert_type(example(0, "float64"), cnn.Sequential)
