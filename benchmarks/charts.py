@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from peers.case import TITLES
+from peers.nets import NETS
 from peers.registry import ENTRIES
 
 OURS, PEER, FAINT, TEXT = "#d1495b", "#7a93ac", "#c9d3dd", "#2b2d42"
@@ -44,7 +44,7 @@ def contest(content: dict, path: Path) -> None:
         for result in content["results"]
         if result["threads"] == content["cores"] and result["implementation"] in shown
     }
-    nets = [net for net in TITLES if any(key[0] == net for key in times)]
+    nets = [net for net in NETS if any(key[0] == net for key in times)]
     batches = sorted({key[1] for key in times})
     present = [name for name in shown if any(key[2] == name for key in times)]
     figure, panels = plt.subplots(
@@ -63,7 +63,12 @@ def contest(content: dict, path: Path) -> None:
         row[0].set_yticks(range(len(present)), [ENTRIES[name].title for name in present])
         row[0].get_yticklabels()[0].set(color=OURS, fontweight="bold")
         row[0].annotate(
-            f"{net}: {TITLES[net]}", (0, 1.0), (-130, 6), "axes fraction", textcoords="offset points", fontweight="bold"
+            f"{net}: {NETS[net].title}",
+            (0, 1.0),
+            (-130, 6),
+            "axes fraction",
+            textcoords="offset points",
+            fontweight="bold",
         )
     mode = content["results"][0]["mode"]
     title = (
@@ -86,7 +91,7 @@ def ladder(content: dict, path: Path) -> None:
         f"fused step, batch {LADDER_BATCH}": ("ours", LADDER_BATCH, 1),
         f"fused step, batch {LADDER_BATCH}, {cores} threads": ("ours", LADDER_BATCH, cores),
     }
-    nets = [net for net in TITLES if all((net, *rung) in times for rung in rungs.values())]
+    nets = [net for net in NETS if all((net, *rung) in times for rung in rungs.values())]
     if not nets:
         raise SystemExit(f"the ladder needs pure, layers and ours with batches 1 and {LADDER_BATCH}, threads 1 and all")
     figure, panels = plt.subplots(1, len(nets), figsize=(1.5 + 2.9 * len(nets), 2.6), squeeze=False, sharex=True)
@@ -96,7 +101,7 @@ def ladder(content: dict, path: Path) -> None:
         draw(axes, list(range(len(values))), values, colors, [f"   {values[0] / value:,.0f}x" for value in values])
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.set_yticks([])
-        axes.set_title(f"{net}: {TITLES[net]}", fontsize=9, loc="left", fontweight="bold")
+        axes.set_title(f"{net}: {NETS[net].title}", fontsize=9, loc="left", fontweight="bold")
     panels[0][0].set_yticks(range(len(rungs)), list(rungs))
     title = "One training step, microseconds an image (log scale), and how many times as fast as pure NumPy"
     finish(figure, title, content, path)

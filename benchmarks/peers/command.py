@@ -21,9 +21,9 @@ import cnn_c
 from cnn.backends.config import processor
 from cnn.datasets import load_mnist
 
-from .case import NETS, TITLES, Case
 from .contest import Result, contest
-from .package import MODELS
+from .nets import NETS, pictures
+from .package import case_of
 from .registry import ENTRIES
 
 IMAGES = 16384  # of MNIST's training images
@@ -45,11 +45,10 @@ def main(mode: str, description: str) -> None:
     data = load_mnist()
     results: list[Result] = []
     for net, threads in product(options.nets, options.threads):
-        parameters = {name: value.copy() for name, value in MODELS[net](seed=0).parameters().items()}
         for batch in options.batches:
             count = max(1, IMAGES // batch) * batch
-            images, labels = data.train_images[:count], data.train_labels[:count].astype(np.int64)
-            case = Case(net, mode, batch, threads, options.level, images, labels, parameters)
+            images = pictures(data.train_images[:count], NETS[net].input_shape, np.random.default_rng(0))
+            case = case_of(net, mode, batch, threads, images, data.train_labels[:count].astype(np.int64))
             results += contest(case, names, options.rounds, options.patience, complain)
             if options.json:
                 save(options.json, results)
@@ -59,7 +58,7 @@ def main(mode: str, description: str) -> None:
 def parse(mode: str, description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     taking_part = [name for name, entry in ENTRIES.items() if mode in entry.modes]
-    parser.add_argument("--nets", type=_one_of(NETS), default=list(NETS), metavar="A,B,L")
+    parser.add_argument("--nets", type=_one_of(NETS), default=list(NETS), metavar="A,B,L,...")
     parser.add_argument("--batches", type=_numbers, default=[1, 32, 256, 1024], metavar="1,32,...")
     parser.add_argument("--threads", type=_threads, default=_threads("1,all"), metavar="1,all")
     parser.add_argument("--rounds", type=int, default=7, help="turns of everybody in every case")
@@ -78,7 +77,7 @@ def table(net: str, mode: str, threads: int, results: Iterable[Result]) -> Table
     cells = {(result.implementation, result.batch): result for result in here}
     batches = sorted({result.batch for result in here})
     drawn = Table(
-        title=f"Net {net} ({TITLES[net]}), {mode}, {threads} thread(s): us an image, median (minimum-maximum)",
+        title=f"Net {net} ({NETS[net].title}), {mode}, {threads} thread(s): us an image, median (minimum-maximum)",
         caption=machine(),
         caption_justify="left",
     )
