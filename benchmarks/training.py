@@ -1,7 +1,7 @@
 """Training against other frameworks: forward, mean softmax cross-entropy, backward and plain SGD, on MNIST in float32.
 
-    python benchmarks/training.py [--nets A,B,L,keras_mnist,...] [--batches 1,32,256,1024] [--threads 1,all] [--rounds 7]
-        [--implementations ours,torch,...] [--patience 0] [--json FILE] [--level v4]
+    python benchmarks/training.py [--quick] [--nets A,B,L,keras_mnist,...] [--batches 1,32,256] [--threads all]
+        [--rounds 7] [--implementations ours,torch,...] [--patience 0] [--json FILE] [--level v4]
 
 What is timed: for us one `fit` on many batches of uint8 images, which draws an order, gathers, converts and rescales
 them, and keeps losses and accuracy. For everybody else a loop over batches that lie in memory gathered, converted and

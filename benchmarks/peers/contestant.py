@@ -13,6 +13,7 @@ from .registry import ENTRIES
 TURN = 0.15  # seconds, about
 TRIALS = 3  # of each way
 FAR_BEHIND = 1.5  # times as long as the fastest so far
+SLOW = 0.5  # seconds; who takes longer for a turn has fewer of them, and one trial
 
 
 class Calibration(NamedTuple):
@@ -46,7 +47,7 @@ class Contestant:
         best = Calibration("", math.inf)
         for name, way in self.ways.items():
             calls, seconds = self.calls_a_turn(way)
-            trials = TRIALS if seconds / calls < FAR_BEHIND * best.seconds else 0
+            trials = TRIALS if seconds < SLOW and seconds / calls < FAR_BEHIND * best.seconds else 0
             seconds = min([seconds, *(self.seconds(way, calls) for _ in range(trials))])
             if seconds / calls < best.seconds:
                 best = Calibration(name, seconds / calls)

@@ -36,8 +36,8 @@ class Pass:
         """A parameter or statistic of the layer; None, if it has none of that name."""
         return self.values.get(f"{layer.name}.{name}")
 
-    def keep(self, layer: Layer, mean: Any, variance: Any, count: int) -> None:
-        """Bring the running statistics nearer to those of a batch that has `count` values a channel."""
+    def keep(self, layer: Layer, mean: Any, variance: Any) -> None:
+        """Bring the running statistics nearer to those of a batch; of its variance the unbiased one."""
         momentum = layer.options["momentum"]
-        for name, value in (("mean", mean), ("variance", variance * (count / (count - 1)))):
+        for name, value in (("mean", mean), ("variance", variance)):
             self.statistics[f"{layer.name}.{name}"] = momentum * self.of(layer, name) + (1 - momentum) * value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -91,7 +90,7 @@ class Modules:
 
     def values(self) -> Arrays:
         """What the modules hold now, by our names and in our layout."""
-        return {name: np.array(tensor).reshape(self.state[name].shape) for name, tensor in self.tensors.items()}
+        return {name: tensor.numpy().reshape(self.state[name].shape) for name, tensor in self.tensors.items()}
 
     # ---- without ----
 

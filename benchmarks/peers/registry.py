@@ -68,6 +68,8 @@ ENTRIES = {
     "torch-cl": Entry("PyTorch channels last", "pytorch", ("EagerChannelsLast",), packages=("torch",)),
     "compile": Entry("torch.compile", "pytorch", ("Compiled", "CompiledChannelsLast"), packages=("torch",)),
     "jax": Entry("JAX", "xla", ("Jax", "JaxByColumns"), ("Scan", "ScanByColumns"), ("jax",)),
+    "tensorflow": Entry("TensorFlow", "tensorflow", ("Graph", "Xla"), ("Loop",), ("tensorflow",)),
+    "tinygrad": Entry("tinygrad", "tinygrad", ("Tinygrad",), packages=("tinygrad",)),
     "onnx": Entry(
         "ONNX Runtime", "onnx_runtime", ("OnnxRuntime",), packages=("onnx", "onnxruntime"), modes=("inference",)
     ),

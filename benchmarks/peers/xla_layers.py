@@ -32,7 +32,8 @@ class JaxPass(Pass):
         mean, variance = self.of(layer, "mean"), self.of(layer, "variance")
         if self.training:
             mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
-            self.keep(layer, mean, variance, x.size // x.shape[-1])
+            count = x.size // x.shape[-1]
+            self.keep(layer, mean, variance * (count / (count - 1)))
         slope = self.of(layer, "gamma") * lax.rsqrt(variance + layer.options["epsilon"])
         return (x - mean) * slope + self.of(layer, "beta")
 
