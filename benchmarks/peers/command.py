@@ -1,15 +1,12 @@
-"""The command line of both modes, the tables and the file of results."""
+"""What both modes are as programs: all cases, the tables and the file of results."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -22,19 +19,15 @@ from cnn.datasets import load_mnist
 
 from .case import Case
 from .contest import contest
+from .load import cores
 from .nets import NETS, pictures
+from .options import left_out, parse
 from .package import case_of
 from .registry import ENTRIES
 from .results import Cell, Result, Results
 
-IMAGES = 16384  # of MNIST's training images
+IMAGES, BATCHES = 16384, 4096  # of MNIST's training images at most
 PACKAGES = ("cnn-c", "numpy", "torch", "jax", "jaxlib", "tensorflow", "tinygrad", "onnx", "onnxruntime")
-QUICK: dict[str, Any] = {
-    "nets": ["A", "B", "keras_mnist", "pytorch_mnist", "resnet_small", "vgg_small"],
-    "batches": [32],
-    "rounds": 3,
-}  # and without
-COMPILE_FOR_LONG = ("compile", "jax", "tensorflow", "tinygrad")
 
 
 def main(mode: str, description: str) -> None:
@@ -50,13 +43,11 @@ def main(mode: str, description: str) -> None:
                 results.write(options.json)
         console.print(table(results, net, mode, threads))
     if options.quick:
-        nets = [name for name in NETS if name not in options.nets]
-        others = [ENTRIES[name].title for name in COMPILE_FOR_LONG if name not in options.implementations]
-        console.print(f"--quick left out the nets {', '.join(nets)}; other batches; {', '.join(others)}")
+        console.print(left_out(options))
 
 
 def case(net: str, mode: str, batch: int, threads: int) -> Case:
-    data, count = load_mnist(), max(1, IMAGES // batch) * batch
+    data, count = load_mnist(), min(max(1, IMAGES // batch), BATCHES) * batch
     images = pictures(data.train_images[:count], NETS[net].input_shape, np.random.default_rng(0))
     return case_of(net, mode, batch, threads, images, data.train_labels[:count].astype(np.int64))
 
@@ -80,55 +71,6 @@ def run(case: Case, options: argparse.Namespace, results: Results, console: Cons
         leave_out(name, why)
 
 
-# ---- what is asked for ----
-
-
-def parse(mode: str, description: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description)
-    known = [name for name, entry in ENTRIES.items() if mode in entry.modes]
-    contest = [name for name in known if name == "ours" or ENTRIES[name].is_peer]
-    parser.add_argument("--nets", type=_one_of(NETS), default=list(NETS), metavar="A,B,L,...")
-    parser.add_argument("--batches", type=_numbers, default=[1, 32, 256], metavar="1,32,...")
-    parser.add_argument("--threads", type=_threads, default=_threads("all"), metavar="1,all")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of everybody in every case")
-    parser.add_argument("--patience", type=float, default=0, help="seconds a round may wait for an idle machine")
-    parser.add_argument(
-        "--implementations", type=_one_of(known), default=contest, metavar=",".join(known), help="all but pure, layers"
-    )
-    parser.add_argument("--quick", action="store_true", help="two minutes: less of everything, and say of what")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all results, beside those there")
-    parser.add_argument("--level", default=cnn_c.LEVEL, help="instruction set of our kernels")
-    if parser.parse_args().quick:
-        parser.set_defaults(**QUICK, implementations=[name for name in contest if name not in COMPILE_FOR_LONG])
-    return parser.parse_args()
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
-
-
-def _threads(text: str) -> list[int]:
-    cores = len(_cores())
-    return sorted({cores if number == "all" else int(number) for number in text.split(",")})
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def _one_of(known: Iterable[str]):
-    def names(text: str) -> list[str]:
-        for name in text.split(","):
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
-        return text.split(",")
-
-    return names
-
-
-# ---- results ----
-
-
 def begun(path: Path | None) -> Results:
     """Those of the file, to which this run adds; none, if there is no file."""
     versions = {"python": sys.version.split()[0]}
@@ -137,7 +79,7 @@ def begun(path: Path | None) -> Results:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    here = {"processor": processor(), "level": cnn_c.LEVEL, "cores": len(_cores()), "versions": versions}
+    here = {"processor": processor(), "level": cnn_c.LEVEL, "cores": cores(), "versions": versions}
     results = Results.read(path) if path and path.exists() else Results(here)
     if results.machine != here:
         raise SystemExit(f"{path} has results of {results.machine}, but this is {here}: name another file")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from .load import cores
+
 # Read as tinygrad is imported; PARALLEL=0 compiles in this process, and not in a pool of others.
-os.environ.update(DEV="CPU", PARALLEL="0", NUM_CPU_THREADS=str(len(os.sched_getaffinity(0))))
+os.environ.update(DEV="CPU", PARALLEL="0", NUM_CPU_THREADS=str(cores()))
 
 import numpy as np
 from tinygrad import Context, Tensor, TinyJit

@@ -75,10 +75,10 @@ def test_results_of_another_machine_are_not_mixed(module, results, tmp_path):
 
 
 def test_quick_says_what_it_leaves_out(module, monkeypatch):
-    command = module("peers.command")
+    asked = module("peers.options")
     monkeypatch.setattr(sys, "argv", ["training.py", "--quick", "--rounds", "2"])
-    options = command.parse("training", "")
-    assert options.batches == [32]
-    assert options.rounds == 2  # what is asked for goes before
-    assert not set(options.implementations) & set(command.COMPILE_FOR_LONG)
+    options = asked.parse("training", "")
+    assert (options.batches, options.rounds) == ([32], 2)  # what is asked for goes before
     assert set(options.nets) < set(module("peers.nets").NETS)
+    said = asked.left_out(options)
+    assert all(title in said for title in ("resnet_small_32", "torch.compile", "JAX", "TensorFlow", "tinygrad"))
