@@ -9,14 +9,14 @@ pure NumPy to the fused step on all threads, which takes a training file with 1 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from peers.case import TITLES
+from peers.nets import NETS
 from peers.registry import ENTRIES
+from peers.results import Results
 
 OURS, PEER, FAINT, TEXT = "#d1495b", "#7a93ac", "#c9d3dd", "#2b2d42"
 STYLE = {
@@ -34,21 +34,27 @@ STYLE = {
     "svg.hashsalt": "cnn-c",  # the same results give the same file
 }
 LADDER_BATCH = 32
+TITLE = 0.2  # inches above the panels, beside what tight_layout leaves
 
 
-def contest(content: dict, path: Path) -> None:
+def contest(results: Results, mode: str, path: Path) -> None:
     """Us and the peers on all threads: a row of panels for each net, a column for each batch."""
     shown = [name for name, entry in ENTRIES.items() if name == "ours" or entry.is_peer]
+    cores = results.machine["cores"]
     times = {
-        (result["net"], result["batch"], result["implementation"]): result["median"]
-        for result in content["results"]
-        if result["threads"] == content["cores"] and result["implementation"] in shown
+        (cell.net, cell.batch, cell.implementation): result.median
+        for cell, result in results.measured.items()
+        if (cell.mode, cell.threads) == (mode, cores) and cell.implementation in shown
     }
-    nets = [net for net in TITLES if any(key[0] == net for key in times)]
+    nets = [net for net in NETS if any(key[0] == net for key in times)]
     batches = sorted({key[1] for key in times})
     present = [name for name in shown if any(key[2] == name for key in times)]
     figure, panels = plt.subplots(
-        len(nets), len(batches), figsize=(1.5 + 2.4 * len(batches), 0.9 + 1.9 * len(nets)), squeeze=False, sharex=True
+        len(nets),
+        len(batches),
+        figsize=(1.5 + 2.4 * len(batches), 0.9 + (0.5 + 0.2 * len(present)) * len(nets)),
+        squeeze=False,
+        sharex=True,
     )
     for row, net in zip(panels, nets, strict=True):
         for axes, batch in zip(row, batches, strict=True):
@@ -57,27 +63,23 @@ def contest(content: dict, path: Path) -> None:
             draw(axes, places, list(here.values()), [OURS if name == "ours" else PEER for name in here])
             axes.set_ylim(len(present) - 0.5, -0.5)
             axes.set_yticks([])
-            peers = [time for name, time in here.items() if name != "ours"]
-            ratio = f": {min(peers) / here['ours']:.1f}x" if peers and "ours" in here else ""
-            axes.set_title(f"batch {batch}{ratio}", fontsize=9, loc="left")
+            ratio = results.ratio(net, mode, batch, cores)
+            axes.set_title(f"batch {batch}" + (f": {ratio[0]:.1f}x" if ratio else ""), fontsize=9, loc="left")
         row[0].set_yticks(range(len(present)), [ENTRIES[name].title for name in present])
         row[0].get_yticklabels()[0].set(color=OURS, fontweight="bold")
-        row[0].annotate(
-            f"{net}: {TITLES[net]}", (0, 1.0), (-130, 6), "axes fraction", textcoords="offset points", fontweight="bold"
-        )
-    mode = content["results"][0]["mode"]
-    title = (
-        f"{mode.capitalize()}, microseconds an image (log scale, less is better), float32, {content['cores']} threads"
-    )
-    finish(figure, f"{title}\nafter each batch: the fastest peer's time over that of cnn-c", content, path)
+        name = f"{net}: {NETS[net].title}"
+        row[0].annotate(name, (0, 1.0), (-130, 20), "axes fraction", textcoords="offset points", fontweight="bold")
+    title = f"{mode.capitalize()}, microseconds an image (log scale, less is better), float32, {cores} threads"
+    finish(figure, f"{title}\nafter each batch: the fastest peer's time over that of cnn-c", results, path)
 
 
-def ladder(content: dict, path: Path) -> None:
+def ladder(results: Results, path: Path) -> None:
     """From pure NumPy to the fused step on all threads: a panel for each net."""
-    cores = content["cores"]
+    cores = results.machine["cores"]
     times = {
-        (result["net"], result["implementation"], result["batch"], result["threads"]): result["median"]
-        for result in content["results"]
+        (cell.net, cell.implementation, cell.batch, cell.threads): result.median
+        for cell, result in results.measured.items()
+        if cell.mode == "training"
     }
     rungs = {
         "pure NumPy, image by image": ("pure", 1, 1),
@@ -86,9 +88,10 @@ def ladder(content: dict, path: Path) -> None:
         f"fused step, batch {LADDER_BATCH}": ("ours", LADDER_BATCH, 1),
         f"fused step, batch {LADDER_BATCH}, {cores} threads": ("ours", LADDER_BATCH, cores),
     }
-    nets = [net for net in TITLES if all((net, *rung) in times for rung in rungs.values())]
+    nets = [net for net in NETS if all((net, *rung) in times for rung in rungs.values())]
     if not nets:
-        raise SystemExit(f"the ladder needs pure, layers and ours with batches 1 and {LADDER_BATCH}, threads 1 and all")
+        print(f"no {path.name}: it needs pure, layers and ours with batches 1 and {LADDER_BATCH}, threads 1 and all")
+        return
     figure, panels = plt.subplots(1, len(nets), figsize=(1.5 + 2.9 * len(nets), 2.6), squeeze=False, sharex=True)
     for axes, net in zip(panels[0], nets, strict=True):
         values = [times[(net, *rung)] for rung in rungs.values()]
@@ -96,10 +99,10 @@ def ladder(content: dict, path: Path) -> None:
         draw(axes, list(range(len(values))), values, colors, [f"   {values[0] / value:,.0f}x" for value in values])
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.set_yticks([])
-        axes.set_title(f"{net}: {TITLES[net]}", fontsize=9, loc="left", fontweight="bold")
+        axes.set_title(f"{net}: {NETS[net].title}", fontsize=9, loc="left", fontweight="bold")
     panels[0][0].set_yticks(range(len(rungs)), list(rungs))
     title = "One training step, microseconds an image (log scale), and how many times as fast as pure NumPy"
-    finish(figure, title, content, path)
+    finish(figure, title, results, path)
 
 
 def draw(axes: Axes, places: list[int], times: list[float], colors: list[str], notes: list[str] | None = None) -> None:
@@ -113,15 +116,16 @@ def draw(axes: Axes, places: list[int], times: list[float], colors: list[str], n
         axes.text(time * 1.15, place, number + note, va="center", fontsize=8)
 
 
-def finish(figure: Figure, title: str, content: dict, path: Path) -> None:
+def finish(figure: Figure, title: str, results: Results, path: Path) -> None:
     """Give it a title and the line that says what was measured on what; write it."""
+    machine = results.machine
     panels = figure.axes
     lengths = [bar.get_width() for axes in panels for bar in axes.patches]
     panels[0].set_xlim(min(lengths) / 3, max(lengths) * 12)  # shared by all
-    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    figure.supxlabel(f"{content['processor']}, level {content['level']}; {versions}", x=0.01, ha="left", fontsize=7)
-    figure.tight_layout()
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    figure.suptitle(title, x=0.01, y=1, va="top", ha="left", fontsize=10)
+    figure.supxlabel(f"{machine['processor']}, level {machine['level']}; {versions}", x=0.01, ha="left", fontsize=7)
+    figure.tight_layout(rect=(0, 0, 1, 1 - TITLE / figure.get_figheight()))
     figure.savefig(path, metadata={"Date": None})
     print(path)
 
@@ -135,11 +139,11 @@ def main() -> None:
     options.folder.mkdir(exist_ok=True)
     plt.rcParams.update(STYLE)
     for file in options.files:
-        content = json.loads(file.read_text())
-        mode = content["results"][0]["mode"]
-        contest(content, options.folder / f"{mode}.{options.format}")
-        if mode == "training":
-            ladder(content, options.folder / f"ladder.{options.format}")
+        results = Results.read(file)
+        for mode in results.values("mode"):
+            contest(results, mode, options.folder / f"{mode}.{options.format}")
+            if mode == "training":
+                ladder(results, options.folder / f"ladder.{options.format}")
 
 
 if __name__ == "__main__":

@@ -38,12 +38,10 @@ def ours(net: str, batch: int, mode: str, images: np.ndarray, labels: np.ndarray
 
 
 def pytorch(net: str, batch: int, mode: str, images: np.ndarray, labels: np.ndarray) -> Work:
-    from peers.case import Case
+    from peers.package import case_of
     from peers.pytorch import EagerChannelsLast
 
-    parameters = {name: value.copy() for name, value in NETS[net](seed=0).parameters().items()}
-    kind = "training" if mode == "training" else "inference"
-    case = Case(net, kind, batch, 1, cnn_c.LEVEL, images, labels, parameters)
+    case = case_of(net, "training" if mode == "training" else "inference", batch, 1, images, labels)
     made = EagerChannelsLast(case)
     return lambda: made.train(case.batches) if mode == "training" else made.predict(case.batches)
 

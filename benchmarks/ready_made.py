@@ -15,9 +15,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from statistics import median
 from time import perf_counter, sleep
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from peers.case import Case
 from rich.console import Console
 from rich.table import Table
 
@@ -31,26 +32,18 @@ PAUSE = 0.03  # seconds before a turn, until the threads of whoever had the last
 STEPS, TOLERANCE = 3, 2e-3  # whose losses are compared; relative, for float32 in another order of sums
 
 
-class Case(NamedTuple):
-    """A net, and what all begin with."""
+def prepared(net: str) -> Case:
+    """The net and its batches, as its recipe has them."""
+    from peers.nets import NETS, pictures
+    from peers.package import case_of
 
-    net: str
-    batch: int
-    images: np.ndarray  # uint8
-    labels: np.ndarray
-    scaled: np.ndarray  # float32, as the first convolution takes them
-    parameters: list[np.ndarray]
-
-
-def case_of(net: str) -> Case:
-    import cnn
+    from cnn.datasets import load_mnist
     from cnn.recipes import RECIPES as recipes
 
-    data, batch, model = cnn.datasets.load_mnist(), recipes[RECIPES[net]].batch_size, getattr(cnn.models, net)(seed=0)
-    images, labels = data.train_images[: BATCHES * batch], data.train_labels[: BATCHES * batch].astype(np.int64)
-    rescaling = model.layers[0]
-    scaled = images * np.float32(rescaling.scale) + np.float32(rescaling.offset)
-    return Case(net, batch, images, labels, scaled, [value.copy() for value in model.parameters().values()])
+    data, batch = load_mnist(), recipes[RECIPES[net]].batch_size
+    count = BATCHES * batch
+    images = pictures(data.train_images[:count], NETS[net].input_shape, np.random.default_rng(0))
+    return case_of(net, "training", batch, 1, images, data.train_labels[:count].astype(np.int64))
 
 
 class Ours:
@@ -72,15 +65,11 @@ class Ours:
 
     def losses(self) -> list[float]:
         """Those of the first steps at the first learning rate, of a net without dropout."""
-        cnn, case = self.cnn, self.case
-        layers = [layer.anew() for layer in self.net.layers if not isinstance(layer, cnn.Dropout)]
-        net = cnn.Sequential(layers, self.net.input_shape)
-        net.set_parameters(dict(zip(net.parameters(), case.parameters, strict=True)))
-        optimizer, losses = self.recipe.arguments()["optimizer"], []
-        for step in range(STEPS):
-            batch = slice(step * case.batch, (step + 1) * case.batch)
-            losses.append(net.train_on_batch(case.images[batch], case.labels[batch], optimizer))
-        return losses
+        from peers.package import sequential
+
+        net, slices = sequential(self.case.without_dropout()), self.case.slices()[:STEPS]
+        optimizer = self.recipe.arguments()["optimizer"]
+        return [net.train_on_batch(self.case.images[batch], self.case.labels[batch], optimizer) for batch in slices]
 
 
 class PyTorch:
@@ -89,7 +78,7 @@ class PyTorch:
     def __init__(self, case: Case, channels_last: bool) -> None:
         from peers.ready_made import Trained
 
-        self.trained = Trained(case.net, channels_last, case.scaled, case.labels, case.batch, case.parameters)
+        self.trained = Trained(case, channels_last)
         self.epoch: Callable[[], object] = self.trained.epoch
 
     def set_threads(self, threads: int) -> None:
@@ -128,9 +117,9 @@ class Server:
         return answer
 
 
-def timed(net: str, threads: list[int], rounds: int) -> dict[tuple[str, int], float]:
-    """Medians by way and number of threads, of turns of which the first is not counted."""
-    case = case_of(net)
+def timed(net: str, threads: list[int], rounds: int) -> tuple[int, dict[tuple[str, int], float]]:
+    """The batch, and medians by way and number of threads, of turns of which the first is not counted."""
+    case = prepared(net)
     servers = {way: Server(way, case) for way in WAYS}
     for way in WAYS[1:]:
         np.testing.assert_allclose(servers[way].losses, servers["ours"].losses, rtol=TOLERANCE, err_msg=f"{net}, {way}")
@@ -140,7 +129,7 @@ def timed(net: str, threads: list[int], rounds: int) -> dict[tuple[str, int], fl
             values.append(servers[way].time(n))
     for server in servers.values():
         server.connection.send(None)
-    return {key: median(values[1:]) for key, values in times.items()}
+    return case.batch, {key: median(values[1:]) for key, values in times.items()}
 
 
 def parse() -> argparse.Namespace:
@@ -168,12 +157,12 @@ def main() -> None:
     for name in ("net", "batch", "cnn-c", "PyTorch", "memory format", "", "goal"):
         table.add_column(name, justify="right", no_wrap=True)
     for net in options.nets:
-        times = timed(net, options.threads, options.rounds)
+        batch, times = timed(net, options.threads, options.rounds)
         ours = min((seconds, n) for (way, n), seconds in times.items() if way == "ours")
         peer = min((seconds, n, way) for (way, n), seconds in times.items() if way != "ours")
         table.add_row(
             net,
-            str(case_of(net).batch),
+            str(batch),
             f"{ours[0]:.1f} ({ours[1]} thr.)",
             f"{peer[0]:.1f} ({peer[1]} thr.)",
             peer[2],

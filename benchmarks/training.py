@@ -1,12 +1,13 @@
-"""Training against other frameworks: forward, mean softmax cross-entropy, backward and plain SGD, on MNIST in float32.
+"""Training against other frameworks: forward, mean softmax cross-entropy, backward and plain SGD, in float32.
 
-    python benchmarks/training.py [--nets A,B,L] [--batches 1,32,256,1024] [--threads 1,all] [--rounds 7]
-        [--implementations ours,torch,...] [--patience 0] [--json FILE] [--level v4]
+    python benchmarks/training.py [--quick] [--nets A,B,L,keras_mnist,...] [--batches 1,32,256] [--threads all]
+        [--rounds 7] [--implementations ours,torch,...] [--patience 0] [--json FILE] [--level v4]
 
-What is timed: for us one `fit` on many batches of uint8 images, which draws an order, gathers, converts and rescales
-them, and keeps losses and accuracy. For everybody else a loop over batches that lie in memory gathered, converted and
-rescaled; compiling and warming up come before. All start from the same parameters and are checked to compute the
-same losses and parameters in their first three steps.
+What is timed, on MNIST's images with noise: for us one `fit` on many batches of uint8 images, which draws an order,
+gathers, converts and rescales them, and keeps losses and accuracy. For everybody else a loop over batches that lie in
+memory gathered, converted and rescaled; compiling and warming up come before. All start from the same parameters and
+are checked to compute the same losses, parameters and running statistics in their first three steps; nets with dropout
+without it, and are then built anew to be timed with it.
 """
 
 from peers.command import main

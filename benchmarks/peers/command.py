@@ -1,13 +1,9 @@
-"""The command line of both modes, the tables and the file of results."""
+"""What both modes are as programs: all cases, the tables and the file of results."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-from collections.abc import Iterable
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
@@ -21,13 +17,17 @@ import cnn_c
 from cnn.backends.config import processor
 from cnn.datasets import load_mnist
 
-from .case import NETS, TITLES, Case
-from .contest import Result, contest
-from .package import MODELS
+from .case import Case
+from .contest import contest
+from .load import cores
+from .nets import NETS, pictures
+from .options import left_out, parse
+from .package import case_of
 from .registry import ENTRIES
+from .results import Cell, Result, Results
 
-IMAGES = 16384  # of MNIST's training images
-PACKAGES = ("cnn-c", "numpy", "torch", "jax", "jaxlib", "onnx", "onnxruntime")
+IMAGES, BATCHES = 16384, 4096  # of MNIST's training images at most
+PACKAGES = ("cnn-c", "numpy", "torch", "jax", "jaxlib", "tensorflow", "tinygrad", "onnx", "onnxruntime")
 
 
 def main(mode: str, description: str) -> None:
@@ -35,50 +35,65 @@ def main(mode: str, description: str) -> None:
     options = parse(mode, description)
     cnn_c.use_level(options.level)
     console = Console(width=132, highlight=False)
-    complain = partial(console.print, markup=False)  # tracebacks have brackets
-    names = []
+    results = begun(options.json)
+    for net, threads in product(options.nets, options.threads):
+        for batch in options.batches:
+            run(case(net, mode, batch, threads), options, results, console)
+            if options.json:
+                results.write(options.json)
+        console.print(table(results, net, mode, threads))
+    if options.quick:
+        console.print(left_out(options))
+
+
+def case(net: str, mode: str, batch: int, threads: int) -> Case:
+    data, count = load_mnist(), min(max(1, IMAGES // batch), BATCHES) * batch
+    images = pictures(data.train_images[:count], NETS[net].input_shape, np.random.default_rng(0))
+    return case_of(net, mode, batch, threads, images, data.train_labels[:count].astype(np.int64))
+
+
+def run(case: Case, options: argparse.Namespace, results: Results, console: Console) -> None:
+    """One contest; says who could not take part."""
+
+    def leave_out(name: str, why: str) -> None:
+        cell = Cell(case.net, case.mode, case.batch, case.threads, name)
+        results.leave_out(cell, why.strip().splitlines()[-1])  # of a traceback the error
+        console.print(f"{ENTRIES[name].title} is not timed: {why}", markup=False)  # a traceback has brackets
+
+    ready = [name for name in options.implementations if not ENTRIES[name].missing]
     for name in options.implementations:
         if missing := ENTRIES[name].missing:
-            complain(f"{ENTRIES[name].title} is skipped: not installed: {', '.join(missing)}")
-        else:
-            names.append(name)
-    data = load_mnist()
-    results: list[Result] = []
-    for net, threads in product(options.nets, options.threads):
-        parameters = {name: value.copy() for name, value in MODELS[net](seed=0).parameters().items()}
-        for batch in options.batches:
-            count = max(1, IMAGES // batch) * batch
-            images, labels = data.train_images[:count], data.train_labels[:count].astype(np.int64)
-            case = Case(net, mode, batch, threads, options.level, images, labels, parameters)
-            results += contest(case, names, options.rounds, options.patience, complain)
-            if options.json:
-                save(options.json, results)
-        console.print(table(net, mode, threads, results))
+            leave_out(name, f"not installed: {', '.join(missing)}")
+    measured, failed = contest(case, ready, options.rounds, options.patience, console.print)
+    for result in measured:
+        results.add(result)
+    for name, why in failed.items():
+        leave_out(name, why)
 
 
-def parse(mode: str, description: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description)
-    taking_part = [name for name, entry in ENTRIES.items() if mode in entry.modes]
-    parser.add_argument("--nets", type=_one_of(NETS), default=list(NETS), metavar="A,B,L")
-    parser.add_argument("--batches", type=_numbers, default=[1, 32, 256, 1024], metavar="1,32,...")
-    parser.add_argument("--threads", type=_threads, default=_threads("1,all"), metavar="1,all")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of everybody in every case")
-    parser.add_argument("--patience", type=float, default=0, help="seconds a round may wait for an idle machine")
-    parser.add_argument(
-        "--implementations", type=_one_of(taking_part), default=taking_part, metavar=",".join(taking_part)
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all results")
-    parser.add_argument("--level", default=cnn_c.LEVEL, help="instruction set of our kernels")
-    return parser.parse_args()
+def begun(path: Path | None) -> Results:
+    """Those of the file, to which this run adds; none, if there is no file."""
+    versions = {"python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    here = {"processor": processor(), "level": cnn_c.LEVEL, "cores": cores(), "versions": versions}
+    results = Results.read(path) if path and path.exists() else Results(here)
+    if results.machine != here:
+        raise SystemExit(f"{path} has results of {results.machine}, but this is {here}: name another file")
+    results.commands.append(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    return results
 
 
-def table(net: str, mode: str, threads: int, results: Iterable[Result]) -> Table:
+def table(results: Results, net: str, mode: str, threads: int) -> Table:
     """Implementations by batches: median, minimum and maximum."""
-    here = [result for result in results if (result.net, result.threads) == (net, threads)]
+    here = [r for r in results.measured.values() if (r.net, r.mode, r.threads) == (net, mode, threads)]
     cells = {(result.implementation, result.batch): result for result in here}
     batches = sorted({result.batch for result in here})
     drawn = Table(
-        title=f"Net {net} ({TITLES[net]}), {mode}, {threads} thread(s): us an image, median (minimum-maximum)",
+        title=f"Net {net} ({NETS[net].title}), {mode}, {threads} thread(s): us an image, median (minimum-maximum)",
         caption=machine(),
         caption_justify="left",
     )
@@ -88,67 +103,12 @@ def table(net: str, mode: str, threads: int, results: Iterable[Result]) -> Table
     for name in dict.fromkeys(result.implementation for result in here):
         drawn.add_row(ENTRIES[name].title, *(_cell(cells.get((name, batch))) for batch in batches))
     drawn.add_section()
-    drawn.add_row("fastest peer / cnn-c", *(_ratio([r for r in here if r.batch == batch]) for batch in batches))
+    ratios = [results.ratio(net, mode, batch, threads) for batch in batches]
+    drawn.add_row("fastest peer / cnn-c", *(f"{r[0]:.2f}x [dim]{r[1]}[/]" if r else "-" for r in ratios))
     return drawn
-
-
-def save(path: Path, results: list[Result]) -> None:
-    """Everything that was measured, and what with."""
-    versions = {"python": sys.version.split()[0]}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    content = {
-        "processor": processor(),
-        "level": cnn_c.LEVEL,
-        "cores": len(_cores()),
-        "versions": versions,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "unit": "microseconds an image",
-        "results": [result._asdict() for result in results],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _cell(result: Result | None) -> str:
     if result is None:
         return "-"
     return f"{result.median:.2f} [dim]({result.minimum:.2f}-{result.maximum:.2f})[/]"
-
-
-def _ratio(results: list[Result]) -> str:
-    ours = [result.median for result in results if result.implementation == "ours"]
-    peers = [
-        (result.median, ENTRIES[result.implementation].title)
-        for result in results
-        if ENTRIES[result.implementation].is_peer
-    ]
-    if not ours or not peers:
-        return "-"
-    time, title = min(peers)
-    return f"{time / ours[0]:.1f}x [dim]{title}[/]"
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
-
-
-def _threads(text: str) -> list[int]:
-    cores = len(_cores())
-    return sorted({cores if number == "all" else int(number) for number in text.split(",")})
-
-
-def _one_of(known: Iterable[str]):
-    def names(text: str) -> list[str]:
-        for name in text.split(","):
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
-        return text.split(",")
-
-    return names

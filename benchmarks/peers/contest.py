@@ -5,43 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from statistics import median
 from time import sleep
-from typing import Any, NamedTuple
+from typing import Any
 
 from .case import Case
+from .contestant import SLOW
 from .judge import Judge, Wrong
 from .load import IDLE, wait_for_idle
 from .process import Failure, Worker
+from .results import Result
 
 PAUSE = 0.03  # seconds before a turn, until the threads of whoever had the last one have ceased to spin
-SLOW = 0.5  # seconds; who takes longer for a turn
-TURNS_OF_THE_SLOW = 3  # has only so many
-
-
-class Result(NamedTuple):
-    """Microseconds an image of one implementation in one case, over its turns.
-
-    `way` is the one that was fastest, `load` the median fraction of the machine that was busy as a round began.
-    """
-
-    net: str
-    mode: str
-    batch: int
-    threads: int
-    implementation: str
-    way: str
-    median: float
-    minimum: float
-    maximum: float
-    turns: int
-    load: float
+TURNS_OF_THE_SLOW = 3
 
 
 class Field:
-    """Those who are in the contest still."""
+    """Those who are in the contest still, and why the others are not."""
 
-    def __init__(self, workers: Iterable[Worker], complain: Callable[[str], None]) -> None:
+    def __init__(self, workers: Iterable[Worker]) -> None:
         self.workers = list(workers)
-        self.complain = complain
+        self.left_out: dict[str, str] = {}
 
     def each(self, work: Callable[[Worker], Any]) -> dict[str, Any]:
         """Results of the work by name; a worker that fails in it is out."""
@@ -51,21 +33,21 @@ class Field:
                 results[worker.name] = work(worker)
             except (Failure, Wrong) as failure:
                 self.workers.remove(worker)
-                self.complain(f"{worker.name} is not timed: {failure}")
+                self.left_out[worker.name] = str(failure)
         return results
 
 
 def contest(
     case: Case, names: Iterable[str], rounds: int, patience: float, complain: Callable[[str], None]
-) -> list[Result]:
-    """Verify and time these implementations.
+) -> tuple[list[Result], dict[str, str]]:
+    """Verify and time these implementations; results, and why others have none.
 
-    Every round waits for others to leave the machine alone, for `patience` seconds at most. `complain` is told who is
-    left out and why, and that the machine was busy.
+    Every round waits for others to leave the machine alone, for `patience` seconds at most. `complain` is told that the
+    machine was busy.
     """
     workers = [Worker(name, case.threads) for name in names]
     try:
-        field = Field(workers, complain)
+        field = Field(workers)
         judge = Judge(case)
         field.each(lambda worker: worker.tell("prepare", case))  # all at once: compilers take their time
         field.each(lambda worker: judge.verify_all(worker.answer()))
@@ -85,7 +67,7 @@ def contest(
             field.each(turn)
         if median(loads) >= IDLE:
             complain(f"net {case.net}, batch {case.batch}: other work takes {median(loads):.0%} of the machine")
-        return [
+        results = [
             Result(
                 case.net,
                 case.mode,
@@ -99,6 +81,7 @@ def contest(
             )
             for worker in field.workers
         ]
+        return results, field.left_out
     finally:
         for worker in workers:
             worker.stop()

@@ -1,7 +1,8 @@
-"""What else the machine is doing: a benchmark beside other work measures that work, too."""
+"""The machine's cores, and what else it is doing: a benchmark beside other work measures that work, too."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -31,3 +32,8 @@ def _jiffies() -> tuple[int, int]:
     """Busy and total time of all cores since the start; of the first eight fields the fourth and fifth are idle."""
     fields = [int(field) for field in STAT.read_text().splitlines()[0].split()[1:9]]
     return sum(fields) - fields[3] - fields[4], sum(fields)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

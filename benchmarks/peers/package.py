@@ -2,48 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 import cnn
 import cnn_c
-from cnn import reference
+from cnn.layers.base import layer_names
 
-from .case import RATE, Case, Conv, Dense, Implementation, Parameters
+from .case import RATE, Arrays, Case, Implementation
+from .nets import NETS, Layer
 
-MODELS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lenet5}
+FIRST = 256  # images of the step before the start
 
 
-def sequential(blocks: tuple[Conv | Dense, ...], backend: str, ties: str = "first") -> cnn.Sequential:
-    """The net of the blocks."""
-    layers = [cnn.Rescaling(1 / 255, -0.5)]
-    for i, block in enumerate(blocks):
-        if isinstance(block, Conv):
-            layers.append(cnn.Conv2D(block.filters, block.size, padding=block.padding, bias=block.bias))
-        else:
-            if isinstance(blocks[i - 1], Conv):
-                layers.append(cnn.Flatten())
-            layers.append(cnn.Dense(block.units))
-        if block.relu:
-            layers.append(cnn.ReLU())
-        if isinstance(block, Conv):
-            layers.append(cnn.MaxPool2D(2, ties=ties))
-    return cnn.Sequential(layers, input_shape=(28, 28, 1), backend=backend)
+def case_of(net: str, mode: str, batch: int, threads: int, images: np.ndarray, labels: np.ndarray) -> Case:
+    """The case of these images at our level; the net has made a first step, so that its running statistics are some."""
+    start: cnn.Sequential = getattr(cnn.models, NETS[net].model)(seed=0, input_shape=NETS[net].input_shape)
+    start.fit(images[:FIRST], labels[:FIRST], batch_size=FIRST, optimizer=cnn.SGD(RATE), progress=False, seed=0)
+    rescaling, *others = start.layers
+    layers, how = described(others, start.layer_names[1:]), (rescaling.scale, rescaling.offset)
+    return Case(net, mode, batch, threads, cnn_c.LEVEL, layers, how, images, labels, start.snapshot())
+
+
+def described(layers: Iterable[cnn.layers.Layer], names: Iterable[str]) -> tuple[Layer, ...]:
+    """Layers of a net in plain values, with their names in it."""
+    return tuple(_described(layer, name) for layer, name in zip(layers, names, strict=True))
+
+
+def _described(layer: cnn.layers.Layer, name: str) -> Layer:
+    kind, shape = type(layer).__name__, layer.input_shape
+    if isinstance(layer, cnn.Residual):
+        names = [f"{name}.{part}" for part in layer_names(layer.parts)]
+        count = len(layer.layers)
+        branch, shortcut = described(layer.layers, names[:count]), described(layer.shortcut, names[count:])
+        return Layer(kind, name, shape, branch=branch, shortcut=shortcut)
+    options = layer.configuration()
+    if isinstance(layer, cnn.Conv2D):
+        rows, columns = layer.sides()
+        if rows[0] != rows[1] or columns[0] != columns[1]:
+            raise ValueError(f"{name} has another padding before than after, which the peers' layers do not have")
+        options["padding"] = rows[0], columns[0]
+    return Layer(kind, name, shape, options)
+
+
+def made(layers: Iterable[Layer], ties: str = "first") -> list[cnn.layers.Layer]:
+    """New layers from their description; poolings with this rule for ties."""
+    return [_made(layer, ties) for layer in layers]
+
+
+def _made(layer: Layer, ties: str) -> cnn.layers.Layer:
+    if layer.kind == "Residual":
+        return cnn.Residual(made(layer.branch, ties), made(layer.shortcut, ties))
+    options = {**layer.options, "ties": ties} if layer.kind == "MaxPool2D" else layer.options
+    result: cnn.layers.Layer = getattr(cnn, layer.kind)(**options)
+    return result
+
+
+def sequential(case: Case, *, backend: str = "compiled", ties: str = "first", rescaled: bool = True) -> cnn.Sequential:
+    """The case's net with its state; not `rescaled`, it takes images that are."""
+    first = [cnn.Rescaling(*case.rescaling)] if rescaled else []
+    layers = [*first, *made(case.layers, ties)]
+    net = cnn.Sequential(layers, input_shape=case.layers[0].input_shape, backend=backend)
+    net.set_parameters(case.state)
+    return net
 
 
 class Fused(Implementation):
-    """`fit` and `predict_proba` of a net from `cnn.models`, on uint8 images; many batches in one call of `fit`."""
+    """`fit` and `predict_proba` on uint8 images; many batches in one call of `fit`."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         cnn_c.use_level(case.level)
         cnn.set_num_threads(case.threads)
         self.net = self.build()
-        for name, value in self.net.parameters().items():
-            value[...] = case.parameters[name]
         self.slices = case.slices()
 
     def build(self) -> cnn.Sequential:
-        return MODELS[self.case.net]()
+        return sequential(self.case)
 
     def train(self, steps: int) -> float:
         case = self.case
@@ -67,8 +103,8 @@ class Fused(Implementation):
             probabilities = self.net.predict_proba(self.case.images[self.slices[self.next()]])
         return probabilities
 
-    def parameters(self) -> Parameters:
-        return self.net.parameters()
+    def state(self) -> Arrays:
+        return dict(self.net.state())
 
 
 class Reference(Fused):
@@ -79,7 +115,7 @@ class Reference(Fused):
         super().__init__(case)
 
     def build(self) -> cnn.Sequential:
-        return sequential(self.case.blocks, "numpy", self.ties)
+        return sequential(self.case, backend="numpy", ties=self.ties)
 
 
 class Layers(Fused):
@@ -87,17 +123,17 @@ class Layers(Fused):
 
     def build(self) -> cnn.Sequential:
         self.optimizer = cnn.SGD(RATE)
-        return sequential(self.case.blocks, "compiled")
+        return sequential(self.case)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def logits(self, x: np.ndarray, training: bool) -> np.ndarray:
         for layer in self.net.layers:
-            x = layer.forward(x)
+            x = layer.forward(x, training)
         return x
 
     def train(self, steps: int) -> float:
         for _ in range(steps):
             batch = self.slices[self.next()]
-            logits = self.logits(self.case.images[batch])
+            logits = self.logits(self.case.images[batch], True)
             loss, _, gradient = cnn.functional.softmax_cross_entropy(logits, self.case.labels[batch])
             for layer in self.net.layers[:0:-1]:  # all but the rescaling, which learns nothing
                 gradient = layer.backward(gradient)
@@ -108,50 +144,6 @@ class Layers(Fused):
 
     def predict(self, calls: int) -> np.ndarray:
         for _ in range(calls):
-            probabilities = cnn.functional.softmax(self.logits(self.case.images[self.slices[self.next()]]))
+            batch = self.slices[self.next()]
+            probabilities = cnn.functional.softmax(self.logits(self.case.images[batch], False))
         return probabilities
-
-
-class Tutorial(Implementation):
-    """Net A by the tutorial's pure-NumPy classes, one image at a time."""
-
-    ties = "all"
-
-    def __init__(self, case: Case) -> None:
-        super().__init__(case)
-        self.conv = reference.Conv3x3(8, dtype="float32")
-        self.pool = reference.MaxPool2()
-        self.softmax = reference.Softmax(13 * 13 * 8, 10, dtype="float32")
-        self.conv.filters = case.parameters["conv2d_1.weights"][:, :, 0].transpose(2, 0, 1)
-        self.softmax.weights = case.parameters["dense_1.weights"]
-
-    def forward(self, number: int) -> np.ndarray:
-        image = self.case.images[number] * np.float32(1 / 255) - np.float32(0.5)
-        return self.softmax.forward(self.pool.forward(self.conv.forward(image)))
-
-    def train(self, steps: int) -> float:
-        for _ in range(steps):
-            number = self.next()
-            probabilities, label = self.forward(number), self.case.labels[number]
-            gradient = np.zeros(10, np.float32)
-            gradient[label] = -1 / probabilities[label]
-            gradient = self.softmax.backprop(gradient, RATE)
-            self.conv.backprop(self.pool.backprop(gradient), RATE)
-        return -np.log(probabilities[label])
-
-    def predict(self, calls: int) -> np.ndarray:
-        for _ in range(calls):
-            probabilities = self.forward(self.next())
-        return probabilities[np.newaxis]
-
-    def parameters(self) -> Parameters:
-        return {
-            "conv2d_1.weights": self.conv.filters.transpose(1, 2, 0)[:, :, np.newaxis],
-            "dense_1.weights": self.softmax.weights,
-            "dense_1.bias": self.softmax.biases,
-        }
-
-
-def pure(case: Case) -> Implementation:
-    """The tutorial's classes where they fit, which are plain loops; else the reference, which is vectorised NumPy."""
-    return Tutorial(case) if case.net == "A" and case.batch == 1 else Reference(case)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .case import RATE, Case, Conv, Implementation, Parameters, from_channels_first, to_channels_first
-
-
-class FlattenChannelsLast(nn.Module):
-    """Each image as one row, ordered h, w, c: of a tensor in channels-last format a view, where Flatten copies."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1)
+from .case import RATE, Arrays, Case, Implementation
+from .modules import Modules
 
 
 class Torch(Implementation):
-    """What eager and compiled PyTorch share: a module with the case's parameters, and its batches as tensors."""
+    """What eager and compiled PyTorch share: a module with the case's state, and its batches as tensors."""
 
     memory_format = torch.contiguous_format
 
@@ -26,39 +20,15 @@ class Torch(Implementation):
         super().__init__(case)
         torch.set_num_threads(case.threads)
         torch.set_flush_denormal(True)
-        self.flatten = "hwc" if self.memory_format is torch.channels_last else "chw"
-        self.names: list[str] = []  # of our parameters, in the order of the module's
-        self.module = nn.Sequential(*self.modules()).to(memory_format=self.memory_format)
+        self.modules = Modules(case.state, self.memory_format)
+        self.module = self.modules.chain(case.layers)
         self.module.train(case.mode == "training")
-        start = to_channels_first(case.blocks, case.parameters, self.flatten)
-        with torch.no_grad():
-            for name, parameter in zip(self.names, self.module.parameters(), strict=True):
-                parameter.copy_(torch.from_numpy(start[name]))
-        images = torch.from_numpy(case.scaled)[:, None]
+        images = torch.from_numpy(case.scaled.transpose(0, 3, 1, 2))
         self.images = [images[batch].contiguous(memory_format=self.memory_format) for batch in case.slices()]
         self.labels = [torch.from_numpy(case.labels[batch]) for batch in case.slices()]
 
-    def modules(self) -> list[nn.Module]:
-        modules: list[nn.Module] = []
-        for block in self.case.blocks:
-            self.names += [f"{block.name}.weights"] + [f"{block.name}.bias"] * block.bias
-            if isinstance(block, Conv):
-                modules.append(
-                    nn.Conv2d(block.inputs, block.filters, block.size, padding=block.padding, bias=block.bias)
-                )
-            else:
-                if block.name == "dense_1":
-                    modules.append(FlattenChannelsLast() if self.flatten == "hwc" else nn.Flatten())
-                modules.append(nn.Linear(block.inputs, block.units))
-            if block.relu:
-                modules.append(nn.ReLU())
-            if isinstance(block, Conv):
-                modules.append(nn.MaxPool2d(2))
-        return modules
-
-    def parameters(self) -> Parameters:
-        values = [parameter.detach().numpy() for parameter in self.module.parameters()]
-        return from_channels_first(self.case.blocks, dict(zip(self.names, values, strict=True)), self.flatten)
+    def state(self) -> Arrays:
+        return self.modules.values()
 
 
 class Eager(Torch):
@@ -94,17 +64,22 @@ class Compiled(Torch):
     Measured against a compiled loss with `backward` and an optimiser outside, this takes a third to a half.
     """
 
+    options: dict[str, bool] = {"cpp_wrapper": True}  # noqa: RUF012
+
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self.values = {name: value.detach() for name, value in self.module.named_parameters()}  # the same memory
-        self.step = torch.compile(self.whole_step, options={"cpp_wrapper": True})
-        self.probabilities = torch.compile(lambda x: self.module(x).softmax(1), options={"cpp_wrapper": True})
+        self.statistics = dict(self.module.named_buffers())
+        self.step = torch.compile(self.whole_step, options=self.options)
+        self.probabilities = torch.compile(lambda x: self.module(x).softmax(1), options=self.options)
 
-    def loss(self, values: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(torch.func.functional_call(self.module, values, (images,)), labels)
+    def loss(self, values: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(torch.func.functional_call(self.module, (values, statistics), (images,)), labels)
 
-    def whole_step(self, values: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-        gradients, loss = torch.func.grad_and_value(self.loss)(values, images, labels)
+    def whole_step(
+        self, values: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor, labels: Tensor
+    ) -> Tensor:
+        gradients, loss = torch.func.grad_and_value(self.loss)(values, statistics, images, labels)
         for name, value in values.items():
             value.sub_(gradients[name], alpha=RATE)
         return loss
@@ -113,7 +88,7 @@ class Compiled(Torch):
     def train(self, steps: int) -> float:
         for _ in range(steps):
             number = self.next()
-            loss = self.step(self.values, self.images[number], self.labels[number])
+            loss = self.step(self.values, self.statistics, self.images[number], self.labels[number])
         return loss.item()
 
     @torch.inference_mode()

@@ -25,6 +25,8 @@ class Entry(NamedTuple):
         In this folder.
     ways : tuple of str
         Classes of it that do the same; the one that turns out fastest in a case is timed.
+    ways_of_training : tuple of str
+        More of them, which differ in training alone.
     packages : tuple of str
         What has to be installed.
     modes : tuple of str
@@ -33,6 +35,7 @@ class Entry(NamedTuple):
     title: str
     module: str
     ways: tuple[str, ...]
+    ways_of_training: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     modes: tuple[str, ...] = BOTH
 
@@ -53,16 +56,21 @@ class Entry(NamedTuple):
     def build(self, case: Case) -> dict[str, Implementation]:
         """The candidates, by name."""
         module = import_module(f".{self.module}", __package__)
-        return {name: getattr(module, name)(case) for name in self.ways}
+        ways = self.ways + self.ways_of_training * (case.mode == "training")
+        return {name: getattr(module, name)(case) for name in ways}
 
 
 ENTRIES = {
-    "pure": Entry("pure NumPy", "package", ("pure",)),
+    "pure": Entry("pure NumPy", "tutorial", ("pure",)),
     "layers": Entry("our layers, one by one", "package", ("Layers",)),
     "ours": Entry("cnn-c", "package", ("Fused",)),
-    "torch": Entry("PyTorch eager", "pytorch", ("Eager",), ("torch",)),
-    "torch-cl": Entry("PyTorch channels last", "pytorch", ("EagerChannelsLast",), ("torch",)),
-    "compile": Entry("torch.compile", "pytorch", ("Compiled", "CompiledChannelsLast"), ("torch",)),
-    "jax": Entry("JAX", "xla", ("Jax", "JaxByColumns", "Scan", "ScanByColumns"), ("jax",)),
-    "onnx": Entry("ONNX Runtime", "onnx_runtime", ("OnnxRuntime",), ("onnx", "onnxruntime"), ("inference",)),
+    "torch": Entry("PyTorch eager", "pytorch", ("Eager",), packages=("torch",)),
+    "torch-cl": Entry("PyTorch channels last", "pytorch", ("EagerChannelsLast",), packages=("torch",)),
+    "compile": Entry("torch.compile", "pytorch", ("Compiled", "CompiledChannelsLast"), packages=("torch",)),
+    "jax": Entry("JAX", "xla", ("Jax", "JaxByColumns"), ("Scan", "ScanByColumns"), ("jax",)),
+    "tensorflow": Entry("TensorFlow", "tensorflow", ("Graph", "Xla"), ("Loop",), ("tensorflow",)),
+    "tinygrad": Entry("tinygrad", "tinygrad", ("Tinygrad",), packages=("tinygrad",)),
+    "onnx": Entry(
+        "ONNX Runtime", "onnx_runtime", ("OnnxRuntime",), packages=("onnx", "onnxruntime"), modes=("inference",)
+    ),
 }
