@@ -11,13 +11,13 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_input_gradient cimport (
-    InputGradient, conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of,
-    pack_gradient_weights,
+    InputGradient, conv2d_input_gradient, gradient_memory_size, gradient_scratch_size, gradient_weights_size,
+    input_gradient_of, pack_gradient_weights,
 )
 from .conv_shape cimport Conv, conv_from, kernel_size
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 from .padding cimport Padding, input_padding, padded, padded_size
-from .pixel_packing cimport Packed, pack_weights, packed, packed_size, weight_sums_size
+from .pixel_packing cimport Packed, pack_weights, packed, packed_size, transformed_size, weight_sums_size
 
 
 cdef struct ConvState:
@@ -42,12 +42,13 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.w, sizes.channels = kernel_size(g), g.c_out
     sizes.x, sizes.y = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
     sizes.workspace = folded_size(o) + padded_size(&s.x) + packed_size(&s.forward)
-    sizes.scratch = sizes.w + g.c_out
+    sizes.scratch = max(sizes.w + g.c_out, transformed_size(&s.forward))
     if not training:
         return
     sizes.dy, sizes.sums = sizes.y, weight_sums_size(&s.forward) + g.c_out
     if o.with_dx:
         sizes.dx = sizes.x
+        sizes.scratch = max(sizes.scratch, gradient_scratch_size(&s.input_gradient))
         sizes.workspace += gradient_memory_size(&s.input_gradient) + gradient_weights_size(&s.input_gradient)
 
 
@@ -66,7 +67,7 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
     cdef const ConvState* s = <const ConvState*>o.geometry
     cdef real* memory = rest_of_workspace(o, c)
     conv2d_forward(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), memory + padded_size(&s.x),
-                   tensor(o.y, image))
+                   c.worker.scratch, tensor(o.y, image))
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -75,12 +76,13 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
         const real* dy = tensor(o.dy, image)
         real* sums = image.sums + o.sums
         real* memory = rest_of_workspace(o, c)
-    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), dy, sums)
+    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), dy,
+                           c.worker.scratch, sums)
     bias_gradient(s.conv.oh * s.conv.ow, s.conv.c_out, dy, sums + weight_sums_size(&s.forward))
     if o.with_dx:
         memory += padded_size(&s.x) + packed_size(&s.forward)
         conv2d_input_gradient(&s.input_gradient, dy, memory + gradient_memory_size(&s.input_gradient), memory,
-                              tensor(o.dx, image))
+                              c.worker.scratch, tensor(o.dx, image))
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:

@@ -14,9 +14,10 @@ from ..tile cimport (
 from .conv_depthwise cimport depthwise_forward
 from .conv_groups cimport grouped_forward
 from .conv_registers cimport fits_in_registers, run_in_registers
-from .conv_shape cimport Conv, is_depthwise, is_plain
+from .conv_shape cimport Conv, is_depthwise, is_plain, kernel_size
 from .padding cimport Padding, padded_width
-from .pixel_packing cimport Packed, missing, weight_sums_size
+from .pixel_packing cimport Packed, missing
+from .winograd cimport winograd_forward
 
 
 cdef enum:
@@ -24,16 +25,19 @@ cdef enum:
 
 
 cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x, const real* packed,
-                                real* y) noexcept nogil:
-    # x: the padded image; packed: from pack_weights; y: (oh, ow, c_out)
+                                real* scratch, real* y) noexcept nogil:
+    # x: the padded image; packed: from pack_weights; scratch: transformed_size; y: (oh, ow, c_out)
     cdef:
         Tile tile
         const Conv* c = &g.conv
-        const real* bias = packed + weight_sums_size(g)
+        const real* bias = packed + kernel_size(c)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
         Py_ssize_t i = 0, lines, rows, more, first, stop
     if is_depthwise(c):
         depthwise_forward(c, x, packed, bias, y)
+        return
+    if g.by_winograd:
+        winograd_forward(c, x, x_width, packed, scratch, y)
         return
     if not is_plain(c):
         grouped_forward(c, x_width, x, packed, bias, y)

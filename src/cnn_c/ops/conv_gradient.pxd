@@ -12,17 +12,22 @@ from .conv_groups cimport grouped_weight_gradient
 from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
+from .winograd cimport winograd_weight_gradient
+from .winograd_transforms cimport transform_sums
 
 
 cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const real* x, const real* dy,
-                                        real* sums) noexcept nogil:
-    # sums: the weight gradient of the packed convolution, to which this image's is added
+                                        real* scratch, real* sums) noexcept nogil:
+    # scratch: transformed_size; sums: of the packed convolution's weights, to which this image's gradient is added
     cdef:
         Tile tile
         const Conv* c = &g.conv
         Py_ssize_t o = 0, whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
     if is_depthwise(c):
         depthwise_weight_gradient(c, x, dy, sums)
+        return
+    if g.gradient_by_winograd:
+        winograd_weight_gradient(c, x, x_width, dy, scratch, sums)
         return
     if not is_plain(c):
         grouped_weight_gradient(c, x_width, x, dy, sums)
@@ -94,6 +99,9 @@ cdef inline void unpack_weight_gradient(const Packed* g, const real* sums, real 
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
         Py_ssize_t inputs = group_inputs(c)
         real total
+    if g.gradient_by_winograd:
+        transform_sums(c, sums, scale, add, dw)
+        return
     for k in range(c.kh):
         for l in range(kw):
             for i in range(inputs):

@@ -14,7 +14,7 @@ from ..simd cimport real
 from .conv_forward cimport conv2d_forward
 from .conv_shape cimport Conv, flip_weights, flipped, is_plain, kernel_size
 from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
-from .pixel_packing cimport Packed, pack_weights, packed, packed_size
+from .pixel_packing cimport Packed, pack_weights, packed, packed_size, transformed_size
 
 
 cdef enum:
@@ -87,6 +87,13 @@ cdef inline Py_ssize_t gradient_weights_size(const InputGradient* s) noexcept no
     return size
 
 
+cdef inline Py_ssize_t gradient_scratch_size(const InputGradient* s) noexcept nogil:
+    cdef Py_ssize_t i, size = 0
+    for i in range(s.count):
+        size = max(size, transformed_size(&s.phases[i].packing))
+    return size
+
+
 cdef inline void turn_weights(const Conv* g, const Phase* p, const real* w, real* out) noexcept nogil:
     # out[m, n, o, c] = w[k0 + sh * (kh' - 1 - m), l0 + sw * (kw' - 1 - n), c, o], the phase's kernel being kh' x kw'
     cdef:
@@ -125,8 +132,8 @@ cdef inline void put_phase(const Conv* g, const Phase* p, const real* part, real
 
 
 cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, const real* weights, real* memory,
-                                       real* dx) noexcept nogil:
-    # weights: from pack_gradient_weights; memory: gradient_memory_size reals
+                                       real* scratch, real* dx) noexcept nogil:
+    # weights: from pack_gradient_weights; memory: gradient_memory_size reals; scratch: gradient_scratch_size
     cdef:
         const Phase* p
         Py_ssize_t i, size = s.conv.h * s.conv.w * s.conv.c_in
@@ -136,7 +143,7 @@ cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, c
         if p.is_empty:
             memset(part, 0, size * sizeof(real))
         else:
-            conv2d_forward(&p.packing, &p.dy, padded(&p.dy, dy, memory), weights, part)
+            conv2d_forward(&p.packing, &p.dy, padded(&p.dy, dy, memory), weights, scratch, part)
         memory += padded_size(&p.dy)
         weights += packed_size(&p.packing)
         if s.is_strided:
