@@ -8,13 +8,13 @@
 
 from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
 from ..tile cimport (
-    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile,
-    run_wide_rectangle, run_wide_tile, takes_wide_tiles,
+    WIDE_TILE, Tile, channels_at_once, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile,
+    run_tiles, run_wide_rectangle, run_wide_tile, takes_wide_tiles,
 )
 from .conv_depthwise cimport depthwise_forward
 from .conv_groups cimport grouped_forward
 from .conv_registers cimport fits_in_registers, run_in_registers
-from .conv_shape cimport Conv, is_depthwise, is_plain, kernel_size
+from .conv_shape cimport Conv, is_depthwise, is_plain, is_pointwise, kernel_size
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing
 from .winograd cimport winograd_forward
@@ -38,6 +38,9 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
         return
     if g.by_winograd:
         winograd_forward(c, x, x_width, packed, scratch, y)
+        return
+    if is_pointwise(c):
+        pointwise_forward(c, x, packed, bias, y)
         return
     if not is_plain(c):
         grouped_forward(c, x_width, x, packed, bias, y)
@@ -67,6 +70,24 @@ cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x
         tile.rows, tile.outer = rows, max(stop - first, 0)
         forward_rows(g, &tile, x + (i * c.sh + first) * x_width, packed + first * tile.v_outer, bias, y + i * y_width)
         i += rows
+
+
+cdef inline void pointwise_forward(const Conv* c, const real* x, const real* w, const real* bias,
+                                   real* y) noexcept nogil:
+    # All pixels as one line.
+    cdef:
+        Tile tile
+        Py_ssize_t o = 0, at_once
+    tile.outer, tile.inner = 1, c.c_in
+    tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = c.c_in, 0, 1, 0
+    tile.v_row, tile.v_outer, tile.v_inner = 0, 0, c.c_out
+    tile.start_tile = tile.start_down = tile.y_down = 0
+    tile.y_tile = c.c_out
+    while o < c.c_out:
+        at_once = channels_at_once(c.c_out - o)
+        tile.live = tile.last = lanes_of(c.c_out - o - at_once + LANES)
+        run_tiles(at_once > LANES, &tile, c.oh * c.ow, x, w + o, bias + o, y + o)
+        o += at_once
 
 
 cdef inline bint uses_rectangle(const Packed* g) noexcept nogil:

@@ -9,7 +9,7 @@ from ..simd cimport MAX_TILE, LANES, first_lanes, lanes, lanes_of, real, registe
 from ..tile cimport WIDE_TILE, Tile, rectangle_lines, run_rectangle, run_tile, run_wide_tile, takes_wide_tiles
 from .conv_depthwise_gradient cimport depthwise_weight_gradient
 from .conv_groups cimport grouped_weight_gradient
-from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain
+from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain, is_pointwise
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
 from .winograd cimport winograd_weight_gradient
@@ -38,6 +38,8 @@ cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const
     tile.start_tile = tile.y_tile = c.c_out
     tile.start_down = tile.y_down = c.kw * c.c_in * c.c_out
     tile.inner = whole
+    if is_pointwise(c):  # all pixels as one line
+        tile.outer, tile.inner = 1, c.oh * c.ow
     while takes_wide_tiles(c.c_out - o):
         tile.live = lanes_of(c.c_out - o - LANES)
         wide_weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)

@@ -5,7 +5,7 @@
 from libc.string cimport memcpy, memset
 
 from ..simd cimport LANE_MASKS, LANES, lane_range, lanes, real
-from .conv_shape cimport Conv, group_inputs, is_plain, kernel_size
+from .conv_shape cimport Conv, group_inputs, is_plain, is_pointwise, kernel_size
 from .winograd cimport pack_winograd_weights, winograd_weights_size
 from .winograd_shape cimport (
     forward_block_size, gradient_block_size, points_size, takes_winograd, takes_winograd_gradient,
@@ -29,7 +29,7 @@ cdef inline Packed packed(const Conv* g) noexcept nogil:
         double use, best_use = 1
     best.pixels, best.rest = 1, 0
     best.by_winograd, best.gradient_by_winograd = takes_winograd(g), takes_winograd_gradient(g)
-    if LANE_MASKS and is_plain(g) and g.c_out <= LANES // 2:
+    if LANE_MASKS and is_plain(g) and not is_pointwise(g) and g.c_out <= LANES // 2:
         for pixels in range(2, <int>min(LANES // g.c_out, g.ow) + 1):
             use = <double>pixels * g.kw / (g.kw + (pixels - 1) * g.sw)
             if use > best_use:
