@@ -4,7 +4,8 @@
 
 The peak is that of multiply-adds on registers, measured in turns with the kernels. Dense arithmetic is counted: a
 kernel gets no credit for padding or idle lanes, and a fused one is credited with all positions of a pooling window,
-although backward it computes only that of the maximum.
+although backward it computes only that of the maximum; one by tiles (Winograd's algorithm) with all products, of which
+it does less than half.
 """
 
 from __future__ import annotations
@@ -23,33 +24,49 @@ from cnn import functional, reference
 from cnn.backends import geometry
 from cnn.backends.calls import Batches, Learned
 from cnn.backends.program import Operation
+from cnn.layers.base import layer_names
 from cnn.plan.make import make_plan
 
-# input, filters, kernel, padding, dilation, groups: the tutorial's net, the second convolution as in the tutorial's
-# sizes, the two-convolution net, LeNet-5; depthwise ones, groups, a dilation
+# input, filters, kernel, stride, padding, dilation, groups
 CONVOLUTIONS = [
-    ((28, 28, 1), 8, 3, "valid", 1, 1),
-    ((13, 13, 8), 16, 3, "valid", 1, 1),
-    ((28, 28, 1), 8, 3, "same", 1, 1),
-    ((14, 14, 8), 16, 3, "same", 1, 1),
-    ((28, 28, 1), 6, 5, "valid", 1, 1),
-    ((12, 12, 6), 16, 5, "valid", 1, 1),
-    ((28, 28, 32), 32, 3, "same", 1, 32),
-    ((14, 14, 64), 64, 3, "same", 1, 64),
-    ((14, 14, 64), 64, 3, "same", 1, 2),
-    ((14, 14, 16), 16, 3, "same", 2, 1),
+    # the tutorial's net, the second convolution as in the tutorial's sizes, the two-convolution net, LeNet-5
+    ((28, 28, 1), 8, 3, 1, "valid", 1, 1),
+    ((13, 13, 8), 16, 3, 1, "valid", 1, 1),
+    ((28, 28, 1), 8, 3, 1, "same", 1, 1),
+    ((14, 14, 8), 16, 3, 1, "same", 1, 1),
+    ((28, 28, 1), 6, 5, 1, "valid", 1, 1),
+    ((12, 12, 6), 16, 5, 1, "valid", 1, 1),
+    # many channels: 3x3 by tiles (above the peak), with a stride, 1x1, 5x5
+    ((28, 28, 16), 16, 3, 1, "same", 1, 1),
+    ((28, 28, 32), 32, 3, 1, "same", 1, 1),
+    ((14, 14, 32), 64, 3, 1, "same", 1, 1),
+    ((14, 14, 64), 64, 3, 1, "same", 1, 1),
+    ((32, 32, 64), 64, 3, 1, "same", 1, 1),
+    ((8, 8, 128), 128, 3, 1, "same", 1, 1),
+    ((28, 28, 16), 32, 3, 2, "same", 1, 1),
+    ((14, 14, 32), 64, 3, 2, "same", 1, 1),
+    ((14, 14, 64), 128, 1, 1, "same", 1, 1),
+    ((28, 28, 16), 32, 1, 2, "same", 1, 1),
+    ((14, 14, 16), 32, 5, 1, "same", 1, 1),
+    # depthwise ones, groups, a dilation
+    ((28, 28, 32), 32, 3, 1, "same", 1, 32),
+    ((14, 14, 64), 64, 3, 1, "same", 1, 64),
+    ((7, 7, 128), 128, 3, 1, "same", 1, 128),
+    ((28, 28, 32), 32, 3, 2, "same", 1, 32),
+    ((14, 14, 64), 64, 3, 1, "same", 1, 2),
+    ((14, 14, 16), 16, 3, 1, "same", 2, 1),
 ]
 DENSE = [(1352, 10), (784, 128), (128, 10), (256, 120)]
 
 Case = tuple[str, float, dict[str, Callable[[], object]]]
 
 
-def convolution(rng, batch, dtype, input_shape, filters, size, padding, dilation, groups) -> Case:
+def convolution(rng, batch, dtype, input_shape, filters, size, stride, padding, dilation, groups) -> Case:
     """Name, floating-point operations of each pass, and the passes, checked against the reference."""
     x = aligned(rng.standard_normal((batch, *input_shape)), dtype)
     w = aligned(rng.standard_normal((size, size, input_shape[2] // groups, filters)), dtype)
     b = aligned(rng.standard_normal(filters), dtype)
-    options = 1, padding, dilation, groups
+    options = stride, padding, dilation, groups
     g = geometry.conv2d(input_shape, w.shape, *options)
     dy = aligned(rng.standard_normal((batch, *g.output_shape)), dtype)
     verify(functional.conv2d_forward(x, w, b, *options), reference.conv2d_forward(x, w, b, *options))
@@ -62,6 +79,7 @@ def convolution(rng, batch, dtype, input_shape, filters, size, padding, dilation
     h, width, c_in = input_shape
     return (
         f"conv {size}x{size} {c_in}->{filters}, {h}x{width} {padding}"
+        + (f", stride {stride}" if stride > 1 else "")
         + (f", {groups} groups" if groups > 1 else "")
         + (f", dilation {dilation}" if dilation > 1 else ""),
         2 * batch * g.macs,
@@ -98,17 +116,18 @@ def dense(rng, batch, dtype, inputs, units) -> Case:
 def steps(rng, net, batch, dtype) -> tuple[list[Operation], Callable[[], np.ndarray]]:
     """The operations of a net's plan, and a function that trains on some batches on one thread and returns the
     nanoseconds that forward, backward and update of each operation took for an image."""
-    plan = make_plan(net.layers, [type(layer).__name__ for layer in net.layers], batch, training=True)
+    plan = make_plan(net.layers, layer_names(net.layers), batch, training=True)
     runner = cnn_c.KERNELS[dtype.char].Runner(plan, 1, True, profile=True)
     images = rng.integers(0, 256, (16 * batch, *net.input_shape), dtype=np.uint8)
     labels, order = rng.integers(0, 10, len(images)), np.arange(len(images))
     batches = Batches(images, labels, order, np.empty(len(images)), np.empty(len(images), np.uint8))
     parameters = aligned(np.concatenate([p.ravel(order="A") for p in net.parameters().values()]), dtype)
-    update = cnn.SGD(1e-6).update(parameters, steps=16)
+    learned = Learned(parameters, np.empty_like(parameters), np.ones(plan.statistics, dtype))
+    update = cnn.SGD(1e-6).next_update(learned, 16)
 
     def run() -> np.ndarray:
         runner.nanoseconds[...] = 0
-        runner.train(Learned(parameters, np.empty(0, dtype)), update, batches, 1, True)
+        runner.train(learned, update, batches, 1, True)
         return runner.nanoseconds / len(images)
 
     return plan.operations, run
@@ -157,7 +176,7 @@ def main() -> None:
         table.add_row(name, *cells, f"{peak / 1e9:.0f}")
     console = Console(width=110)
     console.print(table)
-    for name in ("tutorial", "two_conv", "lenet5"):
+    for name in ("tutorial", "two_conv", "lenet5", "resnet_small", "vgg_small"):
         console.print(step_table(name, rng, options.batch, dtype, options.seconds))
 
 

@@ -40,6 +40,9 @@ def conv2d_forward(
     where x is zero outside of its borders, and (dh, dw) is the dilation. With groups, x and y are as many blocks of
     channels, and c is counted in the block of x that has the number of f's block.
 
+    A kernel of 3x3 with many channels and stride 1 is computed in tiles of 2 x 2 outputs (Winograd's algorithm): where
+    x is not finite, outputs beside the windows that hold it may be NaN, too.
+
     Parameters
     ----------
     x : (n, h, w, c_in)

@@ -70,3 +70,15 @@ cdef enum:
 
 cdef inline Py_ssize_t rounded_up(Py_ssize_t n) noexcept nogil:
     return (n + LINE - 1) // LINE * LINE
+
+
+cdef inline vec load(const bint whole, const real* p, lanes live) noexcept nogil:
+    # All lanes of a register, or those that are in use.
+    return vload(p) if whole else vload_lanes(p, live)
+
+
+cdef inline void store(const bint whole, real* p, vec v, lanes live) noexcept nogil:
+    if whole:
+        vstore(p, v)
+    else:
+        vstore_lanes(p, v, live)

@@ -236,3 +236,35 @@ cdef inline flattened run_masked_rectangle(Py_ssize_t across, const Tile* tile, 
     elif USUAL_STRIDES and across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
     elif across == 6: tile_rows(2, 6, tile.x_tile, True, tile, x, v, start, y)
     elif across == 7: tile_rows(2, 7, tile.x_tile, True, tile, x, v, start, y)
+
+
+# Matrix products: any number of neighbours in one line, of a register of v or of two side by side.
+
+cdef inline Py_ssize_t channels_at_once(Py_ssize_t left) noexcept nogil:
+    return 2 * LANES if takes_wide_tiles(left) else LANES
+
+
+cdef inline void run_of_size(bint wide, int size, Py_ssize_t rows, Tile* tile, const real* x, const real* v,
+                             const real* start, real* y) noexcept nogil:
+    # `rows` neighbouring tiles.
+    tile.rows = rows
+    tile.x_row, tile.y_row, tile.start_row = size * tile.x_tile, size * tile.y_tile, size * tile.start_tile
+    if wide:
+        run_wide_tile(size, tile, x, v, start, y)
+    else:
+        run_tile(size, tile, x, v, start, y)
+
+
+cdef inline void run_tiles(bint wide, Tile* tile, Py_ssize_t count, const real* x, const real* v, const real* start,
+                           real* y) noexcept nogil:
+    # `count` neighbours, in as few tiles as possible, whose sizes differ by one at most.
+    cdef:
+        Py_ssize_t most = WIDE_TILE if wide else MAX_TILE
+        Py_ssize_t tiles = (count + most - 1) // most, large = count % tiles
+        int size = <int>(count // tiles)
+    if large > 0:
+        run_of_size(wide, size + 1, large, tile, x, v, start, y)
+        x += large * tile.x_row
+        y += large * tile.y_row
+        start += large * tile.start_row
+    run_of_size(wide, size, tiles - large, tile, x, v, start, y)

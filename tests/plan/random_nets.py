@@ -16,6 +16,7 @@ from .nets import Make
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 4))
 FILTERS = st.just(1) | st.integers(1, 18)  # maps of one channel are convolved in their own way
+MANY = st.just(33)  # and those of many by tiles
 Arguments = st.SearchStrategy[dict]
 
 
@@ -24,7 +25,7 @@ def convolutions(whole_numbers: bool) -> Arguments:
     def arguments(draw):
         size = draw(st.sampled_from([3, 5]) | st.tuples(st.integers(1, 5), st.integers(1, 5)))
         widest = [side - 1 for side in ((size, size) if isinstance(size, int) else size)]
-        filters = draw(FILTERS)
+        filters = draw(FILTERS if whole_numbers else FILTERS | MANY)
         # Of a window, some part lies on the image: windows of padding alone would tie up to rounding.
         padding = draw(st.sampled_from(["valid", "same"]) | st.tuples(*(st.integers(0, most) for most in widest)))
         return {

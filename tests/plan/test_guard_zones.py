@@ -47,7 +47,15 @@ def random_net(rng: np.random.Generator, dtype: np.dtype) -> cnn.Sequential:
         layers.append(layer)
         if isinstance(layer, cnn.Conv2D) and rng.random() < 0.5 and min(size) >= 2:  # fused where it can be
             groups = cnn.Conv2D(2 * layer.filters, pick(2, 3), stride=1, padding="same", groups=layer.filters)
-            layers += pick([cnn.MaxPool2D(2)], [cnn.ReLU(), cnn.MaxPool2D(2)], [cnn.BatchNorm(), cnn.ReLU()], [groups])
+            many = [cnn.Conv2D(33, 3, padding="same"), cnn.Conv2D(pick(17, 32), 3, padding="same")]  # by tiles
+            layers += pick(
+                [cnn.MaxPool2D(2)],
+                [cnn.ReLU(), cnn.MaxPool2D(2)],
+                [cnn.BatchNorm(), cnn.ReLU()],
+                [groups],
+                many,
+                [*many, cnn.ReLU(), cnn.MaxPool2D(2)],
+            )
             size = tuple(n // 2 for n in size) if isinstance(layers[-1], cnn.MaxPool2D) else size
     layers.append(cnn.Flatten())
     layers += [pick(*rows)() for _ in range(rng.integers(0, 4))]

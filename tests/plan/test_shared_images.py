@@ -41,7 +41,17 @@ def grouped(seed=0, dtype="float32") -> cnn.Sequential:
     return cnn.Sequential(layers, input_shape=(19, 18, 2), seed=seed, dtype=dtype)
 
 
-SHARED = NETS | {"residual": residual, "grouped": grouped}
+def wide(seed=0, dtype="float32") -> cnn.Sequential:
+    """A net of many channels: 3x3 kernels by Winograd's algorithm, alone and before a pooling; kernels of 1x1."""
+    layers = [
+        cnn.Conv2D(33, 3, padding="same"), cnn.ReLU(), cnn.Conv2D(40, 3, padding=1), cnn.BatchNorm(), cnn.ReLU(),
+        cnn.Conv2D(37, 1), cnn.ReLU(), cnn.Conv2D(48, 3, padding="same"), cnn.ReLU(), cnn.MaxPool2D(2),
+        cnn.Conv2D(33, 3, padding=1), cnn.Flatten(), cnn.Dense(5),
+    ]  # fmt: skip
+    return cnn.Sequential(layers, input_shape=(13, 14, 2), seed=seed, dtype=dtype)
+
+
+SHARED = NETS | {"residual": residual, "grouped": grouped, "wide": wide}
 
 
 def trained(net: cnn.Sequential, threads: int, images: int, batch_size: int, rule: str = "nesterov") -> tuple:

@@ -78,7 +78,7 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
     cdef ChannelValues v = channel_values(o, c)
     cdef const Norm* g = <const Norm*>o.geometry
     if o.with_dx and o.whole_batch:
-        normalize_backward(g, v.slope, v.mean, v.inverse, v.mean_dy_xhat, v.correction, tensor(o.x, image),
+        normalize_backward(g, v.slope, v.shift, v.mean, v.inverse, v.mean_dy_xhat, v.correction, tensor(o.x, image),
                            tensor(o.dy, image), tensor(o.dx, image))
     elif o.with_dx:
         scale_gradient(g, v.slope, tensor(o.y, image), tensor(o.dy, image), tensor(o.dx, image))
@@ -140,8 +140,8 @@ cdef inline void merge_moments(const Operation* o, const Context* c) noexcept no
 
 cdef inline void add_gradient_moments(const Operation* o, const Context* c, const Image* image) noexcept nogil:
     cdef ChannelValues v = channel_values(o, c)
-    add_gradients(<const Norm*>o.geometry, tensor(o.x, image), tensor(o.y, image), tensor(o.dy, image), v.mean,
-                  v.inverse, moments_of_chunk(o, c, chunk_of(c.batch, image.i)) + 2 * o.channels)
+    add_gradients(<const Norm*>o.geometry, v.slope, v.shift, v.mean, v.inverse, tensor(o.x, image),
+                  tensor(o.dy, image), moments_of_chunk(o, c, chunk_of(c.batch, image.i)) + 2 * o.channels)
 
 
 cdef inline void merge_gradient_moments(const Operation* o, const Context* c) noexcept nogil:

@@ -11,14 +11,15 @@ from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, lea
 from .conv_forward cimport conv2d_forward
 from .conv_gradient cimport bias_gradient, conv2d_weight_gradient, unpack_weight_gradient
 from .conv_input_gradient cimport (
-    conv2d_input_gradient, gradient_memory_size, gradient_weights_size, input_gradient_of, pack_gradient_weights,
+    conv2d_input_gradient, gradient_memory_size, gradient_scratch_size, gradient_weights_size, input_gradient_of,
+    pack_gradient_weights,
 )
 from .conv_pieces cimport backward_pieces, forward_pieces, pieces
 from .conv_shape cimport Conv, conv_from, kernel_size
 from .conv_state cimport ConvState
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
 from .padding cimport input_padding, padded, padded_size
-from .pixel_packing cimport pack_weights, packed, packed_size, weight_sums_size
+from .pixel_packing cimport pack_weights, packed, packed_size, transformed_size, weight_sums_size
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
@@ -36,12 +37,13 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
     sizes.w, sizes.channels = kernel_size(g), g.c_out
     sizes.x, sizes.y = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
     sizes.workspace = folded_size(o) + padded_size(&s.x) + packed_size(&s.forward)
-    sizes.scratch = sizes.w + g.c_out
+    sizes.scratch = max(sizes.w + g.c_out, transformed_size(&s.forward))
     if not training:
         return
     sizes.dy, sizes.sums = sizes.y, weight_sums_size(&s.forward) + g.c_out
     if o.with_dx:
         sizes.dx = sizes.x
+        sizes.scratch = max(sizes.scratch, gradient_scratch_size(&s.input_gradient))
         sizes.workspace += gradient_memory_size(&s.input_gradient) + gradient_weights_size(&s.input_gradient)
 
 
@@ -60,7 +62,7 @@ cdef inline void forward(const Operation* o, const Context* c, const Image* imag
     cdef const ConvState* s = <const ConvState*>o.geometry
     cdef real* memory = rest_of_workspace(o, c)
     conv2d_forward(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), memory + padded_size(&s.x),
-                   tensor(o.y, image))
+                   c.worker.scratch, tensor(o.y, image))
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -69,12 +71,13 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
         const real* dy = tensor(o.dy, image)
         real* sums = image.sums + o.sums
         real* memory = rest_of_workspace(o, c)
-    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), dy, sums)
+    conv2d_weight_gradient(&s.forward, &s.x, padded(&s.x, tensor(o.x, image), memory), dy, c.worker.scratch,
+                           sums)
     bias_gradient(s.conv.oh * s.conv.ow, s.conv.c_out, dy, sums + weight_sums_size(&s.forward))
     if o.with_dx:
         memory += padded_size(&s.x) + packed_size(&s.forward)
         conv2d_input_gradient(&s.input_gradient, dy, memory + gradient_memory_size(&s.input_gradient), memory,
-                              tensor(o.dx, image))
+                              c.worker.scratch, tensor(o.dx, image))
 
 
 cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
@@ -82,7 +85,7 @@ cdef inline void update(const Operation* o, const Context* c) noexcept nogil:
         const ConvState* s = <const ConvState*>o.geometry
         const real* sums = c.program.all_sums + o.sums
         real* gradients = c.worker.scratch
-    if s.forward.pixels == 1:  # they lie as the parameters do
+    if s.forward.pixels == 1 and not s.forward.gradient_by_winograd:  # they lie as the parameters do
         update_run(c.optimizer, learned_size(o), sums, o.w)
         return
     unpack_weight_gradient(&s.forward, sums, 1, False, gradients)

@@ -6,7 +6,7 @@
 # The lanes of a register are channels, of x as of y. There are few products for each number that is read, so the image
 # is not copied into a padded one: the sums go over what lies inside of it.
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, real, registers, vec, vload, vload_lanes, vstore, vstore_lanes
+from ..simd cimport LANES, flattened, lanes, lanes_of, load, real, registers, store, vec
 from .conv_shape cimport Conv
 
 cdef struct Span:  # from `first` up to `stop`, which is no less
@@ -34,17 +34,6 @@ cdef inline Span both(Span a, Span b) noexcept nogil:
 cdef inline Span columns_of(const Conv* c, Py_ssize_t l) noexcept nogil:
     # The outputs of a row for which column l of the kernel is in the image.
     return inside(l * c.dilation_w - c.pw, c.sw, c.w, c.ow)
-
-
-cdef inline vec load(const bint whole, const real* p, lanes live) noexcept nogil:
-    return vload(p) if whole else vload_lanes(p, live)
-
-
-cdef inline void store(const bint whole, real* p, vec v, lanes live) noexcept nogil:
-    if whole:
-        vstore(p, v)
-    else:
-        vstore_lanes(p, v, live)
 
 
 cdef inline flattened depthwise_forward(const Conv* c, const real* x, const real* w, const real* bias,

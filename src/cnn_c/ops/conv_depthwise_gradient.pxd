@@ -4,8 +4,8 @@
 #
 # As in conv_depthwise.pxd, the lanes are channels, and the sums go over what lies inside of the image.
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, real, registers, vec
-from .conv_depthwise cimport Span, both, columns_of, inside, load, store
+from ..simd cimport LANES, flattened, lanes, lanes_of, load, real, registers, store, vec
+from .conv_depthwise cimport Span, both, columns_of, inside
 from .conv_shape cimport Conv
 
 

@@ -8,39 +8,46 @@
 
 from ..simd cimport LANES, MAX_TILE, lanes, lanes_of, real
 from ..tile cimport (
-    WIDE_TILE, Tile, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile,
-    run_wide_rectangle, run_wide_tile, takes_wide_tiles,
+    WIDE_TILE, Tile, channels_at_once, has_masked_rectangle, run_masked_rectangle, run_masked_tile, run_tile,
+    run_tiles, run_wide_rectangle, run_wide_tile, takes_wide_tiles,
 )
 from .conv_depthwise cimport depthwise_forward
 from .conv_groups cimport grouped_forward
 from .conv_registers cimport fits_in_registers, run_in_registers
-from .conv_shape cimport Conv, is_depthwise, is_plain
+from .conv_shape cimport Conv, is_depthwise, is_plain, is_pointwise, kernel_size
 from .padding cimport Padding, padded_width
-from .pixel_packing cimport Packed, missing, weight_sums_size
+from .pixel_packing cimport Packed, missing
+from .winograd cimport winograd_forward
 
 
 cdef enum:
     NARROW = 7  # columns
-    PAIR = 2    # rows that count as one where a rectangle is used
+    PAIR = 2    # rows that count as one where a rectangle is used, and that a tile of Winograd's algorithm has
 
 
 cdef inline void conv2d_forward(const Packed* g, const Padding* f, const real* x, const real* packed,
-                                real* y) noexcept nogil:
-    # x: the padded image; packed: from pack_weights; y: (oh, ow, c_out)
-    conv2d_forward_rows(g, f, x, packed, 0, g.conv.oh, y)
+                                real* scratch, real* y) noexcept nogil:
+    # x: the padded image; packed: from pack_weights; scratch: transformed_size; y: (oh, ow, c_out)
+    conv2d_forward_rows(g, f, x, packed, 0, g.conv.oh, scratch, y)
 
 
 cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const real* x, const real* packed,
-                                     Py_ssize_t i, Py_ssize_t end, real* y) noexcept nogil:
+                                     Py_ssize_t i, Py_ssize_t end, real* scratch, real* y) noexcept nogil:
     # Rows i up to `end` of y: i is a multiple of PAIR; where `has_row_pieces` says no, all of them.
     cdef:
         Tile tile
         const Conv* c = &g.conv
-        const real* bias = packed + weight_sums_size(g)
+        const real* bias = packed + kernel_size(c)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
         Py_ssize_t lines, rows, more, first, stop
     if is_depthwise(c):
         depthwise_forward(c, x, packed, bias, y)
+        return
+    if g.by_winograd:
+        winograd_forward(c, x, x_width, packed, i, end, scratch, y)
+        return
+    if is_pointwise(c):
+        pointwise_forward(c, x + i * x_width, packed, bias, (end - i) * c.ow, y + i * y_width)
         return
     if not is_plain(c):
         grouped_forward(c, x_width, x, packed, bias, y)
@@ -75,6 +82,24 @@ cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const re
 cdef inline bint has_row_pieces(const Packed* g) noexcept nogil:
     # Whether rows of y can be asked for.
     return is_plain(&g.conv)
+
+
+cdef inline void pointwise_forward(const Conv* c, const real* x, const real* w, const real* bias, Py_ssize_t pixels,
+                                   real* y) noexcept nogil:
+    # So many pixels as one line.
+    cdef:
+        Tile tile
+        Py_ssize_t o = 0, at_once
+    tile.outer, tile.inner = 1, c.c_in
+    tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = c.c_in, 0, 1, 0
+    tile.v_row, tile.v_outer, tile.v_inner = 0, 0, c.c_out
+    tile.start_tile = tile.start_down = tile.y_down = 0
+    tile.y_tile = c.c_out
+    while o < c.c_out:
+        at_once = channels_at_once(c.c_out - o)
+        tile.live = tile.last = lanes_of(c.c_out - o - at_once + LANES)
+        run_tiles(at_once > LANES, &tile, pixels, x, w + o, bias + o, y + o)
+        o += at_once
 
 
 cdef inline bint uses_rectangle(const Packed* g) noexcept nogil:

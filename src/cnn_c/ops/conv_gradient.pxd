@@ -9,36 +9,43 @@ from ..simd cimport MAX_TILE, LANES, first_lanes, lanes, lanes_of, real, registe
 from ..tile cimport WIDE_TILE, Tile, rectangle_lines, run_rectangle, run_tile, run_wide_tile, takes_wide_tiles
 from .conv_depthwise_gradient cimport depthwise_weight_gradient
 from .conv_groups cimport grouped_weight_gradient
-from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain
+from .conv_shape cimport Conv, group_inputs, is_depthwise, is_plain, is_pointwise
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing, weight_sums_size
+from .winograd cimport winograd_weight_gradient
+from .winograd_transforms cimport transform_sums
 
 
 cdef inline void conv2d_weight_gradient(const Packed* g, const Padding* f, const real* x, const real* dy,
-                                        real* sums) noexcept nogil:
-    # sums: the weight gradient of the packed convolution, to which this image's is added
+                                        real* scratch, real* sums) noexcept nogil:
+    # scratch: transformed_size; sums: of the packed convolution's weights, to which this image's gradient is added
     cdef const Conv* c = &g.conv
     if is_depthwise(c):
         depthwise_weight_gradient(c, x, dy, sums)
     elif is_plain(c):
-        weight_gradient_of_channels(g, f, 0, c.c_out, x, dy, sums)
+        weight_gradient_of_channels(g, f, 0, c.c_out, x, dy, scratch, sums)
     else:
         grouped_weight_gradient(c, padded_width(f), x, dy, sums)
 
 
 cdef inline void weight_gradient_of_channels(const Packed* g, const Padding* f, Py_ssize_t o, Py_ssize_t end,
-                                             const real* x, const real* dy, real* sums) noexcept nogil:
+                                             const real* x, const real* dy, real* scratch, real* sums) noexcept nogil:
     # Of output channels o, a multiple of `channels_of_tile`, up to `end`.
     cdef:
         Tile tile
         const Conv* c = &g.conv
         Py_ssize_t whole = c.ow - 1 if g.rest else c.ow, x_width = padded_width(f)
+    if g.gradient_by_winograd:
+        winograd_weight_gradient(c, x, x_width, o, end, dy, scratch, sums)
+        return
     tile.outer = c.oh
     tile.x_tile, tile.x_outer, tile.x_inner, tile.x_down = 1, c.sh * x_width, c.sw * c.c_in, x_width
     tile.v_row, tile.v_outer, tile.v_inner = 0, (c.ow * g.pixels - missing(g)) * g.c_out, c.c_out
     tile.start_tile = tile.y_tile = c.c_out
     tile.start_down = tile.y_down = c.kw * c.c_in * c.c_out
     tile.inner = whole
+    if is_pointwise(c):  # all pixels as one line
+        tile.outer, tile.inner = 1, c.oh * c.ow
     while takes_wide_tiles(end - o):
         tile.live = lanes_of(end - o - LANES)
         wide_weight_gradient_tiles(c, &tile, x, x_width, dy + o, sums + o)
@@ -100,6 +107,9 @@ cdef inline void unpack_weight_gradient(const Packed* g, const real* sums, real 
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
         Py_ssize_t inputs = group_inputs(c)
         real total
+    if g.gradient_by_winograd:
+        transform_sums(c, sums, scale, add, dw)
+        return
     for k in range(c.kh):
         for l in range(kw):
             for i in range(inputs):

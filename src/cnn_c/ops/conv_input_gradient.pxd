@@ -15,7 +15,7 @@ from .conv_forward cimport conv2d_forward_rows
 from .gather cimport transpose
 from .conv_shape cimport Conv, flip_weights, flipped, is_plain, kernel_size
 from .padding cimport Padding, gradient_padding, input_padding, padded, padded_size
-from .pixel_packing cimport Packed, pack_weights, packed, packed_size
+from .pixel_packing cimport Packed, pack_weights, packed, packed_size, transformed_size
 
 
 cdef enum:
@@ -88,6 +88,13 @@ cdef inline Py_ssize_t gradient_weights_size(const InputGradient* s) noexcept no
     return size
 
 
+cdef inline Py_ssize_t gradient_scratch_size(const InputGradient* s) noexcept nogil:
+    cdef Py_ssize_t i, size = 0
+    for i in range(s.count):
+        size = max(size, transformed_size(&s.phases[i].packing))
+    return size
+
+
 cdef inline void turn_weights(const Conv* g, const Phase* p, const real* w, real* out) noexcept nogil:
     # out[m, n, o, c] = w[k0 + sh * (kh' - 1 - m), l0 + sw * (kw' - 1 - n), c, o], the phase's kernel being kh' x kw'
     cdef:
@@ -125,12 +132,12 @@ cdef inline void put_phase(const Conv* g, const Phase* p, Py_ssize_t first, Py_s
 
 
 cdef inline void phase_rows(const InputGradient* s, const Phase* p, Py_ssize_t first, Py_ssize_t stop, const real* dy,
-                            const real* weights, real* part, real* dx) noexcept nogil:
+                            const real* weights, real* scratch, real* part, real* dx) noexcept nogil:
     # Rows first .. stop of a phase, as `conv2d_forward_rows`; dy: padded; part: the phase of dx
     if p.is_empty:
         memset(part + first * p.conv.ow * p.conv.c_out, 0, (stop - first) * p.conv.ow * p.conv.c_out * sizeof(real))
     else:
-        conv2d_forward_rows(&p.packing, &p.dy, dy, weights, first, stop, part)
+        conv2d_forward_rows(&p.packing, &p.dy, dy, weights, first, stop, scratch, part)
     if s.is_strided:
         put_phase(&s.conv, p, first, stop, part, dx)
 
@@ -160,8 +167,8 @@ cdef inline PhaseMemory memory_of_phase(const InputGradient* s, Py_ssize_t phase
 
 
 cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, const real* weights, real* memory,
-                                       real* dx) noexcept nogil:
-    # weights and memory as in memory_of_phase
+                                       real* scratch, real* dx) noexcept nogil:
+    # weights and memory as in memory_of_phase; scratch: gradient_scratch_size
     cdef:
         const Phase* p
         PhaseMemory m
@@ -169,4 +176,4 @@ cdef inline void conv2d_input_gradient(const InputGradient* s, const real* dy, c
     for i in range(s.count):
         p = s.phases + i
         m = memory_of_phase(s, i, weights, memory, dx)
-        phase_rows(s, p, 0, p.packing.conv.oh, padded(&p.dy, dy, m.padded), m.weights, m.part, dx)
+        phase_rows(s, p, 0, p.packing.conv.oh, padded(&p.dy, dy, m.padded), m.weights, scratch, m.part, dx)

@@ -1,6 +1,7 @@
 # The convolution of one image by several threads. They copy rows into padded images first; then, forward, they take
 # rows of y, and backward the bias gradient, channels of the weight gradient and rows of dx. Rows go in pairs, as some
-# tiles take them; of a convolution with groups or a dilation all go together.
+# tiles take them: by Winograd's algorithm a pair is a row of tiles, and each piece of the weight gradient transforms
+# the pixels once more. Of a convolution with groups or a dilation all go together.
 
 from ..simd cimport real
 from ..step.pieces cimport Pieces, next_work
@@ -63,7 +64,7 @@ cdef inline void forward_pieces(const Operation* o, const Context* c, const Imag
         return
     rows = rows_of(&s.forward, rows)
     conv2d_forward_rows(&s.forward, &s.x, padded_image(&s.x, x, memory), memory + padded_size(&s.x), rows.first,
-                        rows.stop, tensor(o.y, image))
+                        rows.stop, c.worker.scratch, tensor(o.y, image))
 
 
 cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
@@ -78,13 +79,15 @@ cdef inline void backward_pieces(const Operation* o, const Context* c, const Ima
         own = next_work(&wanted, rows_to_fill(&s.x))
         fill_padded(&s.x, x, own.first, own.stop, memory)
     else:
-        parameter_pieces(s, &wanted, padded_image(&s.x, x, memory), tensor(o.dy, image), image.sums + o.sums)
+        parameter_pieces(s, &wanted, padded_image(&s.x, x, memory), tensor(o.dy, image), c.worker.scratch,
+                         image.sums + o.sums)
     if o.with_dx:
         memory += padded_size(&s.x) + packed_size(&s.forward)
-        input_pieces(&s.input_gradient, &wanted, stage, tensor(o.dy, image), memory, tensor(o.dx, image))
+        input_pieces(&s.input_gradient, &wanted, stage, tensor(o.dy, image), memory, c.worker.scratch,
+                     tensor(o.dx, image))
 
 
-cdef inline void parameter_pieces(const ConvState* s, Pieces* wanted, const real* x, const real* dy,
+cdef inline void parameter_pieces(const ConvState* s, Pieces* wanted, const real* x, const real* dy, real* scratch,
                                   real* sums) noexcept nogil:
     # Of the gradients for bias and weights. x: padded
     cdef Pieces own = next_work(wanted, 1)
@@ -96,13 +99,13 @@ cdef inline void parameter_pieces(const ConvState* s, Pieces* wanted, const real
         return
     if has_row_pieces(&s.forward):
         weight_gradient_of_channels(&s.forward, &s.x, own.first * size, min(own.stop * size, s.forward.conv.c_out), x,
-                                    dy, sums)
+                                    dy, scratch, sums)
     else:
-        conv2d_weight_gradient(&s.forward, &s.x, x, dy, sums)
+        conv2d_weight_gradient(&s.forward, &s.x, x, dy, scratch, sums)
 
 
 cdef inline void input_pieces(const InputGradient* g, Pieces* wanted, int stage, const real* dy, real* memory,
-                              real* dx) noexcept nogil:
+                              real* scratch, real* dx) noexcept nogil:
     # Of the gradient for the input. memory: as in memory_of_phase, its weights behind it
     cdef PhaseMemory m
     cdef Pieces own
@@ -116,4 +119,4 @@ cdef inline void input_pieces(const InputGradient* g, Pieces* wanted, int stage,
         own = rows_of(&g.phases[i].packing, next_work(wanted, row_pieces(&g.phases[i].packing)))
         if own.first < own.stop:
             phase_rows(g, g.phases + i, own.first, own.stop, padded_image(&g.phases[i].dy, dy, m.padded), m.weights,
-                       m.part, dx)
+                       scratch, m.part, dx)

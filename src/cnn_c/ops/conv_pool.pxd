@@ -1,11 +1,12 @@
 # Convolution of stride 1, ReLU and 2x2 max pooling as one operation of a plan, of an image with several channels.
 #
 # x lies in a frame of zeros with a pitch of its own, and so does dx; y may have any pitch. Workspace of a thread: the
-# weights as the input gradient reads them, for every position of the maximum in its window.
+# weights transformed, where Winograd's algorithm is used; the weights as the input gradient reads them, for every
+# position of the maximum in its window.
 
 from libc.string cimport memset
 
-from ..simd cimport LANES, real, registers
+from ..simd cimport LANES, real, registers, rounded_up
 from ..step.optimizer cimport update_run
 from ..step.program cimport FORWARD, Context, Image, Operation, OperationKind, Phase, Sizes, new_geometry, tensor
 from ..tile cimport channels_of_tile
@@ -15,7 +16,11 @@ from .conv_pool_gradient cimport (
     lists_in, lists_size, rest_of_scratch, set_window_weights, window_row, window_weights_size,
 )
 from .conv_pool_shape cimport ConvPool, conv_pool_from
+from .conv_pool_winograd cimport conv_pool_winograd, convolution_of, pools_by_winograd
+from .conv_shape cimport Conv
 from .folding cimport bias, fold_normalization, folded_size, rest_of_workspace, weights
+from .winograd cimport pack_winograd_weights, winograd_weights_size
+from .winograd_shape cimport forward_block_size
 
 
 cdef inline int read(Operation* o, object geometry) except -1:
@@ -44,15 +49,23 @@ cdef inline Py_ssize_t dx_size(const ConvPool* g) noexcept nogil:
     return max(map_size(g), (last_pixel(g) + (g.kh - 1) * g.x_pitch - 1) * g.c_in + window_row(g))
 
 
+cdef inline Py_ssize_t transformed_size(const ConvPool* g) noexcept nogil:
+    # Of the weights.
+    cdef Conv c = convolution_of(g)
+    return rounded_up(winograd_weights_size(&c)) if pools_by_winograd(g) else 0
+
+
 cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexcept nogil:
     cdef:
         const ConvPool* g = <const ConvPool*>o.geometry
         Py_ssize_t last = last_pixel(g) + (g.kh - 1) * g.x_pitch
         Py_ssize_t y = ((g.oh - 1) * g.y_pitch + g.ow) * g.c_out
+        Conv c = convolution_of(g)
     sizes.w, sizes.channels = g.kh * g.kw * g.c_in * g.c_out, g.c_out
     sizes.x = max(map_size(g), (last + g.kw) * g.c_in)
     sizes.y = y
-    sizes.workspace, sizes.scratch = folded_size(o), max(sizes.w + g.c_out, lines_size(g))
+    sizes.workspace = folded_size(o) + transformed_size(g)
+    sizes.scratch = max(sizes.w + g.c_out, forward_block_size(&c) if pools_by_winograd(g) else lines_size(g))
     if not training:
         return
     sizes.x = max(sizes.x, last * g.c_in + kernel_row(g))
@@ -65,14 +78,25 @@ cdef inline void measure(const Operation* o, bint training, Sizes* sizes) noexce
 
 
 cdef inline void prepare(const Operation* o, const Context* c) noexcept nogil:
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef Conv convolution = convolution_of(g)
     fold_normalization(o, c)
+    if pools_by_winograd(g):
+        pack_winograd_weights(&convolution, weights(o, c), bias(o, c), rest_of_workspace(o, c))
     if c.training and o.with_dx:
-        set_window_weights(<const ConvPool*>o.geometry, c.program.parameters + o.w, rest_of_workspace(o, c))
+        set_window_weights(g, c.program.parameters + o.w, rest_of_workspace(o, c) + transformed_size(g))
 
 
 cdef inline void forward_part(const Operation* o, const Context* c, const Image* image, Part part) noexcept nogil:
-    conv_pool_forward(<const ConvPool*>o.geometry, part, tensor(o.x, image), weights(o, c), bias(o, c),
-                      c.worker.scratch, tensor(o.y, image), <int*>tensor(o.argmax, image) if c.training else NULL)
+    # By Winograd's algorithm all channels of its rows.
+    cdef const ConvPool* g = <const ConvPool*>o.geometry
+    cdef int* argmax = <int*>tensor(o.argmax, image) if c.training else NULL
+    if pools_by_winograd(g):
+        conv_pool_winograd(g, part.row, part.end_row, tensor(o.x, image), rest_of_workspace(o, c), c.worker.scratch,
+                           tensor(o.y, image), argmax)
+    else:
+        conv_pool_forward(g, part, tensor(o.x, image), weights(o, c), bias(o, c), c.worker.scratch, tensor(o.y, image),
+                          argmax)
 
 
 cdef inline void forward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -98,7 +122,8 @@ cdef inline void backward_rows(const Operation* o, const Context* c, const Image
         Py_ssize_t row = g.x_pitch * g.c_in
         real* dx = tensor(o.dx, image)
     memset(dx + first * row, 0, ((dx_size(g) if stop == dx_rows(g) else stop * row) - first * row) * sizeof(real))
-    conv_pool_input_gradient(g, first, stop, lists, rest_of_workspace(o, c), dx, rest_of_scratch(g, c.worker.scratch))
+    conv_pool_input_gradient(g, first, stop, lists, rest_of_workspace(o, c) + transformed_size(g), dx,
+                             rest_of_scratch(g, c.worker.scratch))
 
 
 cdef inline void backward(const Operation* o, const Context* c, const Image* image) noexcept nogil:
@@ -112,8 +137,8 @@ cdef inline void backward(const Operation* o, const Context* c, const Image* ima
 # ---- one image by several threads ----
 
 cdef inline Py_ssize_t blocks(const ConvPool* g) noexcept nogil:
-    # Of channels.
-    return (g.c_out + channels_of_tile() - 1) // channels_of_tile()
+    # Of channels. Winograd's algorithm has one: all channels need the same transformed pixels.
+    return 1 if pools_by_winograd(g) else (g.c_out + channels_of_tile() - 1) // channels_of_tile()
 
 
 cdef inline bint has_dx_pieces(const ConvPool* g) noexcept nogil:
@@ -138,6 +163,10 @@ cdef inline void forward_pieces(const Operation* o, const Context* c, const Imag
                                 Py_ssize_t stop) noexcept nogil:
     cdef const ConvPool* g = <const ConvPool*>o.geometry
     cdef Part part
+    part.row, part.end_row, part.channel, part.end_channel = first, stop, 0, g.c_out
+    if blocks(g) == 1:  # rows together
+        forward_part(o, c, image, part)
+        return
     while first < stop:
         part.row = first // blocks(g)
         part.end_row = part.row + 1

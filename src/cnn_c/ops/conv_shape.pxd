@@ -24,6 +24,11 @@ cdef inline bint is_plain(const Conv* g) noexcept nogil:
     return g.groups == 1 and g.dilation_h == 1 and g.dilation_w == 1
 
 
+cdef inline bint is_pointwise(const Conv* g) noexcept nogil:
+    # A matrix product of pixels and weights, (h * w, c_in) by (c_in, c_out).
+    return is_plain(g) and g.kh == 1 and g.kw == 1 and g.sh == 1 and g.sw == 1 and g.ph == 0 and g.pw == 0
+
+
 cdef inline bint is_depthwise(const Conv* g) noexcept nogil:
     # Every output channel is made of the input channel of its number.
     return g.groups > 1 and g.c_in == g.groups and g.c_out == g.groups

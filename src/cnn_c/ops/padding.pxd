@@ -6,6 +6,7 @@ from libc.string cimport memcpy
 from ..simd cimport real
 from .conv_shape cimport Conv, dilated_kh, dilated_kw, flipped, is_depthwise
 from .pixel_packing cimport Packed, packed
+from .winograd_shape cimport takes_winograd, takes_winograd_gradient
 
 
 cdef struct Padding:
@@ -31,6 +32,8 @@ cdef inline Padding padding_of(const Conv* g, Py_ssize_t h, Py_ssize_t w, Py_ssi
     else:
         f.rows, f.columns = (g.oh - 1) * g.sh + dilated_kh(g), padded_columns(g)
         f.top, f.left = g.ph, g.pw
+    if takes_winograd(g) or takes_winograd_gradient(g):  # whole tiles
+        f.rows, f.columns = f.rows + g.oh % 2, f.columns + g.ow % 2
     return f
 
 

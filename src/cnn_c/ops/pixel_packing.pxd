@@ -5,13 +5,18 @@
 from libc.string cimport memcpy, memset
 
 from ..simd cimport LANE_MASKS, LANES, lane_range, lanes, real
-from .conv_shape cimport Conv, group_inputs, is_plain, kernel_size
+from .conv_shape cimport Conv, group_inputs, is_plain, is_pointwise, kernel_size
+from .winograd cimport pack_winograd_weights, winograd_weights_size
+from .winograd_shape cimport (
+    forward_block_size, gradient_block_size, points_size, takes_winograd, takes_winograd_gradient,
+)
 
 
 cdef struct Packed:
     # A convolution as the kernels run it: `pixels` neighbouring outputs count as one of pixels * c_out channels.
     Conv conv         # as seen so
     int pixels
+    bint by_winograd, gradient_by_winograd
     Py_ssize_t c_out  # true channels
     Py_ssize_t rest   # true pixels in the last group of a row, 0 if it is full
 
@@ -23,7 +28,8 @@ cdef inline Packed packed(const Conv* g) noexcept nogil:
         int pixels
         double use, best_use = 1
     best.pixels, best.rest = 1, 0
-    if LANE_MASKS and is_plain(g) and g.c_out <= LANES // 2:
+    best.by_winograd, best.gradient_by_winograd = takes_winograd(g), takes_winograd_gradient(g)
+    if LANE_MASKS and is_plain(g) and not is_pointwise(g) and g.c_out <= LANES // 2:
         for pixels in range(2, <int>min(LANES // g.c_out, g.ow) + 1):
             use = <double>pixels * g.kw / (g.kw + (pixels - 1) * g.sw)
             if use > best_use:
@@ -44,12 +50,20 @@ cdef inline Py_ssize_t missing(const Packed* g) noexcept nogil:
 
 
 cdef inline Py_ssize_t weight_sums_size(const Packed* g) noexcept nogil:
-    return kernel_size(&g.conv)
+    return points_size(&g.conv) if g.gradient_by_winograd else kernel_size(&g.conv)
+
+
+cdef inline Py_ssize_t transformed_size(const Packed* g) noexcept nogil:
+    # Scratch memory of a thread.
+    cdef Py_ssize_t size = forward_block_size(&g.conv) if g.by_winograd else 0
+    return max(size, gradient_block_size(&g.conv)) if g.gradient_by_winograd else size
 
 
 cdef inline Py_ssize_t packed_size(const Packed* g) noexcept nogil:
     # Reals that `pack_weights` fills: weights, bias, masks.
-    return weight_sums_size(g) + g.conv.c_out + g.conv.kw * g.conv.c_in
+    if g.by_winograd:
+        return winograd_weights_size(&g.conv)
+    return kernel_size(&g.conv) + g.conv.c_out + g.conv.kw * g.conv.c_in
 
 
 cdef inline void pack_weights(const Packed* g, const real* w, const real* b, real* packed) noexcept nogil:
@@ -59,9 +73,12 @@ cdef inline void pack_weights(const Packed* g, const real* w, const real* b, rea
         const Conv* c = &g.conv
         Py_ssize_t k, l, i, o, p, stride = c.sw // g.pixels, kw = c.kw - (g.pixels - 1) * stride
         Py_ssize_t inputs = group_inputs(c)
-        real* bias = packed + weight_sums_size(g)
+        real* bias = packed + kernel_size(c)
         lanes* masks = <lanes*>(bias + c.c_out)
         real* to = packed
+    if g.by_winograd:
+        pack_winograd_weights(c, w, b, packed)
+        return
     for k in range(c.kh):
         for l in range(c.kw):
             for i in range(inputs):

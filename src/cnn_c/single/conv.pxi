@@ -8,12 +8,12 @@ from .ops.conv_gradient cimport (
     bias_gradient, conv2d_weight_gradient as conv2d_weight_gradient_image, unpack_weight_gradient,
 )
 from .ops.conv_input_gradient cimport (
-    conv2d_input_gradient as conv2d_input_gradient_image, gradient_memory_size, gradient_weights_size,
-    input_gradient_of, pack_gradient_weights,
+    conv2d_input_gradient as conv2d_input_gradient_image, gradient_memory_size, gradient_scratch_size,
+    gradient_weights_size, input_gradient_of, pack_gradient_weights,
 )
 from .ops.conv_shape cimport conv_from, kernel_size
 from .ops.padding cimport input_padding, padded, padded_size
-from .ops.pixel_packing cimport pack_weights, packed, packed_size, weight_sums_size
+from .ops.pixel_packing cimport pack_weights, packed, packed_size, transformed_size, weight_sums_size
 
 
 def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, np.ndarray y not None, geometry,
@@ -31,7 +31,7 @@ def conv2d_forward(np.ndarray x not None, np.ndarray w not None, np.ndarray b, n
     job.in_size, job.out_size = g.h * g.w * g.c_in, g.oh * g.ow * g.c_out
     n = count(x, job.in_size)
     job.x, job.out = values(x, n * job.in_size), results(y, n * job.out_size)
-    job.scratch_size = padded_size(&job.padding)
+    job.scratch_size = padded_size(&job.padding) + transformed_size(&job.packing)
     scratch = zeros(packed_size(&job.packing) + threads * job.scratch_size)
     job.packed = aligned(scratch)
     job.scratch = job.packed + packed_size(&job.packing)
@@ -44,7 +44,7 @@ cdef void conv2d_forward_images(const Job* job, Py_ssize_t first, Py_ssize_t sto
     cdef Py_ssize_t i
     for i in range(first, stop):
         conv2d_forward_image(&job.packing, &job.padding, padded(&job.padding, job.x + i * job.in_size, scratch),
-                             job.packed, job.out + i * job.out_size)
+                             job.packed, scratch + padded_size(&job.padding), job.out + i * job.out_size)
 
 
 def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndarray dx not None, geometry,
@@ -61,7 +61,7 @@ def conv2d_input_gradient(np.ndarray dy not None, np.ndarray w not None, np.ndar
     job.in_size, job.out_size = g.oh * g.ow * g.c_out, g.h * g.w * g.c_in
     n = count(dy, job.in_size)
     job.x, job.out = values(dy, n * job.in_size), results(dx, n * job.out_size)
-    job.scratch_size = gradient_memory_size(&job.input_gradient)
+    job.scratch_size = gradient_memory_size(&job.input_gradient) + gradient_scratch_size(&job.input_gradient)
     scratch = zeros(gradient_weights_size(&job.input_gradient) + threads * job.scratch_size)
     job.packed = aligned(scratch)
     job.scratch = job.packed + gradient_weights_size(&job.input_gradient)
@@ -75,7 +75,7 @@ cdef void conv2d_input_gradient_images(const Job* job, Py_ssize_t first, Py_ssiz
     cdef Py_ssize_t i
     for i in range(first, stop):
         conv2d_input_gradient_image(&job.input_gradient, job.x + i * job.in_size, job.packed, scratch,
-                                    job.out + i * job.out_size)
+                                    scratch + gradient_memory_size(&job.input_gradient), job.out + i * job.out_size)
 
 
 def conv2d_weight_gradient(np.ndarray dy not None, np.ndarray x not None, np.ndarray dw not None, np.ndarray db,
@@ -101,7 +101,7 @@ cdef conv2d_weights(np.ndarray dy, np.ndarray x, np.ndarray dw, np.ndarray db, g
     job.n = count(dy, job.out_size)
     job.chunks = min(max(job.n, 1), most_chunks(job.n))
     job.x, job.dy = values(x, job.n * job.in_size), values(dy, job.n * job.out_size)
-    job.scratch_size = padded_size(&job.padding)
+    job.scratch_size = padded_size(&job.padding) + transformed_size(&job.packing)
     job.with_bias = dbp != NULL
     w_size = weight_sums_size(&job.packing)
     sums_size = w_size + g.c_out
@@ -128,6 +128,6 @@ cdef void conv2d_weight_gradient_chunks(const Job* job, Py_ssize_t first, Py_ssi
         for i in range(job.n * chunk // job.chunks, job.n * (chunk + 1) // job.chunks):
             conv2d_weight_gradient_image(&job.packing, &job.padding,
                                          padded(&job.padding, job.x + i * job.in_size, scratch),
-                                         job.dy + i * job.out_size, sums)
+                                         job.dy + i * job.out_size, scratch + padded_size(&job.padding), sums)
             if job.with_bias:
                 bias_gradient(job.conv.oh * job.conv.ow, job.conv.c_out, job.dy + i * job.out_size, sums + w_size)
