@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,19 @@ def module() -> Iterator[Callable[[str], ModuleType]]:
         yield import_module
     finally:
         sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture
+def prepared(module) -> Callable[[str, Any], Any]:
+    """What the contestant of a name finds for a case. The frameworks let their thread take subnormal numbers for zero,
+    which is not for the tests that follow: so it is a thread of its own."""
+
+    def prepare(name: str, case: Any) -> Any:
+        contestant = module("peers.contestant").Contestant(name)
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(contestant.prepare, case).result()
+
+    return prepare
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ def test_all_nets_of_the_benchmarks_are_listed_here(module):
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("mode", ["training", "inference"])
 @pytest.mark.parametrize("name", [*INTERPRETED, "onnx"])
-def test_everybody_computes_what_the_reference_does(module, case, name, mode, net):
+def test_everybody_computes_what_the_reference_does(module, case, prepared, name, mode, net):
     entry, made = module("peers.registry").ENTRIES[name], case(net, mode)
     skip_where_missing(entry)
     if mode not in entry.modes:
         pytest.skip(f"{entry.title} does not train")
-    found = module("peers.contestant").Contestant(name).prepare(made)
+    found = prepared(name, made)
     module("peers.judge").Judge(made).verify_all(found)
     assert all((each.loss_with_dropout is not None) == made.drops for each in found.values())
 
@@ -36,12 +36,12 @@ def test_everybody_computes_what_the_reference_does(module, case, name, mode, ne
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["training", "inference"])
 @pytest.mark.parametrize("name", ["compile", "jax", "tensorflow"])
-def test_compilers_compute_what_the_reference_does(module, case, name, mode):
+def test_compilers_compute_what_the_reference_does(module, case, prepared, name, mode):
     entry = module("peers.registry").ENTRIES[name]
     skip_where_missing(entry)
     for net in ("keras_mnist", "resnet_small"):  # dropout; batch normalisation, residual sums, strides
         made = case(net, mode)
-        module("peers.judge").Judge(made).verify_all(module("peers.contestant").Contestant(name).prepare(made))
+        module("peers.judge").Judge(made).verify_all(prepared(name, made))
 
 
 @pytest.mark.parametrize("mistake", ["a weight", "the rate", "a running variance", "nothing dropped"])
