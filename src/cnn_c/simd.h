@@ -40,7 +40,7 @@ typedef int32_t integer;
 #endif
 
 /* Whether inner loops are compiled once more for the usual strides: not for x86-64-v2, which few processors need, and
-   where that would be half of the compiler's time. */
+   where the compiler takes the longest. */
 #if VEC_BYTES > 16 || defined(__aarch64__)
 #define USUAL_STRIDES 1
 #else
