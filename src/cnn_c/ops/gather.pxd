@@ -1,7 +1,7 @@
 # Sums of registers that lie at listed places in memory, each times a scalar; and the transpose of a matrix.
 
 from ..simd cimport (
-    LANES, MAX_TILE, lanes, lanes_of, real, registers, vec, vload, vload_lanes, vsplat, vstore, vstore_lanes,
+    LANES, MAX_TILE, flattened, lanes, lanes_of, real, registers, vec, vload, vload_lanes, vsplat, vstore, vstore_lanes,
     vtranspose,
 )
 
@@ -76,8 +76,8 @@ cdef inline void gather(Py_ssize_t rows, Py_ssize_t width, Py_ssize_t count, con
         a += across * LANES
 
 
-cdef inline void transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, Py_ssize_t a_step, real* out,
-                           Py_ssize_t out_step) noexcept nogil:
+cdef inline flattened transpose(Py_ssize_t rows, Py_ssize_t columns, const real* a, Py_ssize_t a_step, real* out,
+                                Py_ssize_t out_step) noexcept nogil:
     # out[j, i] = a[i, j], tile by tile
     cdef:
         Py_ssize_t down, across, i, j, t
