@@ -18,6 +18,7 @@ from .conv_shape cimport Conv, is_depthwise, is_plain, is_pointwise, kernel_size
 from .padding cimport Padding, padded_width
 from .pixel_packing cimport Packed, missing
 from .winograd cimport winograd_forward
+from .winograd_outputs cimport Outputs
 
 
 cdef enum:
@@ -36,6 +37,7 @@ cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const re
     # Rows i up to `end` of y: i is a multiple of PAIR; where `has_row_pieces` says no, all of them.
     cdef:
         Tile tile
+        Outputs to
         const Conv* c = &g.conv
         const real* bias = packed + kernel_size(c)
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
@@ -44,7 +46,8 @@ cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const re
         depthwise_forward(c, x, packed, bias, y)
         return
     if g.by_winograd:
-        winograd_forward(c, x, x_width, packed, i, end, scratch, y)
+        to.y, to.y_width, to.pooled, to.relu, to.argmax = y, y_width, False, False, NULL
+        winograd_forward(c, x, x_width, packed, i // 2, (end + 1) // 2, scratch, &to)
         return
     if is_pointwise(c):
         pointwise_forward(c, x + i * x_width, packed, bias, (end - i) * c.ow, y + i * y_width)

@@ -46,8 +46,13 @@ cdef inline Py_ssize_t pieces(const Operation* o, const Context* c, Phase phase,
     return count
 
 
-cdef inline const real* padded_image(const Padding* f, const real* image, const real* memory) noexcept nogil:
-    # Where it lies after the first stage.
+cdef inline const real* padded_image(const Padding* f, const real* image, int stage, Pieces* wanted,
+                                     real* memory) noexcept nogil:
+    # Where it lies after the first stage, which copies the rows that are wanted.
+    cdef Pieces own
+    if stage == 0:
+        own = next_work(wanted, rows_to_fill(f))
+        fill_padded(f, image, own.first, own.stop, memory)
     return image if is_image(f) else memory
 
 
@@ -55,36 +60,29 @@ cdef inline void forward_pieces(const Operation* o, const Context* c, const Imag
                                 Py_ssize_t stop) noexcept nogil:
     cdef:
         const ConvState* s = <const ConvState*>o.geometry
-        const real* x = tensor(o.x, image)
         real* memory = rest_of_workspace(o, c)
-        Pieces rows
-    rows.first, rows.stop = first, stop
+        Pieces rows = Pieces(first, stop)
+        const real* x = padded_image(&s.x, tensor(o.x, image), stage, &rows, memory)
     if stage == 0:
-        fill_padded(&s.x, x, first, stop, memory)
         return
     rows = rows_of(&s.forward, rows)
-    conv2d_forward_rows(&s.forward, &s.x, padded_image(&s.x, x, memory), memory + padded_size(&s.x), rows.first,
-                        rows.stop, c.worker.scratch, tensor(o.y, image))
+    conv2d_forward_rows(&s.forward, &s.x, x, memory + padded_size(&s.x), rows.first, rows.stop, c.worker.scratch,
+                        tensor(o.y, image))
 
 
 cdef inline void backward_pieces(const Operation* o, const Context* c, const Image* image, int stage, Py_ssize_t first,
                                  Py_ssize_t stop) noexcept nogil:
     cdef:
         const ConvState* s = <const ConvState*>o.geometry
-        const real* x = tensor(o.x, image)
+        const real* dy = tensor(o.dy, image)
         real* memory = rest_of_workspace(o, c)
-        Pieces wanted, own
-    wanted.first, wanted.stop = first, stop
-    if stage == 0:
-        own = next_work(&wanted, rows_to_fill(&s.x))
-        fill_padded(&s.x, x, own.first, own.stop, memory)
-    else:
-        parameter_pieces(s, &wanted, padded_image(&s.x, x, memory), tensor(o.dy, image), c.worker.scratch,
-                         image.sums + o.sums)
+        Pieces wanted = Pieces(first, stop)
+        const real* x = padded_image(&s.x, tensor(o.x, image), stage, &wanted, memory)
+    if stage == 1:
+        parameter_pieces(s, &wanted, x, dy, c.worker.scratch, image.sums + o.sums)
     if o.with_dx:
         memory += padded_size(&s.x) + packed_size(&s.forward)
-        input_pieces(&s.input_gradient, &wanted, stage, tensor(o.dy, image), memory, c.worker.scratch,
-                     tensor(o.dx, image))
+        input_pieces(&s.input_gradient, &wanted, stage, dy, memory, c.worker.scratch, tensor(o.dx, image))
 
 
 cdef inline void parameter_pieces(const ConvState* s, Pieces* wanted, const real* x, const real* dy, real* scratch,
@@ -110,13 +108,12 @@ cdef inline void input_pieces(const InputGradient* g, Pieces* wanted, int stage,
     cdef PhaseMemory m
     cdef Pieces own
     cdef Py_ssize_t i
+    cdef const real* padded
     for i in range(g.count):
         m = memory_of_phase(g, i, memory + gradient_memory_size(g), memory, dx)
+        padded = padded_image(&g.phases[i].dy, dy, stage, wanted, m.padded)
         if stage == 0:
-            own = next_work(wanted, rows_to_fill(&g.phases[i].dy))
-            fill_padded(&g.phases[i].dy, dy, own.first, own.stop, m.padded)
             continue
         own = rows_of(&g.phases[i].packing, next_work(wanted, row_pieces(&g.phases[i].packing)))
         if own.first < own.stop:
-            phase_rows(g, g.phases + i, own.first, own.stop, padded_image(&g.phases[i].dy, dy, m.padded), m.weights,
-                       scratch, m.part, dx)
+            phase_rows(g, g.phases + i, own.first, own.stop, padded, m.weights, scratch, m.part, dx)

@@ -5,11 +5,12 @@
 
 from libc.string cimport memset
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, real, store, vec
+from ..simd cimport LANES, lanes_of, real
 from ..tile cimport Tile, channels_at_once, run_tiles
 from .conv_shape cimport Conv
+from .winograd_outputs cimport Outputs, put_tiles
 from .winograd_shape cimport POINTS, Tiles, forward_tiles, gradient_tiles, point_step, points_size
-from .winograd_transforms cimport output_tile, transform_gradient, transform_input, transform_weights
+from .winograd_transforms cimport transform_gradient, transform_input, transform_weights
 
 
 cdef enum:
@@ -77,44 +78,13 @@ cdef inline void add_products(const Tiles* s, Py_ssize_t count, Py_ssize_t first
 
 # ---- an image ----
 
-cdef inline void put_tile(const Tiles* s, Py_ssize_t i, Py_ssize_t j, const vec* values, lanes live,
-                          real* y) noexcept nogil:
-    # What of the tile lies within y: (oh, ow, c_out)
-    cdef Py_ssize_t width = s.ow * s.c_out
-    y += 2 * i * width + 2 * j * s.c_out
-    store(False, y, values[0], live)
-    if 2 * j + 1 < s.ow:
-        store(False, y + s.c_out, values[1], live)
-    if 2 * i + 1 < s.oh:
-        store(False, y + width, values[2], live)
-        if 2 * j + 1 < s.ow:
-            store(False, y + width + s.c_out, values[3], live)
-
-
-cdef inline flattened put_tiles(const Tiles* s, Py_ssize_t first, Py_ssize_t count, Py_ssize_t o, const real* m,
-                                real* y) noexcept nogil:
-    # m: (POINTS, count, channels_at_once)
-    cdef:
-        Py_ssize_t _, c, i = first // s.across, j = first % s.across
-        Py_ssize_t at_once = channels_at_once(s.c_out - o), step = point_step(s.block * at_once)
-        vec values[4]
-    for _ in range(count):
-        for c in range(at_once // LANES):
-            output_tile(m + c * LANES, step, values)
-            put_tile(s, i, j, values, lanes_of(s.c_out - o - c * LANES), y + o + c * LANES)
-        m += at_once
-        j += 1
-        if j == s.across:
-            i, j = i + 1, 0
-
-
-cdef inline void winograd_forward(const Conv* g, const real* x, Py_ssize_t x_width, const real* weights, Py_ssize_t i,
-                                  Py_ssize_t end, real* scratch, real* y) noexcept nogil:
-    # Rows i, an even number, up to `end` of y. x: the padded image, with two rows and columns for every tile and two
-    # more; scratch: forward_block_size
+cdef inline void winograd_forward(const Conv* g, const real* x, Py_ssize_t x_width, const real* weights,
+                                  Py_ssize_t row, Py_ssize_t end, real* scratch, const Outputs* to) noexcept nogil:
+    # Rows of tiles from `row` up to `end`. x: the padded image, with two rows and columns for every tile and two more;
+    # weights: from pack_winograd_weights; scratch: forward_block_size
     cdef:
         Tiles s = forward_tiles(g)
-        Py_ssize_t first = i // 2 * s.across, stop = (end + 1) // 2 * s.across, count, o
+        Py_ssize_t first = row * s.across, stop = end * s.across, count, o
         real* m = scratch + POINTS * point_step(s.block * s.c_in)
     while first < stop:
         count = min(s.block, stop - first)
@@ -122,7 +92,7 @@ cdef inline void winograd_forward(const Conv* g, const real* x, Py_ssize_t x_wid
         o = 0
         while o < g.c_out:
             products(&s, count, o, scratch, weights, m)
-            put_tiles(&s, first, count, o, m, y)
+            put_tiles(&s, first, count, o, m, to)
             o += channels_at_once(g.c_out - o)
         first += count
 

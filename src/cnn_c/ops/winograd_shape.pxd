@@ -28,6 +28,11 @@ cdef struct Tiles:
     Py_ssize_t down, across, oh, ow, c_in, c_out, block
 
 
+cdef struct Position:
+    # Row and column of a tile, counted in tiles.
+    Py_ssize_t i, j
+
+
 cdef inline bint is_tiled(const Conv* c) noexcept nogil:
     # Every window holds a pixel: the output of padding alone would not be an exact zero.
     return (is_plain(c) and c.kh == 3 and c.kw == 3 and c.sh == 1 and c.sw == 1 and 0 <= c.ph <= 2 and 0 <= c.pw <= 2
@@ -53,6 +58,18 @@ cdef inline Tiles tiles_of(const Conv* c, Py_ssize_t most) noexcept nogil:
     blocks = (count + most - 1) // most
     s.block = (count + blocks - 1) // blocks
     return s
+
+
+cdef inline Position position_of(const Tiles* s, Py_ssize_t tile) noexcept nogil:
+    cdef Position at
+    at.i, at.j = tile // s.across, tile % s.across
+    return at
+
+
+cdef inline void to_next_tile(const Tiles* s, Position* at) noexcept nogil:
+    at.j += 1
+    if at.j == s.across:
+        at.i, at.j = at.i + 1, 0
 
 
 cdef inline Py_ssize_t point_step(Py_ssize_t size) noexcept nogil:

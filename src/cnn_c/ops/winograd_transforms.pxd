@@ -2,7 +2,7 @@
 
 from ..simd cimport LANES, flattened, lanes, lanes_of, load, real, registers, store, vec, vload, vload_lanes, vsplat
 from .conv_shape cimport Conv
-from .winograd_shape cimport Tiles, point_step
+from .winograd_shape cimport Position, Tiles, point_step, position_of, to_next_tile
 
 
 # ---- weights: G w G^T ----
@@ -64,10 +64,11 @@ cdef inline flattened transform_input(const Tiles* s, Py_ssize_t first, Py_ssize
                                       Py_ssize_t x_width, real* to) noexcept nogil:
     # Tiles first .. first + count of the padded image, whose rows are x_width reals -> to: (POINTS, count, c_in)
     cdef:
-        Py_ssize_t _, block, c, i = first // s.across, j = first % s.across, step = point_step(s.block * s.c_in)
+        Py_ssize_t _, block, c, step = point_step(s.block * s.c_in)
+        Position at = position_of(s, first)
         const real* corner
     for _ in range(count):
-        corner = x + 2 * i * x_width + 2 * j * s.c_in
+        corner = x + 2 * at.i * x_width + 2 * at.j * s.c_in
         for block in range(s.c_in // LANES):
             c = block * LANES
             input_tile(True, s.c_in, corner + c, x_width, to + c, step, lanes_of(LANES))
@@ -75,9 +76,7 @@ cdef inline flattened transform_input(const Tiles* s, Py_ssize_t first, Py_ssize
         if c < s.c_in:
             input_tile(False, s.c_in, corner + c, x_width, to + c, step, lanes_of(s.c_in - c))
         to += s.c_in
-        j += 1
-        if j == s.across:
-            i, j = i + 1, 0
+        to_next_tile(s, &at)
 
 
 # ---- products to outputs: A^T m A ----
@@ -128,19 +127,17 @@ cdef inline flattened transform_gradient(const Tiles* s, Py_ssize_t first, Py_ss
                                          Py_ssize_t end, const real* dy, real* to) noexcept nogil:
     # dy: (oh, ow, c_out) -> to: (POINTS, count, c_out), from a channel on, a multiple of LANES, up to `end`
     cdef:
-        Py_ssize_t _, block, o, i = first // s.across, j = first % s.across, step = point_step(s.block * s.c_out)
-        Py_ssize_t dy_width = s.ow * s.c_out
+        Py_ssize_t _, block, o, step = point_step(s.block * s.c_out), dy_width = s.ow * s.c_out
+        Position at = position_of(s, first)
         const real* corner
     for _ in range(count):
-        corner = dy + 2 * i * dy_width + 2 * j * s.c_out
+        corner = dy + 2 * at.i * dy_width + 2 * at.j * s.c_out
         for block in range(channel // LANES, registers(end)):
             o = block * LANES
-            gradient_tile(s.oh - 2 * i, s.ow - 2 * j, s.c_out, corner + o, dy_width, to + o, step,
+            gradient_tile(s.oh - 2 * at.i, s.ow - 2 * at.j, s.c_out, corner + o, dy_width, to + o, step,
                           lanes_of(end - o))
         to += s.c_out
-        j += 1
-        if j == s.across:
-            i, j = i + 1, 0
+        to_next_tile(s, &at)
 
 
 # ---- sums to gradients of weights: G^T sums G ----
