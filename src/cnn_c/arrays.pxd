@@ -44,6 +44,17 @@ cdef inline tuple as_tuple(geometry):
     return <tuple>geometry
 
 
+cdef inline int read_sizes(geometry, Py_ssize_t count, Py_ssize_t* to) except -1:
+    # A struct of sizes, field by field. (An assignment to them all is a hundred lines of C for each.)
+    cdef tuple sizes = as_tuple(geometry)
+    cdef Py_ssize_t i
+    if len(sizes) != count:
+        raise SystemError(f"a kernel was given {len(sizes)} sizes, not {count}")
+    for i in range(count):
+        to[i] = sizes[i]
+    return 0
+
+
 cdef inline np.ndarray zeros(Py_ssize_t size):
     # Zeroed scratch memory for `size` reals from the cache line on that `aligned` finds.
     cdef np.npy_intp shape = size + CACHE_LINE // sizeof(real)

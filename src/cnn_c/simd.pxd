@@ -9,7 +9,7 @@ cdef extern from "simd.h" nogil:
     enum: LANES
     enum: MAX_TILE
     enum: MATRIX_SIDE
-    enum: USUAL_STRIDES
+    enum: USUAL_CASES
     enum: REAL_BITS
     enum: LANE_MASKS
 

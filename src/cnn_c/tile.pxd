@@ -10,7 +10,7 @@
 # is added up in the order of i and j, so equal inputs give equal bits wherever in a tile they lie.
 
 from .simd cimport (
-    LANES, MAX_TILE, USUAL_STRIDES, flattened, lanes, real, vec, vload, vload_lanes, vmultiply_add, vstore,
+    LANES, MAX_TILE, USUAL_CASES, flattened, lanes, real, vec, vload, vload_lanes, vmultiply_add, vstore,
     vstore_lanes,
 )
 
@@ -91,10 +91,10 @@ cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const bint mask
     elif size == 6: tile_rows(1, 6, x_tile, masked, tile, x, v, start, y)
     elif size == 7: tile_rows(1, 7, x_tile, masked, tile, x, v, start, y)
     elif size == 8: tile_rows(1, 8, x_tile, masked, tile, x, v, start, y)
-    elif size == 9: tile_rows(1, 9, x_tile, masked, tile, x, v, start, y)
-    elif size == 10: tile_rows(1, 10, x_tile, masked, tile, x, v, start, y)
-    elif size == 11: tile_rows(1, 11, x_tile, masked, tile, x, v, start, y)
-    elif size == 12: tile_rows(1, 12, x_tile, masked, tile, x, v, start, y)
+    elif size == 9 and MAX_TILE >= 12: tile_rows(1, 9, x_tile, masked, tile, x, v, start, y)
+    elif size == 10 and MAX_TILE >= 12: tile_rows(1, 10, x_tile, masked, tile, x, v, start, y)
+    elif size == 11 and MAX_TILE >= 12: tile_rows(1, 11, x_tile, masked, tile, x, v, start, y)
+    elif size == 12 and MAX_TILE >= 12: tile_rows(1, 12, x_tile, masked, tile, x, v, start, y)
     elif size == 13 and MAX_TILE == 14: tile_rows(1, 13, x_tile, masked, tile, x, v, start, y)
     elif size == 14 and MAX_TILE == 14: tile_rows(1, 14, x_tile, masked, tile, x, v, start, y)
 
@@ -102,18 +102,18 @@ cdef inline void tile_of_size(int size, const Py_ssize_t x_tile, const bint mask
 cdef inline flattened run_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                real* y) noexcept nogil:
     # A stride known to the compiler goes into the addresses: 1 in every weight gradient, 6 and 8 in second
-    # convolutions.
-    if USUAL_STRIDES and tile.x_tile == 1: tile_of_size(size, 1, False, tile, x, v, start, y)
-    elif USUAL_STRIDES and tile.x_tile == 6: tile_of_size(size, 6, False, tile, x, v, start, y)
-    elif USUAL_STRIDES and tile.x_tile == 8: tile_of_size(size, 8, False, tile, x, v, start, y)
+    # convolutions, the former with sixteen outputs.
+    if USUAL_CASES and tile.x_tile == 1: tile_of_size(size, 1, False, tile, x, v, start, y)
+    elif USUAL_CASES and MAX_TILE == 14 and tile.x_tile == 6: tile_of_size(size, 6, False, tile, x, v, start, y)
+    elif USUAL_CASES and tile.x_tile == 8: tile_of_size(size, 8, False, tile, x, v, start, y)
     else: tile_of_size(size, tile.x_tile, False, tile, x, v, start, y)
 
 
 cdef inline flattened run_masked_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                       real* y) noexcept nogil:
     # Only the lanes in masks[j] take part: what lies there may be NaN and must not touch the sums of the others.
-    if USUAL_STRIDES and tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
-    elif USUAL_STRIDES and tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
+    if USUAL_CASES and tile.x_tile == 2: tile_of_size(size, 2, True, tile, x, v, start, y)
+    elif USUAL_CASES and tile.x_tile == 32: tile_of_size(size, 32, True, tile, x, v, start, y)
     else: tile_of_size(size, tile.x_tile, True, tile, x, v, start, y)
 
 
@@ -166,6 +166,8 @@ cdef inline void wide_tile_rows(const int down, const int across, const Py_ssize
         vec sums[12]
         Py_ssize_t _, at
         int d, t
+    if not takes_wide_tiles(2 * LANES):  # is never asked for, and not compiled
+        return
     for _ in range(tile.rows):
         for d in range(down):
             for t in range(across):
@@ -197,7 +199,7 @@ cdef inline void wide_tile_of_size(int size, const Py_ssize_t x_tile, const Tile
 cdef inline flattened run_wide_tile(int size, const Tile* tile, const real* x, const real* v, const real* start,
                                     real* y) noexcept nogil:
     # Of one line.
-    if USUAL_STRIDES and tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
+    if USUAL_CASES and tile.x_tile == 1: wide_tile_of_size(size, 1, tile, x, v, start, y)
     else: wide_tile_of_size(size, tile.x_tile, tile, x, v, start, y)
 
 
@@ -232,8 +234,8 @@ cdef inline bint has_masked_rectangle(Py_ssize_t across) noexcept nogil:
 cdef inline flattened run_masked_rectangle(Py_ssize_t across, const Tile* tile, const real* x, const real* v,
                                            const real* start, real* y) noexcept nogil:
     # Two lines
-    if USUAL_STRIDES and across == 6 and tile.x_tile == 32: tile_rows(2, 6, 32, True, tile, x, v, start, y)
-    elif USUAL_STRIDES and across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
+    if USUAL_CASES and across == 6 and tile.x_tile == 32: tile_rows(2, 6, 32, True, tile, x, v, start, y)
+    elif USUAL_CASES and across == 7 and tile.x_tile == 32: tile_rows(2, 7, 32, True, tile, x, v, start, y)
     elif across == 6: tile_rows(2, 6, tile.x_tile, True, tile, x, v, start, y)
     elif across == 7: tile_rows(2, 7, tile.x_tile, True, tile, x, v, start, y)
 

@@ -6,7 +6,7 @@
 # The lanes of a register are channels, of x as of y. There are few products for each number that is read, so the image
 # is not copied into a padded one: the sums go over what lies inside of it.
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, load, real, registers, store, vec
+from ..simd cimport LANES, USUAL_CASES, flattened, lanes, lanes_of, load, real, registers, store, vec
 from .conv_shape cimport Conv
 
 cdef struct Span:  # from `first` up to `stop`, which is no less
@@ -63,11 +63,11 @@ cdef inline void forward_row(const bint whole, const Conv* c, Span rows, Span mi
     cdef Py_ssize_t j
     for j in range(middle.first):
         outputs(1, whole, c, rows, j, live, x, w, bias, y)
-    if c.kw == 3 and c.dilation_w == 1 and c.sw == 1:
+    if USUAL_CASES and c.kw == 3 and c.dilation_w == 1 and c.sw == 1:
         middle_of_row(3, 1, whole, c, rows, middle, live, x, w, bias, y)
-    elif c.kw == 3 and c.dilation_w == 1 and c.sw == 2:
+    elif USUAL_CASES and c.kw == 3 and c.dilation_w == 1 and c.sw == 2:
         middle_of_row(3, 2, whole, c, rows, middle, live, x, w, bias, y)
-    elif c.kw == 5 and c.dilation_w == 1 and c.sw == 1:
+    elif USUAL_CASES and c.kw == 5 and c.dilation_w == 1 and c.sw == 1:
         middle_of_row(5, 1, whole, c, rows, middle, live, x, w, bias, y)
     else:
         j = middle.first

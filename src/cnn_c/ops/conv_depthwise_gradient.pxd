@@ -4,7 +4,7 @@
 #
 # As in conv_depthwise.pxd, the lanes are channels, and the sums go over what lies inside of the image.
 
-from ..simd cimport LANES, flattened, lanes, lanes_of, load, real, registers, store, vec
+from ..simd cimport LANES, USUAL_CASES, flattened, lanes, lanes_of, load, real, registers, store, vec
 from .conv_depthwise cimport Span, both, columns_of, inside
 from .conv_shape cimport Conv
 
@@ -23,13 +23,15 @@ cdef inline flattened depthwise_weight_gradient(const Conv* c, const real* x, co
         while l < c.kw:
             k = rows.first
             while k < rows.stop:
-                if rows.stop - k >= 3:
+                if USUAL_CASES and rows.stop - k >= 3:
                     gradient_row(3, c, k, l, x + top * c.w * c.c_in, dy + i * c.ow * c.c_out, sums)
-                elif rows.stop - k == 2:
+                    k += 3
+                elif USUAL_CASES and rows.stop - k == 2:
                     gradient_row(2, c, k, l, x + top * c.w * c.c_in, dy + i * c.ow * c.c_out, sums)
+                    k += 2
                 else:
                     gradient_row(1, c, k, l, x + top * c.w * c.c_in, dy + i * c.ow * c.c_out, sums)
-                k += 3
+                    k += 1
             l += 3
 
 

@@ -12,9 +12,9 @@
 # Only the maximum has a gradient: one multiply-add where the unpooled convolution has four.
 
 from ..simd cimport (
-    LANES, LINE, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
-    registers, rounded_up, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect, vsplat, vstore,
-    vstore_lanes, vsum, vunzip_even, vunzip_odd,
+    LANES, LINE, USUAL_CASES, choice, first_lanes, flattened, ihas_bit, iload, iselect, isplat, istore, ivec, lanes,
+    lanes_of, real, registers, rounded_up, vdeinterleave8, vec, vequals, vinterleave8, vload, vload_lanes, vselect,
+    vsplat, vstore, vstore_lanes, vsum, vunzip_even, vunzip_odd,
 )
 from ..step.optimizer cimport update_run
 from ..step.program cimport Context, Image, Operation, OperationKind, Sizes, new_geometry, tensor
@@ -160,7 +160,10 @@ cdef inline flattened conv_pool_image_forward(const ConvPool* g, const real* pla
                                               const real* valid, real* y, int* argmax) noexcept nogil:
     # planes: from split_planes; w: (k, k, c_out); b: (c_out,); valid: (p,) of ones and zeros
     # -> y: (p, c_out), argmax: (c_out, rounded_up p), or NULL
-    if g.kh == 3:
+    if not USUAL_CASES:
+        if g.kh == 3: forward_windows(3, argmax != NULL, g, planes, w, b, valid, y, argmax)
+        else: forward_windows(5, argmax != NULL, g, planes, w, b, valid, y, argmax)
+    elif g.kh == 3:
         if argmax != NULL: forward_windows(3, True, g, planes, w, b, valid, y, argmax)
         else: forward_windows(3, False, g, planes, w, b, valid, y, argmax)
     else:

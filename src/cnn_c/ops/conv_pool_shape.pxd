@@ -1,6 +1,6 @@
 # The sizes of a convolution with 2x2 max pooling, and the maximum of a window, for the two operations that fuse them.
 
-from ..arrays cimport as_tuple
+from ..arrays cimport read_sizes
 from ..simd cimport (
     choice, iselect, isplat, ivec, vec, vgreater, vmax, vselect, vsplat, vunordered,
 )
@@ -10,7 +10,7 @@ cdef struct ConvPool:
     Py_ssize_t h, w, c_in, c_out, kh, kw, ph, pw  # a convolution of stride 1
     Py_ssize_t oh, ow                             # of its pooled output
     Py_ssize_t x_pitch, y_pitch                   # pixels from a row of the padded input, of the output, to the next
-    bint relu
+    Py_ssize_t relu                               # 0 or 1
 
 
 cdef enum:
@@ -19,7 +19,7 @@ cdef enum:
 
 cdef inline ConvPool conv_pool_from(geometry) except *:
     cdef ConvPool g
-    g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.ph, g.pw, g.oh, g.ow, g.x_pitch, g.y_pitch, g.relu = as_tuple(geometry)
+    read_sizes(geometry, sizeof(ConvPool) // sizeof(Py_ssize_t), &g.h)
     return g
 
 

@@ -66,5 +66,5 @@ cdef inline flattened run_in_registers(const Conv* c, const real* x, Py_ssize_t 
     # The rows of y from `row` up to `end`
     if c.kw == 3: slide_weights(3, 3, 1, c, x, x_width, packed, masks, last, row, end, y_width, y)
     elif c.kw == 4: slide_weights(3, 4, 2, c, x, x_width, packed, masks, last, row, end, y_width, y)
-    elif c.kw == 5: slide_weights(5, 5, 1, c, x, x_width, packed, masks, last, row, end, y_width, y)
-    elif c.kw == 6: slide_weights(5, 6, 2, c, x, x_width, packed, masks, last, row, end, y_width, y)
+    elif c.kw == 5 and MAX_TILE == 14: slide_weights(5, 5, 1, c, x, x_width, packed, masks, last, row, end, y_width, y)
+    elif c.kw == 6 and MAX_TILE == 14: slide_weights(5, 6, 2, c, x, x_width, packed, masks, last, row, end, y_width, y)

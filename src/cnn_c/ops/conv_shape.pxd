@@ -4,7 +4,7 @@
 # alone. The weights are (kh, kw, c_in / groups, c_out). A dilation is the distance of two neighbouring positions of
 # the kernel in the image.
 
-from ..arrays cimport as_tuple
+from ..arrays cimport read_sizes
 from ..simd cimport real
 from .gather cimport transpose
 
@@ -15,8 +15,7 @@ cdef struct Conv:  # cnn.backends.geometry.ConvGeometry, field by field
 
 cdef inline Conv conv_from(geometry) except *:
     cdef Conv g
-    (g.h, g.w, g.c_in, g.c_out, g.kh, g.kw, g.sh, g.sw, g.ph, g.pw, g.oh, g.ow,
-     g.dilation_h, g.dilation_w, g.groups) = as_tuple(geometry)
+    read_sizes(geometry, sizeof(Conv) // sizeof(Py_ssize_t), &g.h)
     return g
 
 

@@ -4,15 +4,16 @@
 #   dw[u, k] = sum over n of dy[n, u] * x[n, k]     at once used to update w, and never stored
 #
 # Scalars times vectors of inputs, in tiles as in dense_forward.pxd. The rule of the optimiser is a constant where the
-# loops are compiled: `dense_update` and `dense_backward_image` have a line for each.
+# loops are compiled. `dense_update` has a line for those that are used most, which update from registers, and
+# `dense_backward_image` one for each.
 
 from ..simd cimport (
-    LANES, MATRIX_SIDE, first_lanes, flattened, lanes, lanes_of, prefetch_to_write, real, registers, vec, vload,
-    vload_lanes, vsplat, vstore, vstore_lanes,
+    LANES, MATRIX_SIDE, USUAL_CASES, first_lanes, flattened, lanes, lanes_of, prefetch_to_write, real, registers, vec,
+    vload, vload_lanes, vsplat, vstore, vstore_lanes,
 )
 from ..step.optimizer cimport (
-    ADADELTA, ADAM, KEEP_GRADIENT, LION, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer, update_lanes,
-    update_run,
+    ADADELTA, ADAM, ANY_RULE, KEEP_GRADIENT, LION, RMSPROP, RMSPROP_MOMENTUM, SGD, SGD_MOMENTUM, Optimizer,
+    update_lanes, update_run,
 )
 from .dense_forward cimport Dense
 
@@ -84,15 +85,26 @@ cdef inline flattened dense_input_gradient(const Dense* g, Py_ssize_t block, Py_
 
 cdef inline void update_tile(const int kind, const int down, const int across, const Dense* g, Py_ssize_t left,
                              Py_ssize_t n, const real** s, Py_ssize_t dy_step, const real* x, Py_ssize_t x_step,
-                             lanes live, Optimizer optimizer, Py_ssize_t at, Py_ssize_t ahead) noexcept nogil:
-    cdef vec sums[16]
-    cdef int d, a
+                             lanes live, Py_ssize_t width, Optimizer optimizer, Py_ssize_t at,
+                             Py_ssize_t ahead) noexcept nogil:
+    # width: of the columns, no more than `across` registers
+    cdef:
+        vec sums[16]
+        real rows[16 * LANES]
+        Py_ssize_t row
+        int d, a
     for d in range(down):
         for a in range(across):
             prefetch_to_write(optimizer.parameters + ahead + d * g.inputs + a * LANES)
             if kind != SGD:
                 prefetch_to_write(optimizer.first + ahead + d * g.inputs + a * LANES)
     outer_products(down, across, n, s, dy_step, x, x_step, live, sums)
+    if kind == ANY_RULE:
+        for a in range(down * across):
+            vstore(rows + a * LANES, sums[a])
+        for row in range(min(<Py_ssize_t>down, left)):
+            update_run(&optimizer, width, rows + row * across * LANES, at + row * g.inputs)
+        return
     for d in range(down):
         if d < left:
             for a in range(across):
@@ -113,10 +125,12 @@ cdef inline void update_columns(const int kind, const Dense* g, Py_ssize_t block
             s[u] = dy + min(unit + u, stop - 1)
         if wide:
             update_tile(kind, 4, MATRIX_SIDE, g, stop - unit, n, s, dy_step, x + k, x_step, first_lanes(LANES),
-                        optimizer, w + unit * g.inputs + k, w + min(unit + 4, g.units - 4) * g.inputs + k)
+                        MATRIX_SIDE * LANES, optimizer, w + unit * g.inputs + k,
+                        w + min(unit + 4, g.units - 4) * g.inputs + k)
         else:
-            update_tile(kind, 4, 1, g, stop - unit, n, s, dy_step, x + k, x_step, live, optimizer,
-                        w + unit * g.inputs + k, w + min(unit + 4, g.units - 4) * g.inputs + k)
+            update_tile(kind, 4, 1, g, stop - unit, n, s, dy_step, x + k, x_step, live,
+                        min(<Py_ssize_t>LANES, g.inputs - k), optimizer, w + unit * g.inputs + k,
+                        w + min(unit + 4, g.units - 4) * g.inputs + k)
 
 
 cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n,
@@ -126,13 +140,9 @@ cdef inline flattened dense_update(const Dense* g, Py_ssize_t block, Py_ssize_t 
     if o.kind == SGD: update_columns(SGD, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
     elif o.kind == SGD_MOMENTUM:
         update_columns(SGD_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == ADAM: update_columns(ADAM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == RMSPROP: update_columns(RMSPROP, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == RMSPROP_MOMENTUM:
-        update_columns(RMSPROP_MOMENTUM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == ADADELTA: update_columns(ADADELTA, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    elif o.kind == LION: update_columns(LION, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
-    else: update_columns(KEEP_GRADIENT, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    elif USUAL_CASES and o.kind == ADAM:
+        update_columns(ADAM, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
+    else: update_columns(ANY_RULE, g, block, first, stop, n, dy, dy_step, x, x_step, o[0], w)
 
 
 # ---- both at once, for a batch of one image ----
@@ -173,28 +183,36 @@ cdef inline void backward_units(const int kind, const int count, const Dense* g,
                            dx + k if dx != NULL else NULL)
 
 
-cdef inline void backward_image(const int kind, const Dense* g, const real* dy, const real* x, Optimizer optimizer,
-                                Py_ssize_t w, Py_ssize_t k, Py_ssize_t end, real* dx) noexcept nogil:
-    # From the last unit to the first: the forward pass has left the last weights in the first cache.
-    cdef Py_ssize_t unit
-    for unit in range(g.units - 1, (g.units & ~3) - 1, -1):
-        backward_units(kind, 1, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 1, k, end, dx)
-    for unit in range((g.units & ~3) - 4, -1, -4):
-        backward_units(kind, 4, g, dy + unit, x, optimizer, w + unit * g.inputs, unit == g.units - 4, k, end, dx)
+cdef inline void backward_image(const int kind, const bint unrolled, const Dense* g, const real* dy, const real* x,
+                                Optimizer optimizer, Py_ssize_t w, Py_ssize_t k, Py_ssize_t end,
+                                real* dx) noexcept nogil:
+    # From the last unit to the first: the forward pass has left the last weights in the first cache. Four at a time,
+    # from a multiple of four on; their loop is unrolled for rules that are used much.
+    cdef Py_ssize_t unit = g.units, at
+    cdef bint first
+    cdef int count
+    while unit > 0:
+        count = 1 if unit & 3 else 4
+        first = unit == g.units
+        unit -= count
+        at = w + unit * g.inputs
+        if not unrolled: backward_units(kind, count, g, dy + unit, x, optimizer, at, first, k, end, dx)
+        elif count == 4: backward_units(kind, 4, g, dy + unit, x, optimizer, at, first, k, end, dx)
+        else: backward_units(kind, 1, g, dy + unit, x, optimizer, at, first, k, end, dx)
 
 
 cdef inline flattened dense_backward_image(const Dense* g, const real* dy, const real* x, const Optimizer* o,
                                            Py_ssize_t w, Py_ssize_t k, Py_ssize_t end, real* dx) noexcept nogil:
     # dy: (units,), x: (inputs,); w: where the weights begin among the parameters -> dx: (inputs,), or NULL; of inputs
     # from k, which is a multiple of LANES, up to `end`
-    if o.kind == SGD: backward_image(SGD, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == ADAM: backward_image(ADAM, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == RMSPROP: backward_image(RMSPROP, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == ADADELTA: backward_image(ADADELTA, g, dy, x, o[0], w, k, end, dx)
-    elif o.kind == LION: backward_image(LION, g, dy, x, o[0], w, k, end, dx)
-    else: backward_image(KEEP_GRADIENT, g, dy, x, o[0], w, k, end, dx)
+    if o.kind == SGD: backward_image(SGD, True, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == SGD_MOMENTUM: backward_image(SGD_MOMENTUM, USUAL_CASES, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == ADAM: backward_image(ADAM, USUAL_CASES, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == RMSPROP: backward_image(RMSPROP, False, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == RMSPROP_MOMENTUM: backward_image(RMSPROP_MOMENTUM, False, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == ADADELTA: backward_image(ADADELTA, False, g, dy, x, o[0], w, k, end, dx)
+    elif o.kind == LION: backward_image(LION, False, g, dy, x, o[0], w, k, end, dx)
+    else: backward_image(KEEP_GRADIENT, False, g, dy, x, o[0], w, k, end, dx)
 
 
 # ---- chunk by chunk, for other processes ----

@@ -6,6 +6,11 @@ from ..simd cimport (
 )
 
 
+cdef inline Py_ssize_t most_rows(Py_ssize_t across) noexcept nogil:
+    # As many as there are registers for sums, up to four side by side.
+    return 6 if MAX_TILE == 14 or across < 3 else 7 - across
+
+
 cdef inline void gather_tile(const int down, const int across, Py_ssize_t count, const real* g, const int* places,
                              const real* v, Py_ssize_t v_down, real* sums, Py_ssize_t sums_down) noexcept nogil:
     # sums[d, a, :] += sum over j of g[j] * v[places[j] + d * v_down + a * LANES + :]. What was there is added last:
@@ -16,6 +21,8 @@ cdef inline void gather_tile(const int down, const int across, Py_ssize_t count,
         vec scalar
         Py_ssize_t j, place
         int d, a
+    if down > most_rows(across):  # is never asked for, and not compiled
+        return
     for d in range(down):
         rows[d] = v + d * v_down
         for a in range(across):
@@ -32,12 +39,10 @@ cdef inline void gather_tile(const int down, const int across, Py_ssize_t count,
 
 
 cdef inline Py_ssize_t rows_at_once(Py_ssize_t rows, Py_ssize_t across) noexcept nogil:
-    # As many rows as there are registers for sums, up to four side by side; in two passes of nearly the same number
-    # rather than in one and a rest. No division: this is asked for every pixel.
-    cdef Py_ssize_t most = 6 if MAX_TILE == 14 or across < 3 else 7 - across
-    if rows <= most:
+    # In two passes of nearly the same number rather than in one and a rest. No division: this is asked for every pixel.
+    if rows <= most_rows(across):
         return rows
-    return min(most, (rows + 1) >> 1)
+    return min(most_rows(across), (rows + 1) >> 1)
 
 
 cdef inline void gather_rows(const int across, Py_ssize_t down, Py_ssize_t count, const real* g, const int* places,

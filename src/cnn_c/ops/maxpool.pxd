@@ -9,7 +9,7 @@
 
 from libc.string cimport memset
 
-from ..arrays cimport as_tuple
+from ..arrays cimport read_sizes
 from ..simd cimport (
     LANES, choice, first_lanes, flattened, iequals, iload, iselect, isplat, istore, ivec, lanes, lanes_of, real,
     registers, vec, vequals, vload_lanes, vselect, vstore_lanes, vtakes,
@@ -23,7 +23,7 @@ cdef struct Pool:  # cnn.backends.geometry.PoolGeometry, field by field
 
 cdef inline Pool pool_from(geometry) except *:
     cdef Pool g
-    g.h, g.w, g.c, g.kh, g.kw, g.sh, g.sw, g.ph, g.pw, g.oh, g.ow = as_tuple(geometry)
+    read_sizes(geometry, sizeof(Pool) // sizeof(Py_ssize_t), &g.h)
     return g
 
 

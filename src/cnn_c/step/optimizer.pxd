@@ -28,6 +28,7 @@ cdef enum OptimizerKind:
     RMSPROP_MOMENTUM
     ADADELTA
     LION
+    ANY_RULE  # in the text of a loop: the rule is no constant there
 
 
 cdef struct Optimizer:
