@@ -126,7 +126,7 @@ cdef inline void slide_row(const int kw, const int step, const int up, const Con
         vec sums[5]
         const real* p
         real* q
-        Py_ssize_t block, o, t, stop
+        Py_ssize_t block, o, t
         int l
     x += rows.at * s.x_row + s.x_first + s.first * step * s.x_pixel
     y += s.y_first + s.first * up * s.y_pixel
@@ -135,24 +135,16 @@ cdef inline void slide_row(const int kw, const int step, const int up, const Con
         o = min(block * LANES, c.c_out - LANES)
         for l in range(kw):
             sums[l] = vload(bias + o)
-        p, q, t = x + o, y + o, s.first
-        while t < s.stop:
-            stop = s.main if t <= s.main else s.stop
-            while t < stop:
-                row_round(True, kw, step, up, c, s, t, rows, p, w + o, bias + o, sums, q)
-                p += step * s.x_pixel
-                q += up * s.y_pixel
-                t += 1
-            while t < s.main_stop:
-                row_round(False, kw, step, up, c, s, t, rows, p, w + o, bias + o, sums, q)
-                p += step * s.x_pixel
-                q += up * s.y_pixel
-                t += 1
+        p, q = x + o, y + o
+        for t in range(s.first, s.stop):
+            row_round(kw, step, up, c, s, t, rows, p, w + o, bias + o, sums, q)
+            p += step * s.x_pixel
+            q += up * s.y_pixel
 
 
-cdef inline void row_round(const bint at_border, const int kw, const int step, const int up, const Conv* c,
-                           const Columns* s, Py_ssize_t t, const Meeting* rows, const real* x, const real* w,
-                           const real* bias, vec* sums, real* y) noexcept nogil:
+cdef inline void row_round(const int kw, const int step, const int up, const Conv* c, const Columns* s, Py_ssize_t t,
+                           const Meeting* rows, const real* x, const real* w, const real* bias, vec* sums,
+                           real* y) noexcept nogil:
     # sums[n]: as in pair_round
     cdef:
         vec value
@@ -161,7 +153,7 @@ cdef inline void row_round(const bint at_border, const int kw, const int step, c
         Py_ssize_t _, x_down = rows.at_step * s.x_row, w_down = rows.step * kw * c.c_out
         int i, n, l
     for i in range(step):
-        if at_border and not is_inside(s.column + t * step + i, s.w):
+        if not is_inside(s.column + t * step + i, s.w):
             continue
         p, v = x + i * s.x_pixel, w
         for _ in range(rows.count):
@@ -173,7 +165,7 @@ cdef inline void row_round(const bint at_border, const int kw, const int step, c
             p += x_down
             v += w_down
     for n in range(up):
-        if not at_border or is_inside(s.out + t * up + n, s.ow):
+        if is_inside(s.out + t * up + n, s.ow):
             vstore(y + n * s.y_pixel, sums[n])
     for n in range(open_outputs(kw, step)):
         sums[n] = sums[n + up] if n + up < open_outputs(kw, step) else vload(bias)
