@@ -41,7 +41,8 @@ cdef inline flattened depthwise_forward(const Conv* c, const Padding* f, const r
         for r in range(c.dilation_w if sliding else 0):
             s = columns_of(c, f, r)
             if c.kw == 3: slide_row_of_kind(3, c, &s, &rows, x, w, bias, y + i * y_row)
-            else: slide_row_of_kind(5, c, &s, &rows, x, w, bias, y + i * y_row)
+            elif c.kw == 5: slide_row_of_kind(5, c, &s, &rows, x, w, bias, y + i * y_row)
+            else: slide_row(7, 1, 1, c, &s, &rows, x, w, bias, y + i * y_row)
         i += 1
 
 
@@ -123,7 +124,7 @@ cdef inline void slide_row(const int kw, const int step, const int up, const Con
                            real* y) noexcept nogil:
     # As slide_pair.
     cdef:
-        vec sums[5]
+        vec sums[7]
         const real* p
         real* q
         Py_ssize_t block, o, t

@@ -17,9 +17,10 @@ cdef struct Columns:
 
 cdef inline bint slides(const Conv* c, const Padding* f) noexcept nogil:
     # The usual kernels and strides, with whole registers of channels.
-    if c.c_out < LANES or (c.kw != 3 and c.kw != 5):
+    cdef Py_ssize_t step = max(c.sw, f.column_step)
+    if c.c_out < LANES or (c.kw != 3 and c.kw != 5 and (c.kw != 7 or step > 1)):
         return False
-    return max(c.sw, f.column_step) == 1 or (max(c.sw, f.column_step) == 2 and c.dilation_w == 1)
+    return step == 1 or (step == 2 and c.dilation_w == 1)
 
 
 cdef inline int open_outputs(const int kw, const int step) noexcept nogil:
