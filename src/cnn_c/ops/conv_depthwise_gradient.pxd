@@ -5,8 +5,33 @@
 # As in conv_depthwise.pxd, the lanes are channels, and the sums go over what lies inside of the image.
 
 from ..simd cimport LANES, USUAL_CASES, flattened, lanes, lanes_of, load, real, registers, store, vec
-from .conv_depthwise cimport Span, both, columns_of, inside
 from .conv_shape cimport Conv
+
+cdef struct Span:  # from `first` up to `stop`, which is no less
+    Py_ssize_t first, stop
+
+
+cdef inline Span inside(Py_ssize_t at, Py_ssize_t step, Py_ssize_t size, Py_ssize_t count) noexcept nogil:
+    # The n of 0 .. count for which at + n * step is one of 0 .. size. Few others are beside them: no division.
+    cdef Span s
+    s.first, s.stop = 0, count
+    while s.first < count and at + s.first * step < 0:
+        s.first += 1
+    while s.stop > s.first and at + (s.stop - 1) * step >= size:
+        s.stop -= 1
+    return s
+
+
+cdef inline Span both(Span a, Span b) noexcept nogil:
+    cdef Span s
+    s.first = max(a.first, b.first)
+    s.stop = max(s.first, min(a.stop, b.stop))
+    return s
+
+
+cdef inline Span outputs_of(const Conv* c, Py_ssize_t l) noexcept nogil:
+    # The outputs of a row for which column l of the kernel is in the image.
+    return inside(l * c.dilation_w - c.pw, c.sw, c.w, c.ow)
 
 
 cdef inline flattened depthwise_weight_gradient(const Conv* c, const real* x, const real* dy,
@@ -39,7 +64,7 @@ cdef inline void gradient_row(const int down, const Conv* c, Py_ssize_t k, Py_ss
                               real* sums) noexcept nogil:
     cdef:
         Py_ssize_t across = min(c.kw - l, <Py_ssize_t>3)
-        Span middle = both(columns_of(c, l), columns_of(c, l + across - 1))
+        Span middle = both(outputs_of(c, l), outputs_of(c, l + across - 1))
     x += (k * c.dilation_h * c.w + l * c.dilation_w - c.pw) * c.c_in
     sums += (k * c.kw + l) * c.c_out
     if across == 3: gradient_piece(down, 3, c, l, middle, x, dy, sums)

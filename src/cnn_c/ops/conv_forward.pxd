@@ -43,7 +43,7 @@ cdef inline void conv2d_forward_rows(const Packed* g, const Padding* f, const re
         Py_ssize_t x_width = padded_width(f), y_width = (c.ow * g.pixels - missing(g)) * g.c_out
         Py_ssize_t lines, rows, more, first, stop
     if is_depthwise(c):
-        depthwise_forward(c, x, packed, bias, y)
+        depthwise_forward(c, f, x, packed, bias, y)
         return
     if g.by_winograd:
         to.y, to.y_width, to.pooled, to.relu, to.argmax = y, y_width, False, False, NULL

@@ -11,7 +11,7 @@ from .winograd_shape cimport takes_winograd, takes_winograd_gradient
 
 cdef struct Padding:
     # Where an image of h x w x c lies inside a zeroed one of rows x columns x c: its top left corner (negative if
-    # cut off), and how far apart its rows and its columns are set.
+    # cut off), and how far apart its rows and its columns are set. No rows: the image serves as it is.
     Py_ssize_t h, w, c, rows, columns, top, left, row_step, column_step
 
 
@@ -28,7 +28,7 @@ cdef inline Padding padding_of(const Conv* g, Py_ssize_t h, Py_ssize_t w, Py_ssi
     f.h, f.w, f.c = h, w, g.c_in
     f.row_step, f.column_step = row_step, column_step
     if is_depthwise(g):  # its kernels leave out what is beyond the image
-        f.rows, f.columns, f.top, f.left = g.h, g.w, 0, 0
+        f.rows = f.columns = f.top = f.left = 0
     else:
         f.rows, f.columns = (g.oh - 1) * g.sh + dilated_kh(g), padded_columns(g)
         f.top, f.left = g.ph, g.pw
@@ -48,8 +48,8 @@ cdef inline Padding gradient_padding(const Conv* g) noexcept nogil:
 
 cdef inline bint is_image(const Padding* f) noexcept nogil:
     # Nothing to add in front, nothing beyond the image is read: the image serves as it is.
-    return (f.top == 0 and f.left == 0 and f.rows <= f.h and f.columns <= f.w
-            and f.row_step == 1 and f.column_step == 1)
+    return f.rows == 0 or (f.top == 0 and f.left == 0 and f.rows <= f.h and f.columns <= f.w
+                           and f.row_step == 1 and f.column_step == 1)
 
 
 cdef inline Py_ssize_t padded_size(const Padding* f) noexcept nogil:
