@@ -60,7 +60,7 @@ NETS: dict[str, Callable[..., Sequential]] = {
     "lenet5": models.lenet5,
     "quick": models.quick,
     "tiny": models.tiny,
-    "deep": models.deep,
+    "wide": models.wide,
     "keras-mnist": models.keras_mnist,
     "pytorch-mnist": models.pytorch_mnist,
     "resnet-small": models.resnet_small,
@@ -80,13 +80,12 @@ RECIPES = {
     ),
     "two-conv": Recipe(models.two_conv, epochs=3, batch_size=32, learning_rate=0.03),  # suits most nets
     "accurate": Recipe(
-        models.deep,
-        epochs=20,
+        models.wide,
+        epochs=60,
         batch_size=64,
-        learning_rate=0.05,
+        learning_rate=0.03,
         weight_decay=5e-4,
-        augment=Augment(shift=2, rotate=12, scale=0.12, shear=8, elastic=0.7),
-        schedule=OneCycle,
+        augment=Augment(shift=1, rotate=10, scale=0.1, shear=8, elastic=0.7),
     ),
     "tiny": Recipe(
         models.tiny,

@@ -51,7 +51,7 @@ def objects():
     callbacks += [cnn.OptunaPruning(SimpleNamespace(number=7))]
     callbacks += [cnn.Callback(), Watcher(), cnn.Checkpoint("folder/" * 100)]
     nets = [
-        cnn.models.deep(),
+        cnn.models.wide(),
         cnn.models.resnet_small(),
         cnn.ConvolutionalNeuralNetwork(),
         cnn.reference.ConvolutionalNeuralNetwork(),

@@ -13,7 +13,7 @@ from cnn.sklearn import CNNClassifier, CNNRegressor
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAMES = [
-    "tutorial", "two_conv", "lenet5", "quick", "tiny", "deep", "keras_mnist", "pytorch_mnist", "resnet_small",
+    "tutorial", "two_conv", "lenet5", "quick", "tiny", "wide", "keras_mnist", "pytorch_mnist", "resnet_small",
     "vgg_small",
 ]  # fmt: skip
 

@@ -27,7 +27,7 @@ CALLBACKS: list[type[Callback]] = [
 OTHERS: list[Any] = [
     cnn.SGD, cnn.Adadelta, cnn.Adam, cnn.AdamW, cnn.Lion, cnn.RMSprop, cnn.Conv3x3, cnn.MaxPool2, cnn.Softmax,
     cnn.Optimizer, cnn.losses.Huber,
-    Augment, Sequential, ConvolutionalNeuralNetwork, load, models.deep, schedules.OneCycle, Dense, Dropout,
+    Augment, Sequential, ConvolutionalNeuralNetwork, load, models.wide, schedules.OneCycle, Dense, Dropout,
     set_num_threads, SlowConv3x3, conv2d_forward, mnist.train_images, cnn.reference.Softmax, cnn.reference.relu_forward,
     cnn.reference.Sequential, cnn.reference.ConvolutionalNeuralNetwork, cnn.functional.softmax,
     cnn.datasets.load_mnist, cnn.models.tutorial, cnn.plot.filters, cnn.report.write_report, cnn.ScaleWarning,

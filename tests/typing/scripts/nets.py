@@ -20,7 +20,7 @@ for make in (
     cnn.models.lenet5,
     cnn.models.quick,
     cnn.models.tiny,
-    cnn.models.deep,
+    cnn.models.wide,
 ):
     assert_type(make(seed=0, dtype="float64"), cnn.Sequential)
 for example in (cnn.models.keras_mnist, cnn.models.pytorch_mnist):
