@@ -28,7 +28,7 @@ Each has a process of its own, and all of a case are timed in turns in one run. 
 same in a framework, the fastest in the case counts: torch.compile in two memory formats; JAX step by step or with
 `lax.scan`, convolutions by XLA or as matrix products; TensorFlow's graphs with oneDNN or XLA, or in a loop.
 Compiling and warming up are not counted. The bold time is that of the fastest peer. A framework without a line did not
-take part in the commands that made this page.
+take part in the commands that made this page, and where a cell is empty, not with this batch.
 """
 TITLES = {"training": "Training", "inference": "Predictions"}
 
