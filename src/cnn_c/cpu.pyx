@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """Which instruction-set levels this processor and its operating system run, and how fast its wide registers are."""
 
 cdef extern from *:

@@ -1,4 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, binding=False, emit_code_comments=False
+# cython: language_level=3, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True, binding=False, emit_code_comments=False
 """The kernels of one instruction-set level and precision, as Python calls them.
 
 Every function takes C-contiguous arrays of this module's dtype, which Python has checked; `values` and `results` check

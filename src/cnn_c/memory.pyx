@@ -1,9 +1,9 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """Result arrays whose memory begins with a cache line and is used again.
 
 Memory fresh from the system costs a page fault every 4 kB, which on these nets takes as long as the arithmetic; the
 results of one training step are as large as those of the next. Blocks that are freed wait here for an array of the
-same size. Everything runs under the GIL.
+same size. What waits belongs to all threads: it is read and changed under the GIL, or a mutex where there is no GIL.
 """
 
 cimport numpy as np
@@ -14,6 +14,20 @@ np.import_array()
 
 cdef extern from "<stdlib.h>":
     int posix_memalign(void** memory, size_t alignment, size_t size)
+
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    static PyMutex mutex = {0};
+    #define lock() PyMutex_Lock(&mutex)
+    #define unlock() PyMutex_Unlock(&mutex)
+    #else
+    #define lock()
+    #define unlock()
+    #endif
+    """
+    void lock() noexcept
+    void unlock() noexcept
 
 cdef enum:
     CACHE_LINE = 64
@@ -42,11 +56,13 @@ cdef class Block:
         if self.size > MOST_WAITING:
             free(self.memory)
             return
+        lock()
         while places == PLACES or bytes_waiting + self.size > MOST_WAITING:
             free(take(0))  # the one that has waited longest
         waiting[places].memory, waiting[places].size = self.memory, self.size
         places += 1
         bytes_waiting += self.size
+        unlock()
 
 
 cdef void* take(int place) noexcept:
@@ -61,10 +77,14 @@ cdef void* take(int place) noexcept:
 cdef Block block_of(size_t size):
     cdef Block block = Block.__new__(Block)
     cdef int i
+    lock()
     for i in range(places - 1, -1, -1):  # the last one freed is the likeliest to be in a cache
         if waiting[i].size == size:
             block.memory, block.size = take(i), size
-            return block
+            break
+    unlock()
+    if block.memory != NULL:
+        return block
     if posix_memalign(&block.memory, CACHE_LINE, size):
         block.memory = NULL
         raise MemoryError(f"no memory for an array of {size} bytes")
