@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+import cnn
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for diagrams.py
 
@@ -74,11 +76,10 @@ def linkcode_resolve(domain: str, about: dict[str, str]) -> str | None:
         found = getattr(found, name, None)
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(found))
-        file = Path(inspect.getsourcefile(inspect.unwrap(found)))
+        file = Path(inspect.getsourcefile(inspect.unwrap(found))).relative_to(Path(cnn.__file__).parent.parent)
     except TypeError:  # a value
         return None
-    inside = file.parts[file.parts.index("site-packages") + 1 :] if "site-packages" in file.parts else file.parts[-3:]
-    return f"{REPOSITORY}/blob/main/{'/'.join(inside)}#L{first}-L{first + len(lines) - 1}"
+    return f"{REPOSITORY}/blob/main/{file.as_posix()}#L{first}-L{first + len(lines) - 1}"
 
 
 def _to_repository(app, page: str, text: list[str]) -> None:
