@@ -13,12 +13,15 @@ from importlib import import_module
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+from sphinx.util.logging import getLogger
+
 import cnn
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for diagrams.py
 
 REPOSITORY = "https://github.com/cnn-c/cnn-c"
+LESSON_SECONDS = 120
 
 project = "cnn-c"
 author = "the authors of cnn-c"
@@ -43,7 +46,7 @@ myst_heading_anchors = 4
 
 # A lesson in which a cell raises ends the build.
 nb_execution_mode = "cache"
-nb_execution_timeout = 120
+nb_execution_timeout = LESSON_SECONDS  # of a cell; _check_times looks at the whole lesson
 nb_execution_in_temp = True  # what they write does not land in the checkout
 nb_execution_raise_on_error = True
 nb_merge_streams = True
@@ -88,5 +91,13 @@ def _to_repository(app, page: str, text: list[str]) -> None:
     text[0] = re.sub(rf"\]\({up}(\w[\w./-]*)", rf"]({REPOSITORY}/blob/main/\1", text[0])
 
 
+def _check_times(app, env) -> None:
+    for page, about in getattr(env, "nb_metadata", {}).items():
+        seconds = about.get("exec_data", {}).get("runtime") or 0
+        if seconds > LESSON_SECONDS:
+            getLogger(__name__).warning("%d s is longer than a lesson may run", seconds, location=page)
+
+
 def setup(app) -> None:
     app.connect("source-read", _to_repository)
+    app.connect("env-check-consistency", _check_times)

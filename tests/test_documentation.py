@@ -85,7 +85,7 @@ def test_every_fault_names_a_test_that_there_is():
 def test_every_link_of_readme_leads_to_a_file_that_there_is():
     """README is the package's page on an index, too, so its links are absolute."""
     root = Path(__file__).parent.parent
-    links = re.findall(r"\]\(([^)]+)\)", (root / "README.md").read_text(encoding="utf-8"))
+    links = re.findall(r"(?:\]\(|(?:href|src)=\")([^)\"]+)", (root / "README.md").read_text(encoding="utf-8"))
     site, files = (
         "https://cnn-c.readthedocs.io/en/latest/",
         re.compile(r"https://[\w.]+/cnn-c/cnn-c/(?:blob/)?main/(.+)"),
