@@ -2,8 +2,8 @@
 
     python docs/check_pages.py build/site [--pictures FOLDER]
 
-Wrong are: a page wider than the window, an error in the console, a request to another host, a picture that is not
-shown. With `--pictures` each page is photographed. Needs playwright and a Chromium.
+Wrong are: a page that must be scrolled sideways, an error in the console, a request to another host, a picture that is
+not shown. With `--pictures` each page is photographed. Needs playwright and a Chromium.
 """
 
 import argparse
@@ -21,7 +21,8 @@ LAID_OUT = """async () => {
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
   return {
-    over: document.documentElement.scrollWidth - window.innerWidth,
+    over: Math.max(...["html", ".content"].map((name) => document.querySelector(name)).map(
+      (box) => box.scrollWidth - box.clientWidth)),  // the theme's content scrolls, the page does not
     broken: [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src),
   };
 }"""
@@ -56,7 +57,7 @@ def faults_at(browser: Browser, width: int, site: Path, paths: list[Path], pictu
         page.goto(path.as_uri())
         laid_out = page.evaluate(LAID_OUT)
         if laid_out["over"] > 0:
-            told.append(f"{laid_out['over']} px wider than the window")
+            told.append(f"{laid_out['over']} px too wide")
         told += [f"not shown: {source}" for source in laid_out["broken"]]
         if pictures:
             page.screenshot(path=picture(pictures, site, path, width), full_page=True)
