@@ -157,6 +157,13 @@ class Huber(Loss):
     ------
     TypeError, ValueError
         What is no number, or out of range.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> loss, d_outputs = cnn.losses.Huber()([[0.0, 3.0]], [[0.5, 0.0]])
+    >>> loss  # the mean of 0.5 * 0.5**2 and 3 - 0.5
+    1.3125
     """
 
     def __init__(self, delta: SupportsFloat = 1.0) -> None:

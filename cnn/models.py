@@ -103,6 +103,12 @@ def lenet5(
     ------
     TypeError, ValueError
         An argument that is none, or images of which nothing is left.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> sum(value.size for value in cnn.models.lenet5().parameters().values())
+    44426
     """
     layers = [
         Rescaling(1 / 255, -0.5),

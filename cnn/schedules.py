@@ -97,6 +97,13 @@ class Cosine(Schedule):
     ------
     TypeError, ValueError
         A rate that is no number, negative, NaN or beyond float32.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> schedule = cnn.schedules.Cosine(0.1)
+    >>> [round(float(schedule.at(done)), 3) for done in (0, 0.5, 1)]
+    [0.1, 0.05, 0.0]
     """
 
     def __init__(self, rate: SupportsFloat) -> None:

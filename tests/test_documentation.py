@@ -80,3 +80,20 @@ def test_every_fault_names_a_test_that_there_is():
         *_, test, _ = row.split("|")
         file, _, name = test.strip().strip("`").partition("::")
         assert f"def {name}(" in (root / file).read_text("utf-8"), row
+
+
+def test_every_link_of_readme_leads_to_a_file_that_there_is():
+    """README is the package's page on an index, too, so its links are absolute."""
+    root = Path(__file__).parent.parent
+    links = re.findall(r"(?:\]\(|(?:href|src)=\")([^)\"]+)", (root / "README.md").read_text(encoding="utf-8"))
+    site, files = (
+        "https://cnn-c.readthedocs.io/en/latest/",
+        re.compile(r"https://[\w.]+/cnn-c/cnn-c/(?:blob/)?main/(.+)"),
+    )
+    assert len(links) > 9
+    for link in links:
+        if link.startswith(site):
+            page = link.removeprefix(site).partition("#")[0].removesuffix(".html")
+            assert (root / "docs" / f"{page}.md").is_file(), link
+        else:
+            assert (root / files.fullmatch(link).group(1)).is_file(), link

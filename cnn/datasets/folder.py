@@ -79,6 +79,18 @@ def load_folder(
         If a file cannot be read.
     ImportError
         If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> for name in ("cats", "dogs"):
+    ...     Path("pets", name).mkdir(parents=True)
+    ...     Image.fromarray(np.zeros((40, 40), np.uint8)).save(f"pets/{name}/1.png")
+    >>> images, labels, classes = cnn.datasets.load_folder("pets", size=32)
+    >>> images.shape, labels, classes
+    ((2, 32, 32), array([0, 1], dtype=uint8), ('cats', 'dogs'))
     """
     size = _checked_size(size)  # before a large folder is listed
     folder = Path(checks.path("path", path)).expanduser()

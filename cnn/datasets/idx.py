@@ -94,6 +94,13 @@ def save_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
         If the format has no place for such an array; says what it takes.
     OSError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> cnn.datasets.save_idx("labels.gz", np.array([3, 1, 4], np.uint8))
+    >>> cnn.datasets.load_idx("labels.gz")
+    array([3, 1, 4], dtype=uint8)
     """
     path = Path(checks.path("path", path))
     array = checks.array("array", array)

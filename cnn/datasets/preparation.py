@@ -54,6 +54,13 @@ def one_hot(labels: ArrayLike, classes: SupportsIndex = 10) -> np.ndarray:
         `labels` is no array of real numbers, or is masked; `classes` is no integer.
     ValueError
         Another number of dimensions, or a label that is no class (the first bad index is named).
+
+    Examples
+    --------
+    >>> import cnn
+    >>> cnn.datasets.one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
     """
     classes = checks.integer("classes", classes, minimum=1)
     labels = checks.array("labels", labels)

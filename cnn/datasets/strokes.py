@@ -79,6 +79,13 @@ def load_strokes(train: SupportsIndex = 60000, test: SupportsIndex = 10000, seed
     ------
     TypeError, ValueError
         If an argument is no integer, or negative.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> data = cnn.datasets.load_strokes(train=100, test=10)
+    >>> data.train_images.shape, data.train_labels.shape
+    ((100, 28, 28), (100,))
     """
     train = checks.integer("train", train, minimum=0)
     test = checks.integer("test", test, minimum=0)

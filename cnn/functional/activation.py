@@ -49,6 +49,12 @@ def relu_forward(x: ArrayLike) -> np.ndarray:
     ------
     TypeError
         `x` is no array of real numbers, or is masked.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> cnn.functional.relu_forward([-1.0, 0.0, 2.0])
+    array([0., 0., 2.])
     """
     return ops.elementwise_forward(RELU, checks.real("x", x))
 

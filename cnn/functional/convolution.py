@@ -69,6 +69,15 @@ def conv2d_forward(
     ValueError
         Shapes that do not fit each other, a stride, dilation or groups below 1, negative padding, a kernel larger than
         the padded input, groups that do not divide c_in and c_out.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> x = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
+    >>> w = np.ones((3, 3, 1, 1), np.float32)  # sums of all windows of 3x3 pixels
+    >>> cnn.functional.conv2d_forward(x, w, b=None)[0, :, :, 0]
+    array([[45., 54.],
+           [81., 90.]], dtype=float32)
     """
     x, w, g = _operands(x, w, stride, padding, dilation, groups)
     return ops.conv2d_forward(x, w, bias(b, w), g)
@@ -104,6 +113,16 @@ def conv2d_backward(
     ------
     TypeError, ValueError
         As `conv2d_forward`; and a `dy` that has not the output's shape.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> x, w = np.ones((1, 3, 3, 1), np.float32), np.ones((2, 2, 1, 1), np.float32)
+    >>> dx, dw, db = cnn.functional.conv2d_backward(np.ones((1, 2, 2, 1), np.float32), x, w)
+    >>> dx[0, :, :, 0]  # how many windows have each pixel
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]], dtype=float32)
     """
     x, w, g = _operands(x, w, stride, padding, dilation, groups)
     dy = checks.real("dy", dy, w.dtype)

@@ -40,6 +40,13 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None) -> np.ndarray
         An argument that is no array of real numbers, or is masked.
     ValueError
         Shapes that do not fit each other, no inputs or no units.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> w = np.array([[1.0, 0.0], [0.0, 10.0]])
+    >>> cnn.functional.dense_forward([[1.0, 2.0]], w, b=[0.5, 0.5])
+    array([[ 1.5, 20.5]])
     """
     x, w = _operands(x, w)
     return ops.dense_forward(x, w, bias(b, w))

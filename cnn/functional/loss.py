@@ -67,6 +67,13 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     ValueError
         A batch of 0; no class at all; labels that are no classes (the first bad index is named), or of another
         length.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> loss, probabilities, dlogits = cnn.functional.softmax_cross_entropy([[0.0, 0.0]], [1])
+    >>> probabilities, dlogits
+    (array([[0.5, 0.5]]), array([[ 0.5, -0.5]]))
     """
     logits = _logits(logits)
     n, classes = logits.shape

@@ -60,6 +60,14 @@ def maxpool2d_forward(
     ValueError
         Another number of dimensions, a pool size or stride below 1, padding that is negative or more than half
         the window, a window larger than the padded input.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> x = np.array([[1, 2, 8, 6], [3, 4, 7, 5]], np.float32).reshape(1, 2, 4, 1)
+    >>> y, switches = cnn.functional.maxpool2d_forward(x, pool_size=2)
+    >>> y.ravel(), switches.ravel()
+    (array([4., 8.], dtype=float32), array([3, 0], dtype=int32))
     """
     return ops.maxpool2d_forward(*_operands(x, pool_size, stride, padding))
 

@@ -242,7 +242,7 @@ class Layer:
     # ---- for one who goes through layers by hand ----
 
     def forward(self, x: ArrayLike, training: bool = True) -> np.ndarray:
-        """Output (n, *output_shape) for `x` (n, *input_shape); keeps what `backward` will need.
+        """Output ``(n, *output_shape)`` for `x` ``(n, *input_shape)``; keeps what `backward` will need.
 
         With `training=False` as in a prediction, which differs for layers that drop or normalise; nothing is kept.
         """

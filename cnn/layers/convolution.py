@@ -240,6 +240,13 @@ class Conv2D(Convolution):
     TypeError, ValueError
         Sizes that are no integers or too small, groups that do not divide the filters, an unknown activation; at
         `build`, a kernel larger than the padded input, groups that do not divide its channels.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> layer = cnn.Conv2D(8, 3, padding="same").build(input_shape=(28, 28, 1))
+    >>> layer.output_shape, layer.parameters["weights"].shape
+    ((28, 28, 8), (3, 3, 1, 8))
     """
 
     def __init__(

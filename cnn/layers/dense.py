@@ -60,6 +60,13 @@ class Dense(Weighted):
     ------
     TypeError, ValueError
         `units` is no integer or below 1, an unknown activation; at `build`, inputs that are no rows.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> layer = cnn.Dense(10).build(input_shape=(64,))
+    >>> layer.output_shape, layer.parameters["weights"].shape
+    ((10,), (64, 10))
     """
 
     memory_order = "F"

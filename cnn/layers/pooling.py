@@ -95,6 +95,13 @@ class MaxPool2D(Pool):
     ------
     TypeError, ValueError
         Bad sizes; at `build`, a window larger than the padded input.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> layer = cnn.MaxPool2D(2).build(input_shape=(2, 4, 1))
+    >>> layer.forward(np.array([[1, 2, 5, 6], [3, 4, 7, 8]]).reshape(1, 2, 4, 1)).ravel()
+    array([4., 8.], dtype=float32)
     """
 
     def __init__(

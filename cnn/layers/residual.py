@@ -57,6 +57,13 @@ class Residual(Layer):
     ------
     TypeError, ValueError
         What is no layer, or no layers at all; at `build`, a branch and a shortcut that give different shapes.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> block = cnn.Residual([cnn.Conv2D(16, 3, padding=1), cnn.ReLU()], shortcut=cnn.Conv2D(16, 1))
+    >>> block.build(input_shape=(8, 8, 4)).output_shape
+    (8, 8, 16)
     """
 
     layers: tuple[Layer, ...]

@@ -44,6 +44,12 @@ class Conv3x3:
     ------
     TypeError, ValueError
         `num_filters` that is no integer of at least 1, `dtype` that is neither of the two.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> cnn.Conv3x3(8).forward(np.zeros((28, 28))).shape
+    (26, 26, 8)
     """
 
     def __init__(self, num_filters: SupportsIndex, dtype: DType = np.float64) -> None:

@@ -98,6 +98,13 @@ class PredictingNet(TransferredNet):
         ------
         TypeError, ValueError
             What are no images of this net; a batch size that is no integer or below 1.
+
+        Examples
+        --------
+        >>> import cnn, numpy as np
+        >>> net = cnn.models.lenet5(seed=0)
+        >>> net.predict(np.zeros((2, 28, 28), np.uint8)).shape
+        (2,)
         """
         outputs = self._outputs(x, batch_size, False)
         targets = targets_of(self.loss)

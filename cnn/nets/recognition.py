@@ -64,6 +64,17 @@ def recognise(
         If the file cannot be read.
     ImportError
         If OpenCV or Pillow is not installed.
+
+    Examples
+    --------
+    >>> import cnn, numpy as np
+    >>> data = cnn.datasets.load_strokes(train=2000, test=0)
+    >>> net = cnn.models.lenet5(seed=0)
+    >>> history = net.fit(data.train_images, data.train_labels, epochs=3, optimizer=cnn.Adam(), seed=0, progress=False)
+    >>> page = np.full((200, 300), 230, np.uint8)  # grey paper,
+    >>> page[40:160, 140:156] = 20  # with one thick stroke
+    >>> [(label, box) for label, probability, box in cnn.recognise(net, page)]
+    [(1, (40, 140, 120, 16))]
     """
     shape = checked_picture_shape("net", net.input_shape)
     color = shape[2] == 3

@@ -67,6 +67,20 @@ class Sequential(PredictingNet):
     ------
     TypeError, ValueError
         What is no layer, or layers whose shapes do not fit.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> net = cnn.Sequential([cnn.Conv2D(4, 3), cnn.ReLU(), cnn.Flatten(), cnn.Dense(10)], input_shape=(8, 8, 1))
+    >>> net.summary()
+    layer      output shape    parameters   MACs
+    --------------------------------------------
+    conv2d_1   6 x 6 x 4               40  1,296
+    relu_1     6 x 6 x 4                0      0
+    flatten_1  144                      0      0
+    dense_1    10                   1,450  1,440
+    --------------------------------------------
+    total      from 8 x 8 x 1       1,490  2,736
     """
 
     history: History | None = None
@@ -151,6 +165,22 @@ class Sequential(PredictingNet):
         ------
         TypeError, ValueError
             A batch size that is no integer or below 1.
+
+        Examples
+        --------
+        >>> import cnn
+        >>> cnn.models.two_conv().plan(32)
+        operation        layers                         output        bytes     MACs
+        ----------------------------------------------------------------------------
+        load             rescaling_1                    28 x 28 x 1   3,136        0
+        image conv+pool  conv2d_1, relu_1, maxpool2d_1  14 x 14 x 8   6,272   56,448
+        conv+pool        conv2d_2, relu_2, maxpool2d_2  7 x 7 x 16    3,136  225,792
+        dense            dense_1, relu_3                128             512  100,352
+        dense            dense_2                        10               40    1,280
+        ----------------------------------------------------------------------------
+        total                                                        40,448  383,872
+        <BLANKLINE>
+        32 images: 16 chunks of at most 2, blocks of 16; 4,288 bytes an image until the update, 36,160 within a block
         """
         plan = self.executor.plan(checks.integer("batch_size", batch_size, minimum=1), training=True)
         print(plan.table(self.dtype.itemsize))
@@ -282,6 +312,15 @@ class Sequential(PredictingNet):
         FloatingPointError
             The loss became NaN or infinite, or a parameter did. The message names epoch and step; the parameters
             are set back to those of the end of the last epoch.
+
+        Examples
+        --------
+        >>> import cnn
+        >>> data = cnn.datasets.load_strokes(train=500, test=100)  # digits that a simulated pen draws
+        >>> net = cnn.models.tutorial(seed=0)
+        >>> history = net.fit(data.train_images, data.train_labels, epochs=3, seed=0, progress=False)
+        >>> net.score(data.test_images, data.test_labels) > 0.5  # 0.1 by chance
+        True
         """
         from ..training.new_fit import new_fit, ranks_of  # plans and fits are imported when they are made
         from ..training.settings import checked_settings
@@ -340,6 +379,15 @@ class Sequential(PredictingNet):
             The net is being trained, as for `fit`.
         FloatingPointError
             The loss is NaN or infinite; the parameters are left as they were.
+
+        Examples
+        --------
+        >>> import cnn
+        >>> data = cnn.datasets.load_strokes(train=32, test=0)
+        >>> net, optimizer = cnn.models.tutorial(seed=0), cnn.SGD(0.1)
+        >>> losses = [net.train_on_batch(data.train_images, data.train_labels, optimizer) for step in range(10)]
+        >>> losses[-1] < losses[0]
+        True
         """
         optimizer = checked_optimizer(optimizer)
         x = self.inputs.images("x", x)

@@ -169,6 +169,13 @@ class NetState:
             A layer that is none of this package; a path that is none.
         OSError
             The folder is missing or read-only, the disk is full, what is there is no file.
+
+        Examples
+        --------
+        >>> import cnn
+        >>> cnn.models.lenet5(seed=0).save("digits.safetensors")
+        >>> cnn.load("digits.safetensors").output_shape
+        (10,)
         """
         from ..storage import archive, description  # with hashing and JSON, which not every program needs
 

@@ -55,6 +55,14 @@ class TransferredNet(NetState):
         TypeError, ValueError
             What is no net, no layer of it, or no layer; layers whose shapes do not fit; a layer of somebody else's that
             cannot be made anew.
+
+        Examples
+        --------
+        >>> import cnn
+        >>> digits = cnn.models.lenet5(seed=0)
+        >>> letters = cnn.Sequential.from_layers(digits, head=[cnn.Dense(26)])
+        >>> letters.output_shape
+        (26,)
         """
         if not isinstance(trained, NetState):
             raise TypeError(f"trained must be a net, a cnn.Sequential, got {trained!r}")

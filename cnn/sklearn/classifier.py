@@ -82,7 +82,7 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     image_shape_ : (h, w, c)
     n_features_in_ : int
         Of a row; of images h * w * c.
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array of str
         Of a table with names.
 
     Raises
@@ -102,6 +102,15 @@ class CNNClassifier(ClassifierMixin, NetEstimator):
     A positive `n_jobs` counts for each fit, and an OMP_NUM_THREADS of your own for each process, as loky and Dask then
     leave it; no fit takes more threads than that. Limits of threadpoolctl and of the system, such as affinity and
     quotas, always hold.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> from cnn.sklearn import CNNClassifier
+    >>> data = cnn.datasets.load_strokes(train=500, test=0)
+    >>> classifier = CNNClassifier("lenet5", epochs=3, random_state=0)
+    >>> classifier.fit(data.train_images, data.train_labels).predict(data.train_images[:3]).shape
+    (3,)
     """
 
     classes_: np.ndarray

@@ -45,6 +45,15 @@ class Augment:
     ------
     TypeError, ValueError
         A value that is no number, negative, NaN or infinite.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> data = cnn.datasets.load_strokes(train=100, test=0)
+    >>> net = cnn.models.lenet5(seed=0)
+    >>> history = net.fit(
+    ...     data.train_images, data.train_labels, augment=cnn.Augment(shift=1, rotate=10), seed=0, progress=False
+    ... )
     """
 
     def __init__(

@@ -32,6 +32,19 @@ class Callback:
 
     `net` is the `cnn.Sequential` that is trained, `net.current_fit` the fit. A fit that a callback of yours has ended
     goes on from its checkpoint when it is resumed.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> class Printing(cnn.Callback):
+    ...     def on_epoch_end(self, net, logs):
+    ...         print(f"epoch {logs['epoch']} of {logs['epochs']}")
+    >>> data = cnn.datasets.load_strokes(train=100, test=0)
+    >>> history = cnn.models.lenet5(seed=0).fit(
+    ...     data.train_images, data.train_labels, epochs=2, callbacks=[Printing()], progress=False
+    ... )
+    epoch 1 of 2
+    epoch 2 of 2
     """
 
     comes_first = False  # whether it is called before the others, because it changes the net that they see

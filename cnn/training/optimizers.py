@@ -66,6 +66,13 @@ class SGD(Optimizer):
     ------
     TypeError, ValueError
         A value that is no number, negative, NaN or infinite; a learning rate beyond float32, above 3.4e38.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> optimizer = cnn.SGD(cnn.schedules.Cosine(0.03), momentum=0.9, nesterov=True)
+    >>> optimizer.learning_rate
+    Cosine(rate=0.03)
     """
 
     arguments = Optimizer.arguments | {"momentum": _to_one, "nesterov": _flag, "weight_decay": checks.number}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import doctest
 import pickle
 
 import numpy as np
@@ -74,11 +73,6 @@ def test_what_does_not_fit_is_refused_and_nothing_is_changed(values, error, mess
     with pytest.raises(error, match=message):
         net.set_parameters(good | values if isinstance(values, dict) else values)
     assert bits(net) == bits(small())
-
-
-def test_the_example_of_the_docstring_runs():
-    example = doctest.DocTestFinder().find(cnn.nets.state.NetState.set_parameters, globs={})[0]
-    assert doctest.DocTestRunner().run(example) == doctest.TestResults(0, 4)
 
 
 VIEWS = {

@@ -1,7 +1,7 @@
 """What mypy and pyright say of programs that use the package, as it is installed.
 
 A line of `scripts/` that is marked by a comment `# error: ...` must be an error, and no other line may be one. Programs
-that are right are README's examples and those of `tests/tutorial_scripts`.
+that are right are those of `tests/tutorial_scripts`, of README and of pages in docs/.
 """
 
 from __future__ import annotations
@@ -25,11 +25,17 @@ import cnn.schedules
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = sorted((ROOT / "tests/typing/scripts").glob("*.py"))
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("start", "training", "data", "sklearn"))]
 TUTORIAL = sorted((ROOT / "tests/tutorial_scripts").glob("*.py"))
 UNANNOTATED = "# mypy: allow-untyped-defs, allow-untyped-calls\n"  # the tutorial's own functions
 SECONDS = 300  # until a checker counts as hanging
 
 Errors = dict[str, dict[int, str]]  # by file and line
+
+
+def _name(page: Path) -> str:
+    """Of the file with a page's programs."""
+    return f"page_{page.stem.lower()}.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +46,9 @@ def programs(tmp_path_factory):
         shutil.copy(script, folder)
     for program in TUTORIAL:
         (folder / f"tutorial_{program.name}").write_text(UNANNOTATED + program.read_text(encoding="utf-8"))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (folder / "readme.py").write_text("\n".join(re.findall(r"(?ms)^```python\n(.*?)^```", readme)))
+    for page in PAGES:
+        program = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```", page.read_text(encoding="utf-8")))
+        (folder / _name(page)).write_text(UNANNOTATED + program)
     return folder
 
 
@@ -95,7 +102,7 @@ def test_the_errors_of_a_script_are_the_lines_that_are_marked(errors, script):
     assert {number: marked[number] for number in marked.keys() - found.keys()} == {}
 
 
-@pytest.mark.parametrize("program", ["readme.py", *(f"tutorial_{path.name}" for path in TUTORIAL)])
+@pytest.mark.parametrize("program", [*map(_name, PAGES), *(f"tutorial_{path.name}" for path in TUTORIAL)])
 def test_examples_have_no_error(programs, errors, program):
     assert "import cnn" in (programs / program).read_text() or "from cnn" in (programs / program).read_text()
     assert errors.get(program, {}) == {}

@@ -66,6 +66,13 @@ def c(
         that are not finite; a net too large for C's int.
     OSError
         The file cannot be written.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> header = cnn.export.c(cnn.models.lenet5(seed=0), "digits.h")
+    >>> header.ram, header.flash  # bytes
+    (4480, 177912)
     """
     path, net = checks.path("path", path), at_one_moment(net)
     images = _checked_calibration(net, dtype, calibration)

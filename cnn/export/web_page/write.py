@@ -52,6 +52,11 @@ def html(
         without images, or for a net whose outputs are no classes.
     OSError
         The file cannot be written; an older one is still there.
+
+    Examples
+    --------
+    >>> import cnn
+    >>> cnn.export.html(cnn.models.lenet5(seed=0), "digits.html", title="A net that reads digits")
     """
     path, net = checks.path("path", path), at_one_moment(net)
     if len(net.input_shape) != 3:
