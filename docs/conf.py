@@ -6,7 +6,6 @@ Lessons run while the site is built, with MNIST from the folder that CNN_DATA_DI
 """
 
 import inspect
-import logging
 import re
 import sys
 from importlib import import_module
@@ -60,9 +59,6 @@ napoleon_use_param = False
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # as arguments: in words, which are no names of classes
 python_display_short_literal_types = True
-
-# There may be no lessons in a language. This warning has no type, by which `suppress_warnings` would know it.
-logging.getLogger("sphinx.sphinx.directives.other").addFilter(lambda said: getattr(said, "subtype", "") != "empty_glob")
 
 nitpick_ignore_regex = [
     # Exceptions and base classes of others, whose inventories are on the network: a build does without.
