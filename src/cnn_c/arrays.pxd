@@ -46,8 +46,8 @@ cdef inline tuple as_tuple(geometry):
 
 
 cdef inline int read_sizes(geometry, Py_ssize_t count, Py_ssize_t* to) except -1:
-    # A struct of sizes, field by field. (An assignment to them all is a hundred lines of C for each.)
-    # PyTuple_GetItem: for the stable ABI `sizes[i]` calls a method of the named tuple's class, ten times as slow.
+    # A struct of sizes, field by field. (An assignment to them all is a hundred lines of C for each.) For
+    # the stable ABI `sizes[i]` calls a method of the named tuple's class, which takes ten times as long as this.
     cdef tuple sizes = as_tuple(geometry)
     cdef Py_ssize_t i
     if len(sizes) != count:
