@@ -4,7 +4,7 @@
     python benchmarks/across_processors.py compare FILE FILE
 
 Both train on the first images of MNIST. Registers of another width and multiply-adds with one rounding or two change
-the last digits of sums, and nothing else may differ: status 1 where parameters differ by more than 1e-10 of the largest
+the last digits of sums, and nothing else may differ: status 1 where parameters differ by more than 1e-13 of the largest
 of their layer.
 """
 
@@ -21,7 +21,7 @@ import cnn_c
 from cnn.datasets import load_mnist
 
 NETS = {"A": cnn.models.tutorial, "B": cnn.models.two_conv, "L": cnn.models.lenet5}
-LIMIT = 1e-10  # 450,000 roundings of float64
+LIMIT = 1e-13  # 450 roundings of float64
 
 
 def train(path: str, images: int) -> None:

@@ -92,10 +92,21 @@ typedef int lanes;
 static inline lanes first_lanes(int n) { return n; }
 static inline vec vload_lanes(const real *p, lanes n)
 {
+    /* Not by memcpy: in a loop, a call would save the registers of all sums. */
     vec v = {0};
     if (n == LANES)
         return vload(p);
-    memcpy(&v, p, n * sizeof(real));
+#if LANES == 4
+    if (n > 0)
+        v[0] = p[0];
+    if (n > 1)
+        v[1] = p[1];
+    if (n > 2)
+        v[2] = p[2];
+#elif LANES == 2
+    if (n > 0)
+        v[0] = p[0];
+#endif
     return v;
 }
 static inline void vstore_lanes(real *p, vec v, lanes n)
