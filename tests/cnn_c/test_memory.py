@@ -1,6 +1,7 @@
 """Arrays for results: aligned, never shared while alive, refused where there is no memory."""
 
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -28,6 +29,25 @@ def test_arrays_that_live_share_no_memory():
         array[:] = i
     assert [array[0] for array in arrays] == list(range(200))
     assert all((array == array[0]).all() for array in arrays)
+
+
+def test_arrays_of_several_threads_share_no_memory():
+    intact = []
+
+    def fill(number):
+        for size in range(1, 2000):
+            array = empty((size % 7 + 1, 64), DTYPES[0])
+            array[...] = number
+            if (array != number).any():
+                return
+        intact.append(number)
+
+    threads = [threading.Thread(target=fill, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(intact) == list(range(8))
 
 
 def test_a_view_keeps_the_memory_of_its_array():
