@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from .fences import FENCES
+
 DOCS = Path(__file__).parent.parent / "docs"
-FENCES = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDED = ("PIL", "cv2", "onnx", "onnxruntime", "torch")
 
 pytestmark = pytest.mark.usefixtures("one_thread")

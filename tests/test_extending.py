@@ -10,8 +10,9 @@ import pytest
 
 import cnn
 
+from .fences import FENCES
+
 PAGE = Path(__file__).parent.parent / "docs" / "extend.md"
-FENCES = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

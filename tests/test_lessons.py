@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from .fences import python_programs
+
 DOCS = Path(__file__).parent.parent / "docs"
 LESSONS = sorted([*DOCS.glob("lessons/*.ipynb"), *DOCS.glob("zh/lessons/*.ipynb")])
 LINKS = re.compile(r"\]\(([^)#:]+)\)")
-PROGRAMS = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LONGEST = 15  # lines of a cell, to be read at one glance
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: str(path.relative_to(DOCS)))
@@ -67,7 +68,7 @@ def test_a_lesson_and_its_answers_run(path, tmp_path, monkeypatch):
         if cell["cell_type"] == "code":
             exec(compile(text, cell["id"], "exec"), namespace)
         else:
-            answers += PROGRAMS.findall(text)
+            answers += python_programs(text)
     for program in answers:
         exec(compile(program, "answer", "exec"), namespace)
     namespace["plt"].close("all")

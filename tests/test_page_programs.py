@@ -5,7 +5,6 @@ What they load as MNIST is a small data set in its form: generated digits.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ import cnn
 import cnn.datasets
 
 from .datasets.cases import fill
+from .fences import python_programs
 
 DOCS = Path(__file__).parent.parent / "docs"
-PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDED = {"data": "PIL", "sklearn": "sklearn", "training": "matplotlib"}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +38,7 @@ def run(digits, tmp_path, monkeypatch):
         if page in NEEDED:
             pytest.importorskip(NEEDED[page])
         namespace = {"__name__": page}
-        text = "".join(PROGRAM.findall((DOCS / f"{page}.md").read_text(encoding="utf-8")))
+        text = "".join(python_programs((DOCS / f"{page}.md").read_text(encoding="utf-8")))
         exec(compile(text, f"{page}.md", "exec"), namespace)
         return namespace
 

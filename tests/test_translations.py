@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from .fences import FENCES
+
 DOCS = Path(__file__).parent.parent / "docs"
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDEXES = {"lessons.md"}  # lists of pages, in the words of their language
 PAGES = sorted(
     path.relative_to(DOCS / "zh")
@@ -33,7 +34,7 @@ def blocks(path: Path) -> list[str]:
     if path.suffix == ".ipynb":
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
         return [without_comments("python", "".join(cell["source"])) for cell in cells]
-    return [without_comments(*fence) for fence in FENCE.findall(text)]
+    return [without_comments(*fence) for fence in FENCES.findall(text)]
 
 
 def original(page: Path) -> Path:

@@ -23,6 +23,8 @@ import cnn.models
 import cnn.plot
 import cnn.schedules
 
+from ..fences import python_programs
+
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = sorted((ROOT / "tests/typing/scripts").glob("*.py"))
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("start", "training", "data", "sklearn"))]
@@ -47,7 +49,7 @@ def programs(tmp_path_factory):
     for program in TUTORIAL:
         (folder / f"tutorial_{program.name}").write_text(UNANNOTATED + program.read_text(encoding="utf-8"))
     for page in PAGES:
-        program = "\n".join(re.findall(r"(?ms)^```python\n(.*?)^```", page.read_text(encoding="utf-8")))
+        program = "\n".join(python_programs(page.read_text(encoding="utf-8")))
         (folder / _name(page)).write_text(UNANNOTATED + program)
     return folder
 
